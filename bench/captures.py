@@ -1,0 +1,155 @@
+"""The capture reader against tshark: `python bench/captures.py [--packets N] [--out FILE]`, tshark installed.
+
+Both read the same files as whole processes: few long connections, many short ones, and a flood of SYNs that
+nobody answers, which is about memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import machine
+from measure import Ended, process
+
+SYN, ACK, PSH, FIN = 2, 16, 8, 1
+FIELDS = ("frame.number", "tcp.stream", "tcp.flags", "tcp.seq", "tcp.ack", "tcp.len")
+_LONG = 10
+"""Long connections side by side."""
+
+_PAYLOAD = b"x" * 100
+_ROUNDS = 3
+_SERVER = socket.inet_aton("10.200.0.1")
+
+
+@dataclass(slots=True)
+class Ends:
+    """A connection to port 19999, and what its ends have sent. Its numbers follow from its own."""
+
+    number: int
+    client_next: int
+    server_next: int
+
+    @classmethod
+    def of(cls, number: int) -> Ends:
+        """The connection of that number, before its SYN."""
+        return cls(number, number * 7919 % 2**32, number * 104729 % 2**32)
+
+    def client(self, flags: int, payload: bytes = b"") -> bytes:
+        """The next frame from the client."""
+        address, port = struct.pack("!I", (10 << 24) + self.number // 60000 + 1), 1024 + self.number % 60000
+        ack = self.server_next if flags & ACK else 0
+        frame = _frame(address + _SERVER, (port, 19999), (self.client_next, ack), flags, payload)
+        self.client_next = (self.client_next + len(payload) + bool(flags & (SYN | FIN))) % 2**32
+        return frame
+
+    def server(self, flags: int, payload: bytes = b"") -> bytes:
+        """The next frame from the server."""
+        address, port = struct.pack("!I", (10 << 24) + self.number // 60000 + 1), 1024 + self.number % 60000
+        frame = _frame(_SERVER + address, (19999, port), (self.server_next, self.client_next), flags, payload)
+        self.server_next = (self.server_next + len(payload) + bool(flags & (SYN | FIN))) % 2**32
+        return frame
+
+
+def _frame(
+    addresses: bytes, ports: tuple[int, int], numbers: tuple[int, int], flags: int, payload: bytes
+) -> bytes:
+    """An Ethernet frame; source before target, the sequence number before the acknowledgement."""
+    size = 40 + len(payload)
+    ip = struct.pack("!BBHHHBBH8s", 0x45, 0, size, 0, 0x4000, 64, 6, 0, addresses)
+    tcp = struct.pack("!HHIIBBHHH", *ports, *numbers, 0x50, flags, 64240, 0, 0)
+    return bytes(12) + b"\x08\x00" + ip + tcp + payload
+
+
+def long(packets: int) -> Iterator[bytes]:
+    """Few connections that each say a lot."""
+    every = [Ends.of(number) for number in range(1, _LONG + 1)]
+    for ends in every:
+        yield from (ends.client(SYN), ends.server(SYN | ACK), ends.client(ACK))
+    for turn in range(packets // 2 - 2 * _LONG):
+        ends = every[turn % _LONG]
+        yield from (ends.client(PSH | ACK, _PAYLOAD), ends.server(ACK))
+
+
+def short(packets: int) -> Iterator[bytes]:
+    """Many connections: handshake, a question, an answer, an orderly close."""
+    for number in range(1, packets // 9 + 1):
+        ends = Ends.of(number)
+        yield from (ends.client(SYN), ends.server(SYN | ACK), ends.client(ACK))
+        yield from (ends.client(PSH | ACK, _PAYLOAD), ends.server(ACK), ends.server(PSH | ACK, _PAYLOAD))
+        yield from (ends.client(FIN | ACK), ends.server(FIN | ACK), ends.client(ACK))
+
+
+def flood(packets: int) -> Iterator[bytes]:
+    """SYNs that nobody answers, each from another port."""
+    return (Ends.of(number).client(SYN) for number in range(packets))
+
+
+def _write(path: Path, frames: Iterator[bytes]) -> None:
+    with path.open("wb") as stream:
+        stream.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
+        for number, frame in enumerate(frames):
+            at = 1_700_000_000, number * 1000 % 1_000_000_000
+            stream.write(
+                struct.pack("<IIII", at[0] + number // 1_000_000, at[1], len(frame), len(frame)) + frame
+            )
+
+
+def _tshark(path: Path) -> list[str]:
+    return ["tshark", "-2", "-n", "-r", str(path), "-T", "fields", *(w for f in FIELDS for w in ("-e", f))]
+
+
+def _own(path: Path) -> list[str]:
+    return [sys.executable, "-m", "lab", "analyze", str(path), "--json"]
+
+
+def _compared(name: str, path: Path, packets: int) -> Iterator[str]:
+    rounds = [(process(_tshark(path)), process(_own(path))) for _ in range(_ROUNDS)]
+    ratio = median(theirs.cpu / own.cpu for theirs, own in rounds)
+    for who, ended in zip(("tshark -2 -T fields", "lab analyze"), zip(*rounds, strict=True), strict=True):
+        yield _line(name, who, packets, ended)
+    yield f"{name:<12} {'ratio':<20} {ratio:>9.1f}  (at least 10: {'kept' if ratio >= 10 else 'MISSED'})"
+
+
+def _line(name: str, who: str, packets: int, ended: Sequence[Ended]) -> str:
+    speed, peak = packets / median(one.cpu for one in ended), median(one.peak for one in ended)
+    return f"{name:<12} {who:<20} {speed:>9.0f} packets/s  {peak:>6.0f} MiB"
+
+
+def _report(packets: int, folder: Path) -> Iterator[str]:
+    yield from (f"{what:<14} {value}" for what, value in machine.itself())
+    path = folder / "capture.pcap"
+    for name, made in (("few, long", long), ("many, short", short)):
+        _write(path, made(packets))
+        yield from _compared(name, path, packets)
+    _write(path, flood(packets))
+    yield _line("flood", "lab analyze", packets, [process(_own(path))])
+
+
+def main() -> None:
+    """Measure, print, and write the same into a file where one is named."""
+    parser = argparse.ArgumentParser(description="The capture reader against tshark.")
+    parser.add_argument("--packets", type=int, default=1_000_000, help="frames of each capture")
+    parser.add_argument("--out", type=Path, help="write the report into this file, too")
+    words = parser.parse_args()
+    if shutil.which("tshark") is None:
+        raise SystemExit("tshark is not installed")
+    with tempfile.TemporaryDirectory(prefix="tcp-lab-bench-") as folder:
+        lines = []
+        for line in _report(words.packets, Path(folder)):
+            print(line, flush=True)
+            lines.append(line)
+    if words.out:
+        words.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""What is measured: each function takes one round of its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import pkgutil
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import scenes
+from measure import Samples, process, seconds
+
+from lab import judge as judging
+from lab import record
+from lab.build import built
+from lab.deploy import Deployment, deployed
+from lab.engine import Engine
+from lab.engine import containers as box
+from lab.engine.containers import ContainerSpec
+from lab.images import SIDECAR, ensure
+from lab.labels import Labels, Owner
+from lab.load import Loaded, load
+from lab.observe import Observer
+from lab.plan import HOST_IMAGE, PlannedHost, plan
+from lab.prepare import Options
+from lab.programs import recipe
+from lab.run import play
+from lab.sidecar import Agent
+from lab.transcript import Started, StepEnded, TranscriptEvent
+
+LAB = (sys.executable, "-m", "lab")
+MULTI_CLIENT = Path(__file__).parent.parent / "scenarios" / "multi_client.yaml"
+BARE = Path(__file__).parent / "bare.py"
+_SAMPLED_SECONDS = 2.0
+_LEASE = 600
+
+_COMPOSE = """\
+version: "2.4"
+services:
+  a: &sleeper {{image: {image}, command: [sleep, "600"], init: true}}
+  b: *sleeper
+  c: *sleeper
+"""
+
+_PHASES = {
+    "make sure of the images": "lab.prepare.ensure",
+    "bring the lab up": "lab.deploy.Deployment.up",
+    "play the script": "lab.run.Player.play",
+    "end the captures": "lab.observe.Observer.end_captures",
+    "take the lab down": "lab.deploy.Deployment.down",
+    "write the record": "lab.record.write",
+    "read it back": "lab.record.read",
+    "judge": "lab.run.judge",
+}
+"""Where the time of a run goes, and the function that takes it."""
+
+
+class Deaf:
+    """An audience that hears nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing is shown."""
+
+    def event(self, event: TranscriptEvent) -> None:
+        """Nothing is shown."""
+
+
+def start_up(samples: Samples) -> None:
+    """The commands that must answer at once."""
+    for words in ("--version", "--help"):
+        samples.add(f"lab {words}", process([*LAB, words]).seconds)
+
+
+def small(engine: Engine, samples: Samples, folder: Path) -> None:
+    """A whole run against bare containers and against docker-compose."""
+    loaded = load(MULTI_CLIENT)
+    _bare(engine, samples, loaded)
+    records = folder / "records"
+    samples.add("run", process([*LAB, "run", str(MULTI_CLIENT), "--records", str(records)]).seconds)
+    newest = max(records.iterdir(), key=lambda path: path.stat().st_mtime)
+    script, starts = _script_seconds(newest)
+    samples.add("script", script)
+    samples.add("starts", starts)
+    samples.add("run without script", samples.of["run"][-1] - script)
+    _compose(samples, folder)
+
+
+def _script_seconds(folder: Path) -> tuple[float, float]:
+    """How long the script took from its first step to its last, and how much of that starting programs."""
+    events = record.read_transcript(folder).events
+    steps = [event for event in events if isinstance(event, StepEnded)]
+    starting = {event.step for event in events if isinstance(event, Started)}
+    starts = sum(step.at - step.began for step in steps if step.step in starting)
+    return (steps[-1].at - steps[0].began) / 1e9, starts / 1e9
+
+
+def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str = "F") -> None:
+    """As many containers as the scenario has hosts, and one for the sidecar."""
+    hosts, run = plan(loaded.scenario).hosts, _labels("bare")
+    words = [sys.executable, str(BARE), str(len(hosts) + 1), str(box.WORKERS)]
+    with _removed(engine, run):
+        description = _caged(engine, hosts[0], run)
+        began = time.perf_counter()
+        done = subprocess.run(
+            words, input=json.dumps(description), capture_output=True, text=True, check=True
+        )
+        samples.add(f"{name} process", time.perf_counter() - began)
+    up, down = json.loads(done.stdout)
+    samples.add(f"{name} up", up)
+    samples.add(f"{name} down", down)
+    samples.add(name, up + down)
+
+
+def _caged(engine: Engine, host: PlannedHost, run: Labels) -> dict[str, Any]:
+    """The cage of a host of the lab as the engine describes it, a sleeper in it."""
+    image = ensure(engine, [HOST_IMAGE], Deaf().say)[HOST_IMAGE]
+    spec = ContainerSpec(
+        image, ("sleep", str(_LEASE)), run, "bare", limits=host.limits, sysctls=host.sysctls,
+        neighbours=host.neighbours,
+    )  # fmt: skip
+    container = box.create_caged(engine, spec)
+    with engine.doing("look at a cage"):
+        told = engine.client.inspect_container(container)
+    box.remove(engine, [container])
+    return {**told["Config"], "HostConfig": told["HostConfig"]}
+
+
+def _labels(name: str) -> Labels:
+    """Labels of a benchmark's containers: `lab wipe` removes them should it be killed."""
+    return Labels(
+        run_id=f"{name}-{secrets.token_hex(4)}", scenario="benchmark", file="", host="", addresses="",
+        role="host", owner=Owner.this_process(), expires=int(time.time()) + _LEASE,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _removed(engine: Engine, run: Labels) -> Iterator[None]:
+    """Whatever happens inside, no container with these labels is left."""
+    try:
+        yield
+    finally:
+        box.remove(engine, [one.id for one in box.ours(engine, run.run_id)])
+
+
+def _compose(samples: Samples, folder: Path) -> None:
+    """Three bare containers; nothing is measured where there is no docker-compose."""
+    command = _compose_command()
+    if not command:
+        return
+    file = folder / "docker-compose.yml"
+    file.write_text(_COMPOSE.format(image=HOST_IMAGE), encoding="utf-8")
+    words = [*command, "-p", "tcp-lab-benchmark", "-f", str(file)]
+    try:
+        up = process([*words, "up", "-d"]).seconds
+    finally:
+        down = process([*words, "down"]).seconds
+    samples.add("compose up", up)
+    samples.add("compose down", down)
+    samples.add("compose", up + down)
+
+
+def _compose_command() -> list[str]:
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    with contextlib.suppress(RuntimeError, FileNotFoundError):
+        process(["docker", "compose", "version"])
+        return ["docker", "compose"]
+    return []
+
+
+def phases(engine: Engine, samples: Samples, folder: Path) -> None:
+    """Where the time of a run goes."""
+    samples.add("read the scenario", seconds(lambda: load(MULTI_CLIENT)))
+    with _watched(_PHASES, samples), _requests(samples, "of a run"):
+        finished = play(load(MULTI_CLIENT), engine, Options(records=folder / "phases"), Deaf())
+    samples.add("judge again", seconds(lambda: judging.judge(record.read(finished.record))))
+
+
+def crowd(engine: Engine, samples: Samples, folder: Path, count: int) -> None:
+    """Many hosts up and down, against as many bare containers."""
+    loaded = scenes.crowd(folder, count)
+    samples.add(f"read a scenario of {count}", seconds(lambda: load(loaded.file)))
+    _bare(engine, samples, loaded, f"F{count}")
+    asyncio.run(_up_and_down(engine, samples, loaded, str(count)))
+    samples.add(f"{count}", samples.of[f"{count} up"][-1] + samples.of[f"{count} down"][-1])
+
+
+async def _up_and_down(engine: Engine, samples: Samples, loaded: Loaded, name: str) -> None:
+    run = _labels("crowd")
+    planned = plan(loaded.scenario)
+    images = ensure(engine, [SIDECAR, HOST_IMAGE], Deaf().say)
+    program = recipe("idle", loaded.scenario.programs["idle"], loaded.folder)
+    files = {"idle": built(engine, program, images[HOST_IMAGE], run, seconds=60, say=Deaf().say)}
+    with _removed(engine, run), _requests(samples, f"of {name}"):
+        async with deployed(engine, run, Observer().hear) as deployment:
+            began = time.perf_counter()
+            await deployment.up(planned, images, images[SIDECAR], files)
+            samples.add(f"{name} up", time.perf_counter() - began)
+            samples.add(f"agent's processor with {name}", await _agent_cpu(deployment))
+            began = time.perf_counter()
+        samples.add(f"{name} down", time.perf_counter() - began)
+
+
+async def _agent_cpu(deployment: Deployment) -> float:
+    """Seconds of processor the sidecar takes in a second of sampling."""
+    client = deployment.engine.client
+
+    def used() -> int:
+        told: Any = client.stats(deployment.sidecar, stream=False, one_shot=True)
+        return int(told["cpu_stats"]["cpu_usage"]["total_usage"])
+
+    began, before = time.perf_counter_ns(), await deployment.call(used)
+    await asyncio.sleep(_SAMPLED_SECONDS)
+    after = await deployment.call(used)
+    return (after - before) / (time.perf_counter_ns() - began)
+
+
+def memory(samples: Samples, folder: Path) -> None:
+    """The memory the command needs, whether a program prints nothing or floods its terminal."""
+    for name, file in (("silent", scenes.silent(folder)), ("flooding", scenes.flooding(folder))):
+        ended = process([*LAB, "run", str(file), "--records", str(folder / name)])
+        samples.add(f"peak {name}", ended.peak)
+        samples.add(f"time {name}", ended.seconds)
+
+
+@contextlib.contextmanager
+def _watched(functions: dict[str, str], samples: Samples) -> Iterator[None]:
+    """Measure every call of functions, each known by its dotted name."""
+    with contextlib.ExitStack() as stack:
+        for name, dotted in functions.items():
+            stack.enter_context(patch(dotted, _timing(dotted, name, samples)))
+        yield
+
+
+def _timing(dotted: str, name: str, samples: Samples) -> Callable[..., Any]:
+    real = pkgutil.resolve_name(dotted)
+    if asyncio.iscoroutinefunction(real):
+
+        async def timed_later(*args: Any, **kwargs: Any) -> Any:
+            with samples.timed(name):
+                return await real(*args, **kwargs)
+
+        return timed_later
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        with samples.timed(name):
+            return real(*args, **kwargs)
+
+    return timed
+
+
+@contextlib.contextmanager
+def _requests(samples: Samples, suffix: str) -> Iterator[None]:
+    """Measure every request to the agent by its word."""
+    real = Agent.ask
+
+    async def ask(agent: Agent, op: str, **words: Any) -> Any:
+        with samples.timed(f"{op} {suffix}"):
+            return await real(agent, op, **words)
+
+    with patch.object(Agent, "ask", ask):
+        yield

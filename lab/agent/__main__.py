@@ -1,0 +1,294 @@
+"""The agent's loop: requests in, answers and events out."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from .capture import Capture
+from .lane import Lane, cable_end
+from .lookout import Lookout
+from .namespaces import Hosts
+from .sampler import Sampler
+from .wiring import trunk, wire
+
+_CAPTURES = "/var/lib/tcp-lab"
+_CHUNK = 1 << 18
+_INPUT, _OUTPUT = 0, 1
+_POLL = 0.001
+"""Seconds between two looks while somebody waits for a condition."""
+
+_LOOK_SECONDS = 0.005
+"""Between two looks at the processes while somebody waits for one to sleep or to be waited for."""
+
+_REAPING_SECONDS = 0.05
+"""How long a program may take to wait for a child that has ended, before it counts as a zombie."""
+
+_LONGEST_REQUEST = 1 << 24
+
+Condition = Callable[[], bool]
+
+
+class Process(NamedTuple):
+    """A process that is waited for, by its pidfd(2), which becomes readable when it ends."""
+
+    pidfd: int
+
+
+class Agent:
+    """What the agent holds, and a method ``do_OP`` for each request.
+
+    It returns the answer, or what to wait for before the answer is given: a condition that is tried again and
+    again, or a process.
+    """
+
+    def __init__(self) -> None:
+        self.hosts = Hosts()
+        self.sampler = Sampler(self._tell_sockets)
+        self.lookout = Lookout(_say)
+        self.lanes: dict[str, list[Lane]] = {}
+        self.captures: dict[str, Capture] = {}
+        self.conditions: dict[int, Condition] = {}
+        self.processes: dict[int, Process] = {}
+        self.kept = False
+        self._input = b""
+
+    def do_hello(self, lease: float) -> dict[str, Any]:
+        """Who and what the agent is; it ends, with the hosts, after ``lease`` seconds."""
+        signal.setitimer(signal.ITIMER_REAL, lease)
+        return {"clock": time.time_ns(), "kernel": os.uname().release, "python": sys.version.split()[0]}
+
+    def do_keep(self) -> None:
+        """Outlive the CLI, until the lease ends."""
+        self.kept = True
+
+    def do_own(self, pid: int) -> None:
+        """A host container has this first process."""
+        self.hosts.own(pid)
+
+    def do_wire(self, networks: list[dict[str, Any]], hosts: list[dict[str, Any]]) -> dict[str, int]:
+        """Make all bridges and cables."""
+        indices = wire(networks, hosts)
+        for host in hosts:
+            if host["lane"]:
+                ports = [leg["port"] for leg in host["legs"]]
+                self.lanes[host["name"]] = [
+                    Lane(cable_end(port), cable_end(trunk(port)[1])) for port in ports
+                ]
+        return indices
+
+    def do_hold(self, host: str, segment: str, peers: list[str]) -> None:
+        """Keep back segments of a kind that a host sends."""
+        for lane in self.lanes[host]:
+            lane.hold(segment, peers)
+
+    def do_release(self, host: str, segment: str) -> int:
+        """Send on what was kept back of a host, of a kind or all; how many frames."""
+        return sum(lane.release(segment) for lane in self.lanes.get(host, ()))
+
+    def do_capture(self, name: str, snaplen: int, limit: int, pid: int | None = None) -> None:
+        """Start a capture, of the switch or of the loopback of a host; it is ready when this is answered."""
+        os.makedirs(_CAPTURES, exist_ok=True)
+        self.captures[name] = Capture(f"{_CAPTURES}/{name}.pcap", snaplen, limit, pid)
+        self.captures[name].wait_ready()
+
+    def do_end_capture(self, name: str) -> dict[str, int | bool]:
+        """Prove a capture complete and end it."""
+        return self.captures[name].stop()
+
+    def do_read_capture(self, name: str, offset: int) -> str:
+        """A piece of a capture's file, in base64; empty at its end, which may move on."""
+        self.captures[name].guard()
+        with open(self.captures[name].path, "rb") as file:
+            file.seek(offset)
+            return base64.b64encode(file.read(_CHUNK)).decode()
+
+    def do_sample(self, hosts: dict[str, int], interval: float) -> None:
+        """Begin to look at the sockets and the processes of these hosts."""
+        self.lookout.start(hosts)
+        self.sampler.start(hosts, interval)
+
+    def do_end_sample(self) -> dict[str, Any]:
+        """Stop looking."""
+        told = self.sampler.stop()
+        self.lookout.stop()
+        return {**told, "process_trouble": self.lookout.trouble}
+
+    def do_look(self) -> Condition:
+        """Look at the processes; answered when all that have ended were waited for, or had time enough."""
+        enough = time.monotonic() + _REAPING_SECONDS
+        return _now_and_then(lambda: self.lookout.is_clean() or time.monotonic() > enough)
+
+    def do_wait_asleep(self, host: str, pid: int, call: str) -> Condition:
+        """Answered when a program of the host, or one of any if ``pid`` is 0, sleeps in a call."""
+        return _now_and_then(lambda: self.lookout.sleeps(host, pid, call))
+
+    def do_signal(self, pid: int, name: str) -> bool:
+        """Send a signal to a program of a host; False if it has ended."""
+        return pid != 0 and self.hosts.signal(pid, signal.Signals[name])
+
+    def do_wait_socket(self, host: str, states: list[int], port: int, peers: list[str]) -> Condition:
+        """Answered when a socket of the host is in one of the states, at this port (0: any), with a peer."""
+        wanted = frozenset(states)
+
+        def met() -> bool:
+            return self.sampler.has(host, wanted) and any(
+                row[0] in wanted and (not port or port in (row[2], row[4])) and (not peers or row[3] in peers)
+                for row in self.sampler.look(host)
+            )
+
+        return met
+
+    def do_wait_exit(self, pid: int) -> Process | None:
+        """Answered when a process has ended; at once if there is none."""
+        try:
+            return Process(os.pidfd_open(pid))
+        except ProcessLookupError:
+            return None
+
+    def do_settle(self, quiet: float) -> Condition:
+        """Answered when no socket has been in a passing state for so many seconds."""
+        since = time.monotonic()
+        self.sampler.look_everywhere()
+
+        def met() -> bool:
+            nonlocal since
+            if not self.sampler.settled():
+                since = time.monotonic()
+            return time.monotonic() - since >= quiet
+
+        return met
+
+    def do_cancel(self, request: int) -> None:
+        """Nobody waits for this condition any more."""
+        self.conditions.pop(request, None)
+
+    def _tell_sockets(self, event: dict[str, Any]) -> None:
+        _say(event)
+        self.lookout.stir()
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Answer requests until the input ends; if the lab is kept, then until the lease ends."""
+        while self._attend():
+            self._tick()
+        for capture in self.captures.values():
+            capture.abandon()
+        while self.kept:
+            select.select(list(self._cables()), [], [])
+            self._forward()
+
+    def _attend(self) -> bool:
+        """Wait for whatever comes next and see to it; False when the input has ended."""
+        pidfds = {process.pidfd: request for request, process in self.processes.items()}
+        sources = [_INPUT, self.sampler.fileno(), *pidfds, *self._cables()]
+        ready, _, _ = select.select(sources, [], [], self._patience())
+        self._forward()
+        if self.sampler.fileno() in ready:
+            self.sampler.wake()
+        for pidfd in pidfds.keys() & set(ready):
+            self._ended(pidfds[pidfd])
+        return _INPUT not in ready or self._read_requests()
+
+    def _read_requests(self) -> bool:
+        """Take what has come in and answer each whole line; False at the end of the input."""
+        chunk = os.read(_INPUT, 1 << 16)
+        *lines, self._input = (self._input + chunk).split(b"\n")
+        for line in lines:
+            self._answer(json.loads(line))
+        return bool(chunk) and len(self._input) <= _LONGEST_REQUEST
+
+    def _cables(self) -> Iterator[int]:
+        """The ends of all cables that run through the agent."""
+        for lane in (lane for lanes in self.lanes.values() for lane in lanes):
+            yield from (lane.port.fileno(), lane.trunk.fileno())
+
+    def _forward(self) -> None:
+        for lane in (lane for lanes in self.lanes.values() for lane in lanes):
+            lane.forward()
+
+    def _patience(self) -> float | None:
+        """Seconds until something has to be looked at; None if nothing has."""
+        if self.conditions:
+            return _POLL
+        due = min(self.sampler.due, self.lookout.due)
+        return max(0.0, due - time.monotonic()) if due < float("inf") else None
+
+    def _tick(self) -> None:
+        if self.sampler.due <= time.monotonic():
+            self.sampler.look_where_due()
+            for capture in self.captures.values():
+                capture.guard()
+        if self.lookout.due <= time.monotonic():
+            self.lookout.look()
+        for request, condition in list(self.conditions.items()):
+            if condition():
+                del self.conditions[request]
+                _say({"id": request, "ok": time.time_ns()})
+
+    def _ended(self, request: int) -> None:
+        os.close(self.processes.pop(request).pidfd)
+        _say({"id": request, "ok": time.time_ns()})
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        number, operation = request.pop("id"), request.pop("op")
+        try:
+            answer = getattr(self, f"do_{operation}")(**request)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
+            _say({"id": number, "error": f"{type(error).__name__}: {error}"})
+            return
+        if isinstance(answer, Process):
+            self.processes[number] = answer
+        elif callable(answer):
+            self.conditions[number] = answer
+        else:
+            _say({"id": number, "ok": answer})
+
+
+def _now_and_then(condition: Condition) -> Condition:
+    """The same condition, not tried as often: it is dear."""
+    due = 0.0
+
+    def met() -> bool:
+        nonlocal due
+        if time.monotonic() < due:
+            return False
+        due = time.monotonic() + _LOOK_SECONDS
+        return condition()
+
+    return met
+
+
+def _say(message: dict[str, Any]) -> None:
+    data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    while data:
+        data = data[os.write(_OUTPUT, data) :]
+
+
+def _end(*_: object) -> None:
+    raise SystemExit
+
+
+def main() -> None:
+    """Serve; whatever ends it, the hosts end with it."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGALRM, _end)
+    agent = Agent()
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            agent.serve()
+    finally:
+        agent.hosts.kill()
+
+
+if __name__ == "__main__":
+    main()

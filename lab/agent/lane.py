@@ -1,0 +1,163 @@
+"""A host's cable that runs through the agent, which can keep segments back.
+
+Instead of being a port of the switch, the host's cable ends in a packet socket (packet(7)), and a second
+cable leads from another one to the switch: what comes in at one goes out at the other. Each frame is still
+recorded where the host sent it and where its peer's port gave it on: a capture tells how long it was held.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_ETH_P_ALL = 3
+_SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
+_LARGEST_FRAME = 1 << 16
+_AT_ONCE = 64
+"""Frames taken from one side before the other has its turn."""
+
+_PATIENCE = 0.1
+"""Seconds that a cable may be too full to take a frame, before that is lost."""
+
+_MOST_HELD = 4096
+"""Frames and connections that are remembered; beyond them a frame is passed on."""
+
+_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
+_CONTROL = _FIN | _SYN | _RST
+
+Flow = tuple[bytes, bytes, bytes]
+"""Source address, target address, and both ports, as in the frame."""
+
+
+class Segment(NamedTuple):
+    """What of a TCP segment decides whether it is held."""
+
+    flow: Flow
+    flags: int
+    seq: int
+    ack: int
+    length: int
+
+
+class Lane:
+    """The cable of one host. ``port`` is where it ends, ``trunk`` leads to the switch."""
+
+    def __init__(self, port: socket.socket, trunk: socket.socket) -> None:
+        self.port, self.trunk = port, trunk
+        self._holds: dict[str, frozenset[bytes]] = {}
+        self._held: dict[Flow, tuple[str, list[bytes]]] = {}
+        self._fins: dict[Flow, int] = {}
+        """For each way back, the number that acknowledges the FIN that reached the host."""
+
+    def forward(self) -> None:
+        """Pass on what has come in, both ways, except what is to be held."""
+        for frame in _received(self.trunk):
+            self._note_fin(frame)
+            _send(self.port, frame)
+        for frame in _received(self.port):
+            if not self._keeps(frame):
+                _send(self.trunk, frame)
+
+    def hold(self, word: str, peers: list[str]) -> None:
+        """From now on keep back each segment of a kind to one of these addresses (none: to any).
+
+        What the host sends behind it in the same connection waits too, so that the order remains.
+        """
+        self._holds[word] = frozenset(_packed(address) for address in peers)
+
+    def release(self, word: str) -> int:
+        """Hold this kind no longer ("": none at all), pass on what was held, in order; how many frames."""
+        self._holds = {kind: peers for kind, peers in self._holds.items() if word not in {"", kind}}
+        flows = [flow for flow, (reason, _) in self._held.items() if word in {"", reason}]
+        frames = [frame for flow in flows for frame in self._held.pop(flow)[1]]
+        for frame in frames:
+            _send(self.trunk, frame)
+        return len(frames)
+
+    def _keeps(self, frame: bytes) -> bool:
+        segment = _segment(frame) if self._holds or self._held else None
+        if segment is None:
+            return False
+        word = next((word for word in self._holds if self._is_meant(word, segment)), "")
+        waiting = self._held.get(segment.flow)
+        if (not word and waiting is None) or sum(len(held) for _, held in self._held.values()) >= _MOST_HELD:
+            return False
+        self._held.setdefault(segment.flow, (word, []))[1].append(frame)
+        return True
+
+    def _is_meant(self, word: str, segment: Segment) -> bool:
+        peers = self._holds[word]
+        return (not peers or segment.flow[1] in peers) and self._is(word, segment)
+
+    def _is(self, word: str, segment: Segment) -> bool:
+        flags = segment.flags
+        bare = not flags & _CONTROL and not segment.length
+        kinds = {
+            "syn": flags & (_SYN | _ACK) == _SYN,
+            "syn_ack": flags & (_SYN | _ACK) == _SYN | _ACK,
+            "fin": bool(flags & _FIN),
+            "rst": bool(flags & _RST),
+            "data": segment.length > 0,
+            "ack": bare,
+            "last_ack": bare and self._fins.get(segment.flow) == segment.ack,
+        }
+        return kinds[word]
+
+    def _note_fin(self, frame: bytes) -> None:
+        segment = _segment(frame)
+        if segment is not None and segment.flags & _FIN and len(self._fins) < _MOST_HELD:
+            source, target, ports = segment.flow
+            back = target, source, ports[2:] + ports[:2]
+            self._fins[back] = (segment.seq + segment.length + 1) & 0xFFFFFFFF
+
+
+def cable_end(interface: str) -> socket.socket:
+    """All frames that come in at an interface, and a way to send more. OSError."""
+    packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    packets.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+    packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    packets.bind((interface, _ETH_P_ALL))
+    packets.setblocking(False)
+    return packets
+
+
+def _received(packets: socket.socket) -> Iterator[bytes]:
+    for _ in range(_AT_ONCE):
+        try:
+            yield packets.recv(_LARGEST_FRAME)
+        except OSError:
+            return
+
+
+def _send(packets: socket.socket, frame: bytes) -> None:
+    try:
+        if select.select([], [packets], [], _PATIENCE)[1]:
+            packets.send(frame)
+    except OSError:
+        return  # the other end of the cable is gone
+
+
+def _packed(address: str) -> bytes:
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def _segment(frame: bytes) -> Segment | None:
+    """The TCP segment in an Ethernet frame; None for anything else, fragments and extension headers too."""
+    try:
+        if frame[12:14] == b"\x08\x00" and frame[23] == 6 and not (frame[20] & 0x1F or frame[21]):
+            start = 14 + (frame[14] & 15) * 4
+            end = 14 + int.from_bytes(frame[16:18], "big")
+            addresses = frame[26:30], frame[30:34]
+        elif frame[12:14] == b"\x86\xdd" and frame[20] == 6:
+            start, end = 54, 54 + int.from_bytes(frame[18:20], "big")
+            addresses = frame[22:38], frame[38:54]
+        else:
+            return None
+        _, seq, ack, offset, flags = struct.unpack_from(">4sIIBB", frame, start)
+        length = end - start - (offset >> 4) * 4
+        return Segment((*addresses, frame[start : start + 4]), flags, seq, ack, length)
+    except (IndexError, struct.error):
+        return None

@@ -1,0 +1,76 @@
+"""Tries each thing that a lab asks of the machine's kernel: ``python3 -m agent.probe`` in a sidecar.
+
+Prints one JSON object: for each feature what went wrong, or nothing; and the bytes free on the engine's disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+from .diag import SocketTable
+from .namespaces import inside
+
+_EVERY_PROTOCOL = 3
+
+
+def _processes() -> None:
+    if os.getpid() == 1:
+        raise OSError("the sidecar is in a process namespace of its own")
+
+
+def _bridge() -> None:
+    _ip("link", "add", "probe", "type", "bridge")
+
+
+def _veth() -> None:
+    _ip("link", "add", "probe_a", "type", "veth", "peer", "name", "probe_b")
+
+
+def _namespaces() -> None:
+    with inside(os.getpid()):
+        pass
+
+
+def _packets() -> None:
+    socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY_PROTOCOL)).close()
+
+
+def _sockets() -> None:
+    table = SocketTable()
+    try:
+        table.rows()
+    finally:
+        table.close()
+
+
+_FEATURES = (_processes, _namespaces, _bridge, _veth, _packets, _sockets)
+
+
+def _ip(*words: str) -> None:
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(done.stderr.strip())
+
+
+def _trouble(feature: Callable[[], None]) -> str:
+    try:
+        feature()
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def main() -> None:
+    """Try everything once; the interfaces that are made go with the sidecar."""
+    disk = os.statvfs("/")
+    features = {feature.__name__.strip("_"): _trouble(feature) for feature in _FEATURES}
+    json.dump({"features": features, "free": disk.f_bavail * disk.f_frsize}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

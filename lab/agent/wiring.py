@@ -1,0 +1,112 @@
+"""The lab's switches and cables, in the sidecar's own network namespace and the hosts'."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterable
+from typing import Any
+
+from . import namespaces
+
+_QUIET_BRIDGE = "stp_state 0 forward_delay 0 mcast_snooping 0"
+"""It forwards from the first frame on and says nothing of its own."""
+
+
+def wire(networks: list[dict[str, Any]], hosts: list[dict[str, Any]]) -> dict[str, int]:
+    """Make a bridge for each network and a cable for each leg; the index of every interface here, by name.
+
+    A network is ``{"bridge", "mtu"}``; a host ``{"pid", "lane", "legs", "routes"}`` with legs ``{"bridge",
+    "port", "interface", "mac", "mtu", "addresses"}`` and routes ``{"to", "via"}``; the cables of a host with
+    ``lane`` end at the agent, and a trunk of each leads to the switch.
+
+    Raises RuntimeError with what ``ip`` refused.
+    """
+    _ip(_switches(networks) + [line for host in hosts for line in _cables(host)])
+    started = [(host, _start_ip(host["pid"])) for host in hosts]
+    for host, process in started:
+        _finish_ip(process, _inside_host(host))
+    for host in hosts:
+        _no_offload(host)
+    return {name: index for index, name in socket.if_nameindex()}
+
+
+def _switches(networks: Iterable[dict[str, Any]]) -> list[str]:
+    lines = []
+    for network in networks:
+        bridge = network["bridge"]
+        lines += [
+            f"link add {bridge} mtu {network['mtu']} type bridge {_QUIET_BRIDGE}",
+            f"link set {bridge} addrgenmode none",
+            f"link set {bridge} up",
+        ]
+    return lines
+
+
+def _cables(host: dict[str, Any]) -> list[str]:
+    lines = []
+    for leg in host["legs"]:
+        port, far_end = leg["port"], f"name {leg['interface']} address {leg['mac']} mtu {leg['mtu']}"
+        lines.append(f"link add {port} mtu {leg['mtu']} type veth peer {far_end} netns {host['pid']}")
+        switched = port
+        if host["lane"]:
+            switched, end = trunk(port)
+            lines += [
+                f"link add {switched} mtu {leg['mtu']} type veth peer name {end} mtu {leg['mtu']}",
+                *(f"link set {name} addrgenmode none" for name in (port, end)),
+                *(f"link set {name} up" for name in (port, end)),
+            ]
+        lines += [
+            f"link set {switched} addrgenmode none master {leg['bridge']}",
+            f"link set {switched} up",
+        ]
+    return lines
+
+
+def trunk(port: str) -> tuple[str, str]:
+    """The cable that leads from the agent to the switch for a host's port: its names there and here."""
+    return f"{port}s", f"{port}a"
+
+
+def _inside_host(host: dict[str, Any]) -> list[str]:
+    lines = []
+    for leg in host["legs"]:
+        interface = leg["interface"]
+        lines += [_address(address, interface) for address in leg["addresses"]]
+        lines.append(f"link set {interface} up")
+    lines += [f"route add {route['to']} via {route['via']}" for route in host["routes"]]
+    return lines
+
+
+def _address(address: str, interface: str) -> str:
+    # Duplicate address detection would hold an IPv6 address back for a second.
+    return f"address add {address} dev {interface} {'nodad' if ':' in address else 'broadcast +'}"
+
+
+def _no_offload(host: dict[str, Any]) -> None:
+    for leg in host["legs"]:
+        for interface in (leg["port"], *(trunk(leg["port"]) if host["lane"] else ())):
+            namespaces.offload_off(interface)
+    with namespaces.inside(host["pid"]):
+        for leg in host["legs"]:
+            namespaces.offload_off(leg["interface"])
+
+
+def _ip(lines: list[str]) -> None:
+    _finish_ip(_popen(["ip", "-batch", "-"]), lines)
+
+
+def _start_ip(pid: int) -> subprocess.Popen[str]:
+    return _popen(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-batch", "-"])
+
+
+def _popen(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _finish_ip(process: subprocess.Popen[str], lines: list[str]) -> None:
+    _, trouble = process.communicate("".join(f"{line}\n" for line in lines))
+    if process.returncode != 0:
+        raise RuntimeError(f"ip refused: {trouble.strip()}")

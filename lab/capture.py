@@ -1,0 +1,49 @@
+"""What the sidecar's tcpdump recorded, and what proves it complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """An interface of the sidecar as the capture numbers it.
+
+    ``host`` is the host whose port it is ("" for bridges and the sidecar's own), ``network`` its network.
+    A frame that *enters* at a port was sent by its host, one that *leaves* there was received by it.
+    """
+
+    index: int
+    name: str
+    host: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFile:
+    """A capture and what proves it complete.
+
+    ``path`` is relative to the record. ``host`` is "" for the switch, or the host whose loopback it is.
+    ``captured``, ``received`` and ``dropped`` are tcpdump's closing counts, -1 where it gave none;
+    ``sealed`` is true if the closing sentinel frame was seen in the file: the kernel hands frames over in one
+    order, so that all that came before it and were not dropped are there too. The other two counts need not
+    agree: on a loopback tcpdump passes over the outgoing copies, and what comes later is not waited for.
+    """
+
+    path: str
+    host: str
+    captured: int
+    received: int
+    dropped: int
+    sealed: bool
+
+    @property
+    def doubt(self) -> str:
+        """Why the capture may lack frames; empty if it is proven complete."""
+        if self.captured < 0:
+            return "tcpdump gave no closing counts"
+        if self.dropped:
+            return f"the kernel dropped {self.dropped} frames before tcpdump read them"
+        if not self.sealed:
+            return "the closing sentinel frame is not in the capture"
+        return ""

@@ -1,0 +1,70 @@
+"""One connection under judgement, and the rows that the kernels of its ends had for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab.checks.select import samples_of
+from lab.checks.telling import Teller, named
+from lab.evidence import Evidence
+from lab.flows import Connection, Moment, Side
+from lab.scenario.checks import ConnectionRef, Role
+from lab.sockets import SocketRow, SocketSample
+
+Row = tuple[SocketSample, SocketRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A connection that a check names. ``certain``: it surely is the one that was meant."""
+
+    ref: ConnectionRef
+    connection: Connection
+    evidence: Evidence
+    teller: Teller
+    doubt: str
+    certain: bool
+
+    def side(self, end: str) -> Side | None:
+        """The side that a word names: a host's name, ``from`` or ``to``."""
+        roles = self.ref.roles(end)
+        return self._in_role(roles[0]) if len(roles) == 1 else None
+
+    def name(self, side: Side) -> str:
+        """What a side is called: its host; where both are one host, the role that tells them apart."""
+        client, server = self.connection.sides
+        if client.host != server.host:
+            return named(side)
+        return f"{named(side)} ({'from' if side is self._in_role('from') else 'to'})"
+
+    def frame(self, moment: Moment | None, what: str) -> str:
+        """A sentence of evidence about a frame of the connection."""
+        return self.teller.frame(self.connection.capture, moment, what)
+
+    def rows(self, side: Side) -> Iterator[Row]:
+        """The rows of a side's kernel for this connection, in the order of time."""
+        peer, until = self.connection.peer_of(side), self._until()
+        ends = side.address, side.port, peer.address, peer.port
+        for sample in samples_of(self.evidence, side.host):
+            if sample.at < until:
+                for row in sample.rows:
+                    if (row.local, row.local_port, row.remote, row.remote_port) == ends:
+                        yield sample, row
+
+    def _in_role(self, role: Role) -> Side:
+        """Of a connection that began before the capture, who opened it is told by the check alone."""
+        client, server = self.connection.sides
+        turned = (server.host, server.port) != (self.ref.to.host, self.ref.to.port)
+        return client if (role == "from") != turned else server
+
+    def _until(self) -> int:
+        """When the same ports are used again, or the end of the run."""
+        own = _ports(self.connection)
+        began = self.connection.began.time
+        later = (c.began.time for c in self.evidence.connections if _ports(c) == own and c.began.time > began)
+        return min(later, default=self.evidence.info.ended + 1)
+
+
+def _ports(connection: Connection) -> frozenset[tuple[str, int]]:
+    return frozenset((side.address, side.port) for side in connection.sides)

@@ -1,0 +1,258 @@
+"""``close_wait``: the side whose peer has closed, until it closes too.
+
+The capture at the host's own port says when: from the peer's FIN *arriving* (not from its acknowledgement,
+which may come 40 ms later) to the own FIN being sent. The kernel's samples confirm it and say why it lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lab.checks import doubt
+from lab.checks.finding import Finding, conclude, find, joined
+from lab.checks.holders import holders
+from lab.checks.select import rows_of, samples_of
+from lab.checks.telling import Teller, named, seconds, span
+from lab.evidence import Evidence
+from lab.flows import Connection, Moment, Side, StateChange
+from lab.scenario.base import format_duration
+from lab.scenario.checks import CloseWaitCheck, CloseWaitRef, Span
+from lab.sockets import SocketRow, SocketSample
+from lab.verdict import CheckResult
+from lab.words import TcpState
+
+Row = tuple[SocketSample, SocketRow]
+_TELLING_GAPS = 3
+"""Sampling gaps that a state must outlast before its absence from the samples says anything."""
+
+_LONG = 100_000_000
+"""ns after which a stay that has ended is worth telling why it lasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stay:
+    """One stay in CLOSE_WAIT, and the rows of the kernel's samples that show it.
+
+    ``left`` is None if it lasted until the observation ended, at ``end`` (ns).
+    """
+
+    connection: Connection
+    side: Side
+    began: Moment
+    left: StateChange | None
+    end: int
+    rows: tuple[Row, ...]
+
+    @property
+    def dwell(self) -> int:
+        return self.end - self.began.time
+
+    @property
+    def by_fin(self) -> bool:
+        """Whether the host's own FIN ended it."""
+        return self.left is not None and self.left.state == TcpState.LAST_ACK
+
+
+def judge(spec: CloseWaitCheck, evidence: Evidence) -> CheckResult:
+    """Judge every stay in CLOSE_WAIT that the check speaks of."""
+    ref = spec.close_wait
+    stays = list(_stays(ref, evidence))
+    lacking = _lacking(ref, evidence) or _disagreement(stays, evidence)
+    findings = [_observed(ref, stays, lacking, evidence)]
+    if stays and ref.dwell is not None:
+        findings += [_dwell(stay, ref.dwell, lacking, evidence) for stay in stays]
+    if stays and ref.left is not None:
+        findings += [_left(stay, lacking, evidence, wanted=ref.left) for stay in stays]
+    if ref.blame is not None:
+        findings += [_blamed(stay, ref.blame, lacking, evidence) for stay in stays]
+    if ref.eof_read is not None:
+        findings += [_eof_read(stay, lacking, evidence, wanted=ref.eof_read) for stay in stays]
+    return conclude(spec, f"CLOSE_WAIT on {ref.host}", findings)
+
+
+def _candidates(ref: CloseWaitRef, evidence: Evidence) -> Iterator[tuple[Connection, Side]]:
+    for connection in evidence.connections:
+        if ref.port in {None, connection.server.port}:
+            for side in connection.sides:
+                if side.host == ref.host and ref.peer in {None, connection.peer_of(side).host}:
+                    yield connection, side
+
+
+def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
+    rows = _rows_by_ports(ref.host, evidence)
+    for connection, side in _candidates(ref, evidence):
+        at = side.entered(TcpState.CLOSE_WAIT)
+        if at is not None:
+            left = side.left(TcpState.CLOSE_WAIT)
+            end = left.at.time if left else evidence.info.ended
+            shown = rows.get((side.port, connection.peer_of(side).port), [])
+            meanwhile = tuple(row for row in shown if at.time <= row[0].at <= end)
+            yield _Stay(connection, side, at, left, end, meanwhile)
+
+
+def _rows_by_ports(host: str, evidence: Evidence) -> Mapping[tuple[int, int], list[Row]]:
+    """The rows in CLOSE_WAIT of a host, by local and remote port."""
+    found: dict[tuple[int, int], list[Row]] = {}
+    for sample, row in rows_of(evidence, host, TcpState.CLOSE_WAIT):
+        found.setdefault((row.local_port, row.remote_port), []).append((sample, row))
+    return found
+
+
+def _lacking(ref: CloseWaitRef, evidence: Evidence) -> str:
+    connections = [connection for connection, _ in _candidates(ref, evidence)]
+    return doubt.of_captures(evidence, ref.host, ref.peer) or doubt.of_connections(connections)
+
+
+def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evidence) -> Finding:
+    wanted = ref.observed is not False
+    peer = f" after the FIN of {ref.peer}" if ref.peer else ""
+    teller = Teller(evidence)
+    return find(
+        f"{ref.host} goes through CLOSE_WAIT{peer}" if wanted else f"{ref.host} never is in CLOSE_WAIT{peer}",
+        joined([_told(stay, evidence) for stay in stays]) or f"{ref.host} never was in CLOSE_WAIT{peer}",
+        [sentence for stay in stays for sentence in _proof(stay, teller, evidence)],
+        holds=bool(stays) == wanted,
+        doubt=lacking,
+        proven=any(stay.side.seen for stay in stays),
+        absent=not stays,
+    )
+
+
+def _dwell(stay: _Stay, bounds: Span, lacking: str, evidence: Evidence) -> Finding:
+    short = bounds.min is not None and stay.dwell < seconds(bounds.min)
+    long = bounds.max is not None and stay.dwell > seconds(bounds.max)
+    undecided = stay.left is None and not long and (short or bounds.max is not None)
+    return find(
+        f"CLOSE_WAIT lasts {_bounds(bounds)}",
+        _told(stay, evidence),
+        list(_proof(stay, Teller(evidence), evidence)),
+        holds=not (short or long),
+        doubt=lacking or ("the run ended too soon to tell" if undecided else ""),
+    )
+
+
+def _left(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Finding:
+    return find(
+        f"the FIN of {stay.side.host} ends CLOSE_WAIT" if wanted else f"{stay.side.host} stays in CLOSE_WAIT",
+        _told(stay, evidence),
+        list(_proof(stay, Teller(evidence), evidence)),
+        holds=stay.by_fin == wanted,
+        doubt=lacking,
+        proven=stay.by_fin and not wanted,
+    )
+
+
+def _bounds(bounds: Span) -> str:
+    texts = []
+    if bounds.min is not None:
+        texts.append(f"at least {format_duration(bounds.min)}")
+    if bounds.max is not None:
+        texts.append(f"at most {format_duration(bounds.max)}")
+    return " and ".join(texts) or "any time"
+
+
+def _told(stay: _Stay, evidence: Evidence) -> str:
+    whose = f"{named(stay.side)} (peer {named(stay.connection.peer_of(stay.side))})"
+    if stay.left is None:
+        return f"{whose} never left CLOSE_WAIT, {span(stay.dwell)} when the run ended{_why(stay, evidence)}"
+    end = "its own FIN" if stay.by_fin else "an RST"
+    why = _why(stay, evidence) if stay.dwell > _LONG else ""
+    return f"{whose} was in CLOSE_WAIT for {span(stay.dwell)}, until {end}{why}"
+
+
+def _proof(stay: _Stay, teller: Teller, evidence: Evidence) -> Iterator[str]:
+    capture, peer = stay.connection.capture, named(stay.connection.peer_of(stay.side))
+    yield teller.frame(capture, stay.began, f"FIN from {peer} reaches {named(stay.side)}: CLOSE_WAIT begins")
+    if stay.left is not None:
+        what = f"FIN from {named(stay.side)}" if stay.by_fin else "RST"
+        yield teller.frame(capture, stay.left.at, f"{what}: CLOSE_WAIT ends")
+    if stay.rows:
+        first, last = stay.rows[0][0].at, _until(stay.rows[-1][0], evidence)
+        times = f"from {teller.when(first)} to {teller.when(last)}"
+        yield f"the kernel of {stay.side.host} shows CLOSE_WAIT {times}"
+
+
+# What the kernel says
+
+
+def _until(sample: SocketSample, evidence: Evidence) -> int:
+    """How long what a sample shows was so: to the next one, which was kept because something changed."""
+    later = (other.at for other in samples_of(evidence, sample.host) if other.at > sample.at)
+    return min(later, default=evidence.info.sampling.ended)
+
+
+def _disagreement(stays: list[_Stay], evidence: Evidence) -> str:
+    """A stay that the samples must have met and did not."""
+    sampling = evidence.info.sampling
+    for stay in stays:
+        end = min(stay.end, sampling.ended)
+        met = end - max(stay.began.time, sampling.began) > _TELLING_GAPS * sampling.worst_gap
+        if met and not doubt.of_sampling(evidence, stay.side.host) and not stay.rows:
+            return f"the wire shows CLOSE_WAIT on {stay.side.host} and the samples of its kernel do not"
+    return ""
+
+
+_BLAME = {
+    "not_accepted": "no program ever accepted the connection",
+    "unread_data": "data was never read, nor the end after it",
+    "eof_not_read": "its program has not read the end of the input (recv giving 0)",
+    "not_closed": "its program has read the end of the input (recv gave 0) and not closed",
+}
+"""Why nobody closes, in the words of a scenario and in plain ones."""
+
+
+def _blame(stay: _Stay) -> str:
+    """Why nobody closed: what the socket's row said last (an unread FIN counts 1 in the receive queue)."""
+    if not stay.rows:
+        return ""
+    _, row = stay.rows[-1]
+    if not row.inode:
+        return "not_accepted"
+    if row.recv_queue > 1:
+        return "unread_data"
+    return "eof_not_read" if row.recv_queue else "not_closed"
+
+
+def _why(stay: _Stay, evidence: Evidence) -> str:
+    """The blame in plain words, and who holds the socket."""
+    ports = stay.side.port, stay.connection.peer_of(stay.side).port
+    blame = _BLAME.get(_blame(stay), "")
+    if _blame(stay) == "unread_data":
+        blame = f"{stay.rows[-1][1].recv_queue - 1} bytes were never read, nor the end after them"
+    texts = blame, holders(evidence, stay.side.host, ports)
+    return "".join(f"{mark} {text}" for mark, text in zip((":", ";"), texts, strict=True) if text)
+
+
+def _blamed(stay: _Stay, wanted: str, lacking: str, evidence: Evidence) -> Finding:
+    """Why it lasts, or did; a stay that its own FIN ended before it was sampled is nobody's fault."""
+    blame, told = _blame(stay), _told(stay, evidence)
+    return find(
+        f"CLOSE_WAIT lasts because {_BLAME[wanted]}",
+        told
+        if _why(stay, evidence) in told and blame
+        else f"{told}: {_BLAME.get(blame, 'nobody is to blame')}",
+        list(_proof(stay, Teller(evidence), evidence)),
+        holds=blame == wanted,
+        doubt=lacking or (_unsampled(stay) if stay.left is None else ""),
+    )
+
+
+def _eof_read(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Finding:
+    read = _blame(stay) == "not_closed"
+    return find(
+        f"{stay.side.host} {'reads' if wanted else 'never reads'} the end of the input",
+        f"it {'was' if read else 'was not'} read; {_told(stay, evidence)}",
+        list(_proof(stay, Teller(evidence), evidence)),
+        holds=read == wanted,
+        doubt=lacking or _unsampled(stay),
+        proven=read,
+    )
+
+
+def _unsampled(stay: _Stay) -> str:
+    """Why the kernel's rows do not tell what was read: none was taken, or much happened after the last."""
+    if not stay.rows:
+        return "CLOSE_WAIT was too short to be sampled"
+    ended_unread = stay.left is not None and _blame(stay) != "not_closed"
+    return "what was read at the very end was not sampled" if ended_unread else ""

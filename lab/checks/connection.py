@@ -1,0 +1,148 @@
+"""``connection``: one TCP connection, from its SYN to its last ACK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.checks import doubt, ending, passage
+from lab.checks.case import Case
+from lab.checks.finding import Finding, conclude, decided, find
+from lab.checks.select import connections_to, listening, rows_of
+from lab.checks.telling import Teller, counted, listed, named
+from lab.evidence import Evidence
+from lab.scenario.base import Count
+from lab.scenario.checks import ConnectionCheck, ConnectionRef, ResetSpec
+from lab.verdict import CheckResult
+from lab.words import TcpState
+
+
+def judge(spec: ConnectionCheck, evidence: Evidence) -> CheckResult:
+    """Judge every word of the check on the connection it names."""
+    ref = spec.connection
+    title = f"connection from {ref.from_} to {ref.to}" + (f", number {ref.nth}" if ref.nth > 1 else "")
+    found = connections_to(evidence, ref.to, ref.from_)
+    lacking = doubt.of_captures(evidence, ref.to.host, ref.from_)
+    if len(found) < ref.nth:
+        return conclude(spec, title, [_missing(ref, len(found), evidence, lacking)])
+    connection = found[ref.nth - 1]
+    certain = ref.nth == 1 or not lacking
+    lacking = lacking or doubt.of_connections([connection])
+    case = Case(ref, connection, evidence, Teller(evidence), lacking, certain)
+    return conclude(spec, title, list(_findings(spec, case)))
+
+
+def _findings(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+    if spec.handshake is not None:
+        yield _handshake(spec.handshake, case)
+    yield from _ending(spec, case)
+    yield from _passage(spec, case)
+
+
+def _ending(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+    if spec.close is not None:
+        yield from ending.close(spec.close, case)
+    if spec.fin is not None:
+        yield ending.fin(spec.fin, case)
+    if isinstance(spec.rst, ResetSpec):
+        yield from ending.reset_by(spec.rst, case)
+    elif spec.rst is not None:
+        yield ending.no_reset(case)
+
+
+def _passage(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+    if spec.retransmissions is not None:
+        yield from passage.resent(spec.retransmissions, case)
+    for end, bounds in (spec.bytes or {}).items():
+        yield from _bytes(end, bounds, case)
+    for end, states in (spec.states or {}).items():
+        yield from passage.states(end, states, case)
+    if spec.time_wait is not None:
+        yield from passage.time_wait(spec.time_wait, case)
+
+
+def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: str) -> Finding:
+    others = [c for c in evidence.connections if c.client.host == ref.from_ and c.client.syn]
+    teller = Teller(evidence)
+    attempts = [
+        teller.frame(c.capture, c.began, f"SYN from {ref.from_} to {named(c.server)}:{c.server.port}")
+        for c in others
+    ]
+    observed = f"{ref.from_} never sent a SYN to {ref.to}" if not found else f"there were only {found}"
+    expected = f"a connection from {ref.from_} to {ref.to}" if ref.nth == 1 else f"{ref.nth} of them"
+    return find(expected, observed, attempts, holds=False, doubt=lacking, absent=True)
+
+
+# Handshake
+
+
+def _handshake(expected: str, case: Case) -> Finding:
+    seen = case.connection.handshake
+    answered = seen == "half_open" and expected != "complete"
+    return find(
+        f"handshake {expected}",
+        _handshake_told(case),
+        list(_handshake_frames(case)),
+        holds=seen == expected,
+        doubt=case.doubt,
+        proven=case.certain and (seen in {"complete", "refused", "simultaneous"} or answered),
+    )
+
+
+def _handshake_told(case: Case) -> str:
+    client, server = case.connection.sides
+    match case.connection.handshake:
+        case "complete":
+            return "the handshake was completed"
+        case "simultaneous":
+            return "both sides sent SYN at once"
+        case "refused":
+            where = listening(case.evidence, server.host)
+            instead = f"; it listens on {listed(list(where))}" if where else ""
+            return f"{case.name(server)} refused: RST answers the SYN to port {server.port}{instead}"
+        case "no_reply":
+            again = client.retransmissions.syn
+            often = f", which was sent {again + 1} times" if again else ""
+            return f"nothing answered the SYN{often}{_full(case)}"
+        case "half_open":
+            return f"{case.name(server)} answered SYN-ACK, and {case.name(client)} never acknowledged it"
+        case "unknown":
+            return "it was under way when the capture began"
+
+
+def _full(case: Case) -> str:
+    """Whether the listener's accept queue held more than its limit, so that it took no further connection."""
+    server = case.connection.server
+    for _, row in rows_of(case.evidence, server.host, TcpState.LISTEN):
+        if row.local_port == server.port and row.recv_queue > row.send_queue:
+            waiting = (
+                f"{counted(row.recv_queue, 'connection')} waited to be accepted (limit {row.send_queue})"
+            )
+            return f"; the queue of {case.name(server)} was full, {waiting}: its program does not call accept"
+    return ""
+
+
+def _handshake_frames(case: Case) -> Iterator[str]:
+    client, server = case.connection.sides
+    if client.syn:
+        yield case.frame(client.syn.first, f"SYN from {case.name(client)}")
+    if server.syn:
+        yield case.frame(server.syn.first, f"SYN-ACK from {case.name(server)}")
+    if client.ack and server.syn:
+        yield case.frame(client.ack.first, f"ACK from {case.name(client)}")
+    if not server.syn and server.reset:
+        yield case.frame(server.reset.first, f"RST from {case.name(server)}")
+
+
+# Bytes
+
+
+def _bytes(end: str, bounds: Count, case: Case) -> Iterator[Finding]:
+    side = case.side(end)
+    if side is not None:
+        yield find(
+            f"{counted(bounds, 'byte')} from {case.name(side)}",
+            f"{counted(side.bytes, 'byte')} from {case.name(side)}",
+            holds=side.bytes in bounds,
+            doubt=case.doubt,
+            proven=case.certain and (side.exact or decided(side.bytes, bounds)),
+        )

@@ -1,0 +1,59 @@
+"""``conversation``: the script itself, every step of it. It is always judged, and first."""
+
+from __future__ import annotations
+
+from lab.checks.telling import span
+from lab.evidence import Evidence
+from lab.transcript import StepEnded
+from lab.verdict import CheckResult
+from lab.words import Outcome
+
+SUBJECT = "conversation"
+
+
+def judge(evidence: Evidence) -> CheckResult:
+    """Pass if every step was played and passed."""
+    steps = [event for event in evidence.transcript.events if isinstance(event, StepEnded)]
+    broken = next((step for step in steps if step.outcome is Outcome.FAIL), None)
+    broken = broken or next((step for step in steps if step.outcome is not Outcome.PASS), None)
+    if broken is not None:
+        return _broken(broken)
+    return _unplayed(evidence, steps)
+
+
+def why_cut_short(evidence: Evidence) -> str:
+    """The reason why a check found nothing to judge, if the script broke off; else an empty text."""
+    result = judge(evidence)
+    if result.outcome is Outcome.PASS:
+        return ""
+    if evidence.transcript.unplayed:
+        return f"step {evidence.transcript.unplayed} was not reached"
+    return f"the script failed: {result.observed}"
+
+
+def _result(outcome: Outcome, expected: str, observed: str, evidence: tuple[str, ...] = ()) -> CheckResult:
+    return CheckResult(SUBJECT, SUBJECT, outcome, expected, observed, evidence)
+
+
+def _broken(step: StepEnded) -> CheckResult:
+    place = f"step {step.step}, {step.host}: {step.what}"
+    proof = [f"step {step.step} at {step.where} ended after {span(step.at - step.began)}"]
+    if step.rest:
+        proof.append(f"not consumed: {step.rest[-200:]!r}")
+    return _result(
+        step.outcome, f"{place}: {step.expected}" if step.expected else place, step.observed, tuple(proof)
+    )
+
+
+def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:
+    unplayed, trouble = evidence.transcript.unplayed, evidence.info.trouble
+    expected = "every step is played and passes"
+    if unplayed:
+        observed = f"step {unplayed} was not reached" + (f": {trouble}" if trouble else "")
+        return _result(Outcome.INCONCLUSIVE if trouble else Outcome.FAIL, expected, observed)
+    if not steps:
+        return _result(
+            Outcome.INCONCLUSIVE, expected, f"no step was played{': ' if trouble else ''}{trouble}"
+        )
+    told = "1 step" if len(steps) == 1 else f"all {len(steps)} steps"
+    return _result(Outcome.PASS, expected, f"{told} passed", (f"in {span(steps[-1].at - steps[0].began)}",))

@@ -1,0 +1,194 @@
+"""How a connection ended: whose FIN came first, who sent RST, and what in a program leads to that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.checks.case import Case
+from lab.checks.finding import Finding, find
+from lab.checks.holders import holders
+from lab.checks.reset import cause_of, cause_told
+from lab.checks.telling import listed
+from lab.flows import Side
+from lab.scenario.checks import CloseSpec, ResetSpec
+from lab.words import TcpState
+
+_BY_FIN = frozenset({"orderly", "half_close", "simultaneous"})
+"""Closes by two acknowledged FINs."""
+
+
+# Close
+
+
+def close(spec: CloseSpec, case: Case) -> Iterator[Finding]:
+    """It ended in this way (in one of these ways), and this side was the first."""
+    frames = list(_close_frames(case))
+    if spec.kind:
+        seen = case.connection.close
+        both = seen in _BY_FIN
+        yield find(
+            f"close {' or '.join(spec.kind)}",
+            _close_told(case),
+            frames,
+            holds=seen in spec.kind,
+            doubt=case.doubt,
+            proven=case.certain and both and not _BY_FIN & set(spec.kind),
+        )
+    if spec.active is not None:
+        active, wanted = case.connection.active, case.side(spec.active)
+        yield find(
+            f"{case.name(wanted) if wanted else spec.active} closes first",
+            f"{case.name(active)} closed first" if active else _nobody_first(case),
+            frames,
+            holds=active is not None and active is wanted,
+            doubt=case.doubt,
+        )
+
+
+def _nobody_first(case: Case) -> str:
+    if case.connection.client.fin:
+        return "both closed at once: neither FIN acknowledges the other"
+    return "nobody sent FIN" + (f"; {_resets_told(case)}" if _resets(case) else _held(case))
+
+
+def _close_told(case: Case) -> str:
+    active, passive = case.connection.active, case.connection.passive
+    match case.connection.close:
+        case "reset":
+            return _resets_told(case)
+        case "still_open":
+            return _open_told(case)
+        case "half_close" if active and passive:
+            return f"{case.name(passive)} sent new data after the FIN of {case.name(active)}"
+        case "orderly" if active and passive:
+            return f"FIN from {case.name(active)}, then from {case.name(passive)}, each acknowledged"
+        case _:
+            return "both closed at once: neither FIN acknowledges the other"
+
+
+def _open_told(case: Case) -> str:
+    silent = [case.name(side) for side in case.connection.sides if side.fin is None]
+    if silent:
+        return f"{listed(silent)} never sent FIN{_held(case)}"
+    unheard = [case.name(side) for side in case.connection.sides if side.fin and not side.fin.acked]
+    return f"the FIN of {listed(unheard)} was never acknowledged"
+
+
+def _held(case: Case) -> str:
+    """Why a side sent no FIN, as its kernel's last row for the connection tells."""
+    told = [_holding(side, case) for side in case.connection.sides if side.fin is None]
+    return "".join(f"; {text}" for text in told if text)
+
+
+def _holding(side: Side, case: Case) -> str:
+    rows = list(case.rows(side))
+    if not rows or rows[-1][1].state not in {TcpState.ESTABLISHED, TcpState.CLOSE_WAIT}:
+        return ""
+    _, row = rows[-1]
+    if not row.inode:
+        return f"no program of {side.host} ever accepted the connection"
+    unread = row.recv_queue - (row.state is TcpState.CLOSE_WAIT)
+    left = f" with {unread} bytes unread" if unread > 0 else ""
+    ports = side.port, case.connection.peer_of(side).port
+    if told := holders(case.evidence, side.host, ports):
+        return told + left
+    return (
+        f"a process of {side.host} still holds the socket{left}: FIN is sent when its last holder closes it "
+        "(a parent may hold the copy that its child closed)"
+    )
+
+
+def _close_frames(case: Case) -> Iterator[str]:
+    for side in _by_fin(case):
+        if side.fin:
+            yield case.frame(side.fin.first, f"FIN from {case.name(side)}")
+            if side.fin.acked:
+                yield case.frame(side.fin.acked, f"the FIN of {case.name(side)} is acknowledged")
+        if side.late:
+            yield case.frame(side.late, f"new data from {case.name(side)} after the peer's FIN")
+    yield from _reset_frames(case)
+
+
+def _by_fin(case: Case) -> list[Side]:
+    """Both sides, the one whose FIN came first before the other."""
+    active, passive = case.connection.active, case.connection.passive
+    if active and passive:
+        return [active, passive]
+    return sorted(case.connection.sides, key=lambda side: (side.fin is None, side.fin and side.fin.first))
+
+
+def fin(expected: tuple[str, ...], case: Case) -> Finding:
+    """Exactly these sent FIN, in this order, and each was acknowledged."""
+    wanted = [case.side(end) for end in expected]
+    senders = [side for side in _by_fin(case) if side.fin]
+    unheard = [case.name(side) for side in senders if side.fin and not side.fin.acked]
+    observed = f"FIN from {listed([case.name(side) for side in senders])}" + (
+        f"; that of {listed(unheard)} was never acknowledged" if unheard else ""
+    )
+    names = [case.name(side) if side else end for side, end in zip(wanted, expected, strict=True)]
+    return find(
+        f"FIN from {listed(names)}, each acknowledged" if expected else "no FIN",
+        observed + ("" if unheard else _held(case)),
+        list(_close_frames(case)),
+        holds=senders == wanted and not unheard,
+        doubt=case.doubt,
+        proven=case.certain and any(side not in wanted for side in senders),
+    )
+
+
+# Reset
+
+
+def _resets(case: Case) -> list[Side]:
+    return [side for side in case.connection.sides if side.reset]
+
+
+def _resets_told(case: Case) -> str:
+    told = []
+    for side in _resets(case):
+        cause = cause_told(side, case)
+        told.append(f"RST from {case.name(side)}" + (f": {cause}" if cause else ""))
+    return "; ".join(told) or "no RST"
+
+
+def _reset_frames(case: Case) -> Iterator[str]:
+    for side in _resets(case):
+        if side.reset:
+            yield case.frame(side.reset.first, f"RST from {case.name(side)}")
+
+
+def no_reset(case: Case) -> Finding:
+    """Nobody sent RST."""
+    resets = bool(_resets(case))
+    return find(
+        "no RST",
+        _resets_told(case),
+        list(_reset_frames(case)),
+        holds=not resets,
+        doubt=case.doubt,
+        proven=resets and case.certain,
+    )
+
+
+def reset_by(spec: ResetSpec, case: Case) -> Iterator[Finding]:
+    """This side sent RST, and for this reason."""
+    side, frames = case.side(spec.by), list(_reset_frames(case))
+    name = case.name(side) if side else spec.by
+    holds = side is not None and side.reset is not None
+    yield find(
+        f"RST from {name}",
+        _resets_told(case),
+        frames,
+        holds=holds,
+        doubt=case.doubt,
+        proven=holds and case.certain,
+    )
+    if spec.cause is not None and side is not None and side.reset is not None:
+        cause, proof = cause_of(side, case)
+        yield find(
+            f"the cause of the RST from {name} is {spec.cause}",
+            _resets_told(case),
+            [*frames, *proof],
+            holds=cause == spec.cause,
+            doubt=case.doubt or ("" if cause else "neither wire nor kernel tells which of the causes it was"),
+        )

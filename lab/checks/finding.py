@@ -1,0 +1,86 @@
+"""What became of one assertion, and how those of a check make its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.scenario.base import Count
+from lab.scenario.checks import CheckBase
+from lab.verdict import CheckResult
+from lab.words import Outcome
+
+_SEVERITY = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+
+_MOST_TOLD = 8
+"""Sentences that a result strings together; its evidence has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One assertion, judged. ``absent`` says that there was nothing at all to judge."""
+
+    outcome: Outcome
+    expected: str
+    observed: str
+    evidence: tuple[str, ...] = ()
+    absent: bool = False
+
+
+def find(
+    expected: str,
+    observed: str,
+    evidence: Sequence[str] = (),
+    *,
+    holds: bool,
+    doubt: str = "",
+    proven: bool = False,
+    absent: bool = False,
+) -> Finding:
+    """Judge an assertion by what was seen.
+
+    ``doubt`` says what the evidence may lack. It makes the finding inconclusive unless it is ``proven``:
+    unless what *was* seen decides it, whatever else there may have been.
+    """
+    if doubt and not proven:
+        return Finding(Outcome.INCONCLUSIVE, expected, f"{observed}; but {doubt}", tuple(evidence))
+    return Finding(
+        Outcome.PASS if holds else Outcome.FAIL, expected, observed, tuple(evidence), absent and not holds
+    )
+
+
+def decided(number: int, bounds: Count) -> bool:
+    """Whether a count that can only grow decides already: over its maximum, or without one and enough."""
+    over = bounds.maximum is not None and number > bounds.maximum
+    return over or (bounds.maximum is None and number in bounds)
+
+
+def conclude(spec: CheckBase, title: str, findings: Sequence[Finding]) -> CheckResult:
+    """The result of a check: the worst of its findings, told by those that made it so."""
+    outcome = worst([finding.outcome for finding in findings])
+    told = [finding for finding in findings if finding.outcome is outcome]
+    return CheckResult(
+        name=spec.name or title,
+        subject=spec.subject,
+        outcome=outcome,
+        expected=joined([finding.expected for finding in told]),
+        observed=joined([finding.observed for finding in told]),
+        evidence=tuple(dict.fromkeys(sentence for finding in told for sentence in finding.evidence)),
+        hint=(spec.hint or "") if outcome is Outcome.FAIL else "",
+        points=spec.points,
+        visibility=spec.visibility,
+        absent=any(finding.absent for finding in told),
+    )
+
+
+def joined(sentences: Sequence[str]) -> str:
+    """The sentences, each once; of very many the first few."""
+    each = list(dict.fromkeys(sentences))
+    more = [f"and {len(each) - _MOST_TOLD} more"] if len(each) > _MOST_TOLD else []
+    return "; ".join(each[:_MOST_TOLD] + more)
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """Fail before inconclusive before pass. Nothing at all is inconclusive, and so is what was skipped."""
+    found = next((outcome for outcome in _SEVERITY if outcome in outcomes), Outcome.INCONCLUSIVE)
+    return Outcome.INCONCLUSIVE if found is Outcome.PASS and Outcome.SKIPPED in outcomes else found

@@ -1,0 +1,140 @@
+"""``listener``: a program listens, and how its queues fare, as the host's kernel says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from lab.checks import doubt
+from lab.checks.finding import Finding, conclude, decided, find
+from lab.checks.select import endpoint, listening, rows_of, samples_of
+from lab.checks.telling import Teller, counted, listed, span
+from lab.evidence import Evidence
+from lab.scenario.base import Count
+from lab.scenario.checks import ListenerCheck, ListenerRef
+from lab.sockets import SocketRow, SocketSample
+from lab.variables import substitute
+from lab.verdict import CheckResult
+from lab.words import TcpState
+
+Row = tuple[SocketSample, SocketRow]
+
+_ACCEPT_QUEUE = "finished connection", "waiting for accept"
+_SYN_QUEUE = "handshake", "waiting for its last ACK"
+
+
+def judge(spec: ListenerCheck, evidence: Evidence) -> CheckResult:
+    """Look for a socket in LISTEN on the port, on the address if one is asked for, and at its queues."""
+    ref = spec.listener
+    wanted = substitute(ref.address, evidence.info.variables) if ref.address is not None else ""
+    rows = [
+        (sample, row)
+        for sample, row in rows_of(evidence, ref.host, TcpState.LISTEN)
+        if row.local_port == ref.port and _bound_to(row.local, wanted)
+    ]
+    findings = [_listens(ref, wanted, rows, evidence)]
+    if rows:
+        findings += _queues(ref, rows, evidence)
+    return conclude(spec, f"listener {ref.host}:{ref.port}", findings)
+
+
+def _listens(ref: ListenerRef, wanted: str, rows: list[Row], evidence: Evidence) -> Finding:
+    return find(
+        f"{ref.host} listens on port {ref.port}" + (f", address {wanted}" if wanted else ""),
+        _told(ref.host, evidence),
+        _proof(rows, evidence),
+        holds=bool(rows),
+        doubt=doubt.of_sampling(evidence, ref.host),
+        proven=bool(rows),
+        absent=not listening(evidence, ref.host),
+    )
+
+
+def _bound_to(local: str, wanted: str) -> bool:
+    """Whether a bound address is the one asked for: any, loopback, or one of its own."""
+    address = ip_address(local)
+    if wanted in {"", "any"}:
+        return not wanted or address.is_unspecified
+    return address.is_loopback if wanted == "loopback" else local == wanted
+
+
+def _told(host: str, evidence: Evidence) -> str:
+    where = listening(evidence, host)
+    if not where:
+        return f"no program of {host} ever listened"
+    told = f"{host} listens on {listed(list(where))}"
+    local = all(ip_address(row.local).is_loopback for _, row in rows_of(evidence, host, TcpState.LISTEN))
+    return told + (" only: other hosts cannot reach it" if local else "")
+
+
+def _proof(rows: list[Row], evidence: Evidence) -> list[str]:
+    if not rows:
+        return []
+    sample, row = rows[0]
+    at = Teller(evidence).when(sample.at)
+    return [f"the kernel of {sample.host} shows LISTEN on {endpoint(row.local, row.local_port)} from {at}"]
+
+
+# Its queues
+
+
+def _queues(ref: ListenerRef, rows: list[Row], evidence: Evidence) -> Iterator[Finding]:
+    """What is said of the backlog and of the two queues that it is there for."""
+    if ref.backlog is not None:
+        yield _backlog(ref, ref.backlog, rows, evidence)
+    if ref.queue_max is not None:
+        fullest = max(rows, key=lambda shown: shown[1].recv_queue)
+        most = fullest[1].recv_queue, fullest[0]
+        yield _most(ref, _ACCEPT_QUEUE, ref.queue_max, most, evidence)
+    if ref.syn_queue_max is not None:
+        half_open = [(_half_open(sample, ref.port), sample) for sample in samples_of(evidence, ref.host)]
+        most = max(half_open, key=lambda shown: shown[0])
+        yield _most(ref, _SYN_QUEUE, ref.syn_queue_max, most, evidence)
+    if ref.overflows is not None:
+        yield _overflows(ref, ref.overflows, evidence)
+
+
+def _backlog(ref: ListenerRef, bounds: Count, rows: list[Row], evidence: Evidence) -> Finding:
+    limits = sorted({row.send_queue for _, row in rows})
+    return find(
+        f"the accept queue of port {ref.port} has the limit {bounds}",
+        f"its limit is {listed([str(limit) for limit in limits])}",
+        _proof(rows, evidence),
+        holds=all(limit in bounds for limit in limits),
+    )
+
+
+def _half_open(sample: SocketSample, port: int) -> int:
+    """How many handshakes to a port are under way."""
+    return sum(row.state is TcpState.SYN_RECEIVED and row.local_port == port for row in sample.rows)
+
+
+def _most(
+    ref: ListenerRef, what: tuple[str, str], bounds: Count, most: tuple[int, SocketSample], evidence: Evidence
+) -> Finding:
+    """The most that ever waited in a queue; what came and went between two looks is not seen."""
+    noun, waiting = what
+    number, sample = most
+    shown = f"{counted(number, noun)} {waiting}"
+    looked = f"looked at every {span(evidence.info.sampling.mean_gap)} on average"
+    return find(
+        f"at the fullest {counted(bounds, noun)} {waiting} on port {ref.port}",
+        f"at the fullest it was {shown}",
+        [f"the kernel of {ref.host}, {looked}, shows {shown} at {Teller(evidence).when(sample.at)}"],
+        holds=number in bounds,
+        doubt=doubt.of_sampling(evidence, ref.host),
+        proven=decided(number, bounds),
+    )
+
+
+def _overflows(ref: ListenerRef, bounds: Count, evidence: Evidence) -> Finding:
+    last = samples_of(evidence, ref.host)[-1]
+    drops = f"and its listeners dropped {counted(last.drops, 'segment')} of handshakes (ListenDrops)"
+    return find(
+        f"{counted(bounds, 'connection')} found the accept queue full",
+        f"{counted(last.overflows, 'connection')} found an accept queue of {ref.host} full",
+        [f"ListenOverflows of {ref.host} is {last.overflows} at {Teller(evidence).when(last.at)}, {drops}"],
+        holds=last.overflows in bounds,
+        doubt=doubt.of_sampling(evidence, ref.host),
+        proven=decided(last.overflows, bounds),
+    )

@@ -1,0 +1,135 @@
+"""``output``: what the programs of a host printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lab.checks.finding import Finding, conclude, decided, find
+from lab.checks.telling import counted
+from lab.evidence import Evidence
+from lab.scenario.base import Count
+from lab.scenario.checks import OutputCheck, OutputRef
+from lab.transcript import Dropped, Input, Output
+from lab.variables import substitute
+from lab.verdict import CheckResult
+
+_NOTHING = "nothing was printed"
+_SHOWN = 200
+"""Characters of a program's output that a result quotes."""
+
+
+def judge(spec: OutputCheck, evidence: Evidence) -> CheckResult:
+    """Judge every text of the check; ``contains`` must hold within one program's output."""
+    ref = spec.output
+    screens = _screens(ref, evidence)
+    lacking = _lacking(ref, evidence)
+    values = evidence.info.variables
+    findings = [
+        _line(substitute(text, values), bounds, screens, lacking)
+        for text, bounds in (ref.lines or {}).items()
+    ]
+    if ref.contains is not None:
+        findings.append(_contains([substitute(text, values) for text in ref.contains], screens, lacking))
+    findings += [_lacks(substitute(text, values), screens, lacking) for text in ref.lacks or ()]
+    whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
+    return conclude(spec, f"output of {whose}", findings)
+
+
+def _events(ref: OutputRef, evidence: Evidence) -> Iterator[Output | Input | Dropped]:
+    for event in evidence.transcript.events:
+        if isinstance(event, Output | Input | Dropped) and _concerns(event, ref):
+            yield event
+
+
+def _concerns(event: Output | Input | Dropped, ref: OutputRef) -> bool:
+    return event.host == ref.host and ref.program in {None, event.program}
+
+
+def _lacking(ref: OutputRef, evidence: Evidence) -> str:
+    dropped = next((event for event in _events(ref, evidence) if isinstance(event, Dropped)), None)
+    if dropped is not None:
+        return f"only the first {dropped.limit} characters of the output were kept"
+    return evidence.info.trouble
+
+
+def _screens(ref: OutputRef, evidence: Evidence) -> Mapping[str, str]:
+    """Each program's output as it stood on a screen: a line that was typed has moved the cursor to the next.
+
+    What was typed is not in it, CR LF is LF.
+    """
+    printed: dict[str, list[str]] = {}
+    for event in _events(ref, evidence):
+        parts = printed.setdefault(event.program, [])
+        if isinstance(event, Output):
+            parts.append(event.text)
+        elif isinstance(event, Input) and _ends_line(event) and parts and not parts[-1].endswith("\n"):
+            parts.append("\n")
+    texts = {program: "".join(parts).replace("\r\n", "\n") for program, parts in printed.items()}
+    return {program: text for program, text in texts.items() if text}
+
+
+def _ends_line(event: Input) -> bool:
+    return event.text.endswith("\n") if event.kind == "text" else event.text == "enter"
+
+
+def _line(text: str, bounds: Count, screens: Mapping[str, str], lacking: str) -> Finding:
+    lines = [line for screen in screens.values() for line in screen.split("\n")]
+    number = lines.count(text)
+    within = next((line for line in lines if text in line and line != text), "")
+    part = f"; it stands within {_quoted(within)}" if within and number not in bounds else ""
+    return find(
+        f"the line {_quoted(text)} {_times(bounds)}",
+        f"{counted(number, 'line')} {_quoted(text)}{part}" if screens else _NOTHING,
+        holds=number in bounds,
+        doubt=lacking,
+        proven=decided(number, bounds),
+        absent=not screens,
+    )
+
+
+def _times(bounds: Count) -> str:
+    return "once" if bounds == Count(1, 1) else f"{bounds} times"
+
+
+def _contains(texts: list[str], screens: Mapping[str, str], lacking: str) -> Finding:
+    missing = [_first_missing(texts, screen) for screen in screens.values()]
+    holds = None in missing
+    after = max((number for number in missing if number is not None), default=0)
+    before = f" after {_quoted(texts[after - 1])}" if after else ""
+    observed = f"{_quoted(texts[after])} is not there{before}" if screens else _NOTHING
+    return find(
+        "the output contains " + ", then ".join(_quoted(text) for text in texts),
+        f"it contains {'them in this order' if len(texts) > 1 else 'it'}" if holds else observed,
+        [] if holds else [f"{name} printed {_quoted(screen[-_SHOWN:])}" for name, screen in screens.items()],
+        holds=holds,
+        doubt=lacking,
+        proven=holds,
+        absent=not screens,
+    )
+
+
+def _first_missing(texts: list[str], screen: str) -> int | None:
+    """The number of the first text that does not follow those before it, None if all do."""
+    at = 0
+    for number, text in enumerate(texts):
+        found = screen.find(text, at)
+        if found < 0:
+            return number
+        at = found + len(text)
+    return None
+
+
+def _lacks(text: str, screens: Mapping[str, str], lacking: str) -> Finding:
+    line = next((line for screen in screens.values() for line in screen.split("\n") if text in line), None)
+    inside = line is not None or any(text in screen for screen in screens.values())
+    return find(
+        f"the output lacks {_quoted(text)}",
+        f"it is in the line {_quoted(line or text)}" if inside else f"{_quoted(text)} is not there",
+        holds=not inside,
+        doubt=lacking,
+        proven=inside,
+    )
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

@@ -1,0 +1,151 @@
+"""What a connection went through: the states of its ends, TIME_WAIT, and what had to be sent again.
+
+The frames at an end's own port say which states it must have been in; the kernel's samples may miss short
+ones, but never show one that the frames do not. Where they do, wire and kernel disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from lab.checks import doubt
+from lab.checks.case import Case, Row
+from lab.checks.finding import Finding, decided, find
+from lab.checks.telling import counted
+from lab.flows import Side
+from lab.scenario.base import Count
+from lab.scenario.checks import ResentSpec
+from lab.words import TcpState
+
+_WITH = {"syn": "SYN", "data": "data", "fin": "FIN"}
+
+
+# States
+
+
+def states(end: str, expected: Sequence[TcpState], case: Case) -> Iterator[Finding]:
+    """The states of an end are these, in this order, and no others."""
+    side = case.side(end)
+    if side is None:
+        return
+    name, seen = case.name(side), [change.state for change in side.history]
+    unseen = "" if side.seen else f"no frame was seen at the port of {name}"
+    yield find(
+        f"{name} goes through {_listed(expected)}",
+        f"{name} went through {_listed(seen)}{_parted(list(expected), seen)}",
+        [*_changes(side, case), *_shown(side, case)],
+        holds=seen == list(expected),
+        doubt=case.doubt or unseen or _disagreement(side, case),
+    )
+
+
+def _listed(states: Sequence[TcpState]) -> str:
+    return ", ".join(states) or "no state"
+
+
+def _parted(expected: list[TcpState], seen: list[TcpState]) -> str:
+    """Where the two ways part, if the end did not go the expected one."""
+    same = 0
+    for one, other in zip(expected, seen, strict=False):
+        if one != other:
+            break
+        same += 1
+    if expected == seen or not same:
+        return ""
+    if same == len(seen):
+        return f": it never left {seen[-1]}"
+    after = f"after {seen[same - 1]} came {seen[same]}"
+    return f": {after}, not {expected[same]}" if same < len(expected) else f": {after}"
+
+
+def _changes(side: Side, case: Case) -> Iterator[str]:
+    for change in side.history:
+        yield case.frame(change.at, f"{case.name(side)} is in {change.state}")
+
+
+def _in_turn(rows: Iterator[Row]) -> list[Row]:
+    """The first row of each state, in the order of time."""
+    return [next(same) for _, same in groupby(rows, key=lambda shown: shown[1].state)]
+
+
+def _shown(side: Side, case: Case) -> Iterator[str]:
+    for sample, row in _in_turn(case.rows(side)):
+        yield f"the kernel of {sample.host} shows {row.state} at {case.teller.when(sample.at)}"
+
+
+def _disagreement(side: Side, case: Case) -> str:
+    """What the samples show that does not lie on the way that the frames show."""
+    sampled = [row.state for _, row in _in_turn(case.rows(side))]
+    way = iter([change.state for change in side.history])
+    if all(state in way for state in sampled):
+        return ""
+    return f"the kernel of {side.host} shows {_listed(sampled)}: wire and kernel disagree"
+
+
+# TIME_WAIT
+
+
+def time_wait(end: str, case: Case) -> Iterator[Finding]:
+    """An end stays in TIME_WAIT: its last ACK was sent, and its kernel says so."""
+    side = case.side(end)
+    if side is None:
+        return
+    name, entered = case.name(side), side.entered(TcpState.TIME_WAIT)
+    rows = [shown for shown in case.rows(side) if shown[1].state is TcpState.TIME_WAIT]
+    evidence = [f"the kernel of {s.host} shows TIME_WAIT at {case.teller.when(s.at)}" for s, _ in rows[:1]]
+    if entered:
+        evidence.insert(0, case.frame(entered, f"{name} acknowledges the last FIN"))
+    unshown = "the samples of its kernel do not show it" if entered else ""
+    yield find(
+        f"{name} is in TIME_WAIT afterwards",
+        f"{name} was in TIME_WAIT" if rows else _without(side, case),
+        evidence,
+        holds=bool(rows),
+        doubt=case.doubt or doubt.of_sampling(case.evidence, side.host) or unshown,
+        proven=bool(rows) and case.certain,
+    )
+
+
+def _without(side: Side, case: Case) -> str:
+    """What an end came to instead of TIME_WAIT."""
+    name, peer = case.name(side), case.connection.peer_of(side)
+    if side.entered(TcpState.TIME_WAIT):
+        return f"{name} acknowledged the last FIN, which leads to TIME_WAIT"
+    if peer.entered(TcpState.TIME_WAIT):
+        return f"{case.name(peer)} closed first, so TIME_WAIT is there"
+    if side.reset or peer.reset:
+        return f"an RST ended the connection, and nobody is in TIME_WAIT: {name} was in {side.state}"
+    return f"{name} came only as far as {side.state}"
+
+
+# Retransmissions
+
+
+def resent(spec: ResentSpec, case: Case) -> Iterator[Finding]:
+    """So many segments were sent again, as the ports of their senders saw them."""
+    one = case.side(spec.by) if spec.by is not None else None
+    sides = case.connection.sides if one is None else (one,)
+    for what, bounds in (("syn", spec.syn), ("data", spec.data), ("fin", spec.fin)):
+        if bounds is not None:
+            yield _resent(what, bounds, sides, case)
+
+
+def _resent(what: str, bounds: Count, sides: Sequence[Side], case: Case) -> Finding:
+    numbers = [(side, getattr(side.retransmissions, what)) for side in sides]
+    number = sum(count for _, count in numbers)
+    whose = " and ".join(f"{count} by {case.name(side)}" for side, count in numbers if count)
+    unseen = [f"no frame was seen at the port of {case.name(side)}" for side in sides if not side.seen]
+    return find(
+        f"{counted(bounds, 'segment')} with {_WITH[what]} sent again",
+        f"{counted(number, 'segment')} with {_WITH[what]} sent again" + (f": {whose}" if whose else ""),
+        [
+            case.frame(again.at, f"{case.name(side)} sends {_WITH[what]} again")
+            for side in sides
+            for again in side.resent
+            if again.what == what
+        ],
+        holds=number in bounds,
+        doubt=case.doubt or next(iter(unseen), ""),
+        proven=case.certain and decided(number, bounds),
+    )

@@ -1,0 +1,110 @@
+"""``process``: what a program was doing and held while it ran, as its host's kernel shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab.checks.finding import Finding, conclude, find
+from lab.checks.holders import children_of
+from lab.checks.telling import Teller, counted, listed
+from lab.evidence import Evidence
+from lab.processes import ProcessRow, ProcessSample
+from lab.scenario.base import Count
+from lab.scenario.checks import ProcessCheck, ProcessRef
+from lab.transcript import Started
+from lab.verdict import CheckResult
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A program at one moment: its own row, and those of the processes it started."""
+
+    sample: ProcessSample
+    own: ProcessRow
+    children: tuple[ProcessRow, ...]
+
+
+def judge(spec: ProcessCheck, evidence: Evidence) -> CheckResult:
+    """Judge every run of the program, or of every program of the host."""
+    ref = spec.process
+    runs = [
+        event
+        for event in evidence.transcript.events
+        if isinstance(event, Started) and event.host == ref.host and ref.program in {None, event.program}
+    ]
+    findings = [finding for run in runs for finding in _of_run(ref, run, evidence)]
+    whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
+    return conclude(spec, f"processes of {whose}", findings or [_nothing(whose)])
+
+
+def _nothing(whose: str) -> Finding:
+    return find("a program to look at", f"no program of {whose} was started", holds=False, absent=True)
+
+
+def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Finding]:
+    looks = list(_looks(run, evidence))
+    if not looks:
+        missing = "it was never looked at while it ran"
+        lacking = _lacking(evidence) or "it may have been too short for that"
+        yield find(f"{run.program} runs", missing, holds=False, doubt=lacking, absent=True)
+        return
+    if ref.asleep_in is not None:
+        yield _asleep(ref.asleep_in, run, looks, evidence)
+    last = looks[-1]
+    zombies = [row for row in last.children if row.zombie]
+    running = [row for row in last.children if not row.zombie]
+    for bounds, number, noun, rows in (
+        (ref.zombies, len(zombies), "zombie", zombies),
+        (ref.children, len(running), "running child", running),
+        (ref.descriptors, last.own.descriptors, "open descriptor", []),
+    ):
+        if bounds is not None:
+            yield find(
+                f"{run.program} has {_plural(bounds, noun)}",
+                f"{run.program} had {_plural(number, noun)} when it was looked at last",
+                [_told(last, "has " + _plural(number, noun), rows, evidence)],
+                holds=number in bounds,
+                doubt=_lacking(evidence),
+            )
+
+
+def _looks(run: Started, evidence: Evidence) -> Iterator[_Look]:
+    """Every sample that shows a program before its end."""
+    for sample in evidence.processes:
+        own = next((row for row in sample.rows if row.pid == run.pid and not row.zombie), None)
+        if sample.host == run.host and own is not None and sample.at >= run.at:
+            yield _Look(sample, own, children_of(own, sample.rows))
+
+
+def _lacking(evidence: Evidence) -> str:
+    return evidence.info.trouble or evidence.info.sampling.process_trouble
+
+
+def _asleep(call: str, run: Started, looks: list[_Look], evidence: Evidence) -> Finding:
+    seen = [
+        (look, {sleep.call for row in (look.own, *look.children) for sleep in row.asleep}) for look in looks
+    ]
+    met = next((look for look, calls in seen if call in calls), None)
+    calls = sorted({call for _, calls in seen for call in calls})
+    return find(
+        f"{run.program} is asleep in {call}",
+        f"it was asleep in {call}"
+        if met
+        else f"it was seen asleep in {listed(calls) if calls else 'no call'}",
+        [_told(met, f"is asleep in {call}", [], evidence)] if met else [],
+        holds=met is not None,
+        doubt=_lacking(evidence),
+        proven=met is not None,
+    )
+
+
+def _told(look: _Look, what: str, rows: list[ProcessRow], evidence: Evidence) -> str:
+    own, at = look.own, Teller(evidence).when(look.sample.at)
+    named = [f"{row.number} ({row.name})" for row in rows]
+    which = f": process {listed(named)}" if named else ""
+    return f"at {at} {own.name} (process {own.number} of {look.sample.host}) {what}{which}"
+
+
+def _plural(number: int | Count, noun: str) -> str:
+    return counted(number, noun).replace("childs", "children")

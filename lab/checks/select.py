@@ -1,0 +1,62 @@
+"""Which connections, sockets and programs a check speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from lab.evidence import Evidence
+from lab.flows import Connection
+from lab.scenario.base import Endpoint
+from lab.sockets import SocketRow, SocketSample
+from lab.words import TcpState
+
+
+def connections_to(evidence: Evidence, to: Endpoint, from_: str | None = None) -> list[Connection]:
+    """The connections and attempts to an endpoint, in their order.
+
+    Who opened one whose SYN was not captured is a guess: it is taken if either end is the endpoint.
+    """
+    return [connection for connection in evidence.connections if _leads_to(connection, to, from_)]
+
+
+def _leads_to(connection: Connection, to: Endpoint, from_: str | None) -> bool:
+    client, server = connection.sides
+    directions = (
+        [(client, server), (server, client)] if connection.handshake == "unknown" else [(client, server)]
+    )
+    return any(
+        (there.host, there.port) == (to.host, to.port) and from_ in {None, here.host}
+        for here, there in directions
+    )
+
+
+def samples_of(evidence: Evidence, host: str) -> list[SocketSample]:
+    """The samples of one host, in the order of time."""
+    return [sample for sample in evidence.samples if sample.host == host]
+
+
+def rows_of(evidence: Evidence, host: str, state: TcpState) -> Iterator[tuple[SocketSample, SocketRow]]:
+    """The sockets of a host that were in a state, with the samples that show them."""
+    for sample in samples_of(evidence, host):
+        for row in sample.rows:
+            if row.state == state:
+                yield sample, row
+
+
+def host_of(evidence: Evidence, address: str, at: str) -> str:
+    """The host that has an address, as host ``at`` sees it: a loopback address is its own."""
+    if ip_address(address).is_loopback:
+        return at
+    return evidence.info.hosts_by_address().get(str(ip_address(address)), "")
+
+
+def listening(evidence: Evidence, host: str) -> tuple[str, ...]:
+    """Where programs of a host listened, as ``127.0.0.1:3000``, in the order they were first seen."""
+    rows = rows_of(evidence, host, TcpState.LISTEN)
+    return tuple(dict.fromkeys(endpoint(row.local, row.local_port) for _, row in rows))
+
+
+def endpoint(address: str, port: int) -> str:
+    """``192.168.153.128:80``, ``[fd00::1]:80``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,101 @@
+"""``state``: a socket of a host was, or never was, in a TCP state.
+
+The kernel's samples show it; the capture, replayed at the host's own port, shows what was too short to
+sample. LISTEN leaves no frame, and a kernel may skip TIME_WAIT though the last ACK was sent: these two
+rest on the samples alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.checks import doubt
+from lab.checks.finding import conclude, find
+from lab.checks.select import endpoint, host_of, rows_of, samples_of
+from lab.checks.telling import Teller, named
+from lab.evidence import Evidence
+from lab.scenario.checks import StateCheck, StateRef
+from lab.verdict import CheckResult
+from lab.words import TcpState
+
+_KERNEL_ONLY = frozenset({TcpState.LISTEN, TcpState.TIME_WAIT})
+_UNSAMPLED = frozenset({TcpState.CLOSED})
+"""States that no socket table ever shows."""
+
+
+def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
+    """Look for the state in the samples and in the replayed capture."""
+    ref = spec.state
+    sampled = list(_sampled(ref, evidence))
+    replayed = [] if _kernel_only(ref) else list(_replayed(ref, evidence))
+    seen = bool(sampled or replayed)
+    finding = find(
+        f"{_whose(ref)} {'is' if ref.observed else 'never is'} in {_what(ref)}",
+        f"{_whose(ref)} was in {_what(ref)}"
+        if seen
+        else f"{_whose(ref)} never was in {_what(ref)}{_instead(ref, evidence)}",
+        [*sampled[:1], *replayed],
+        holds=seen == ref.observed,
+        doubt=_lacking(ref, evidence),
+        proven=seen,
+        absent=not seen,
+    )
+    return conclude(spec, f"state {ref.state} on {ref.host}", [finding])
+
+
+def _kernel_only(ref: StateRef) -> bool:
+    """Whether no frame can tell: who holds a socket is never on the wire, nor are some states."""
+    return ref.state in _KERNEL_ONLY or ref.owner is not None
+
+
+def _what(ref: StateRef) -> str:
+    owned = {"none": ", held by no process", "process": ", held by a process"}
+    return ref.state + owned.get(ref.owner or "", "")
+
+
+def _whose(ref: StateRef) -> str:
+    peer = f" to {ref.peer}" if ref.peer else ""
+    port = f" on port {ref.port}" if ref.port else ""
+    return f"a socket of {ref.host}{peer}{port}"
+
+
+def _sampled(ref: StateRef, evidence: Evidence) -> Iterator[str]:
+    teller = Teller(evidence)
+    for sample, row in rows_of(evidence, ref.host, ref.state):
+        ports = {None, row.local_port, row.remote_port}
+        owner = "process" if row.inode else "none"
+        if (
+            ref.port in ports
+            and ref.peer in {None, host_of(evidence, row.remote, ref.host)}
+            and ref.owner in {None, owner}
+        ):
+            where = endpoint(row.local, row.local_port)
+            yield f"the kernel of {ref.host} shows {_what(ref)} at {teller.when(sample.at)}, {where}"
+
+
+def _replayed(ref: StateRef, evidence: Evidence) -> Iterator[str]:
+    teller = Teller(evidence)
+    for connection in evidence.connections:
+        ports = {None, connection.client.port, connection.server.port}
+        for side in connection.sides:
+            at = side.entered(ref.state)
+            peer = connection.peer_of(side)
+            if at and side.host == ref.host and ref.peer in {None, peer.host} and ref.port in ports:
+                yield teller.frame(connection.capture, at, f"{named(side)} goes to {ref.state}")
+
+
+def _lacking(ref: StateRef, evidence: Evidence) -> str:
+    kernel = "" if ref.state in _UNSAMPLED else doubt.of_sampling(evidence, ref.host)
+    if _kernel_only(ref):
+        return kernel
+    concerned = [c for c in evidence.connections if ref.host in {c.client.host, c.server.host}]
+    return doubt.of_captures(evidence, ref.host, ref.peer) or doubt.of_connections(concerned) or kernel
+
+
+def _instead(ref: StateRef, evidence: Evidence) -> str:
+    states = {
+        row.state + ("" if row.inode or ref.owner is None else " (held by no process)")
+        for sample in samples_of(evidence, ref.host)
+        for row in sample.rows
+    }
+    return f"; its sockets were seen in {', '.join(sorted(states))}" if states else ""

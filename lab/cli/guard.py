@@ -1,0 +1,75 @@
+"""The one place where what happened becomes an exit code (lab.errors.ExitCode)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from lab.cli.order import Order
+from lab.cli.screen import Screen
+from lab.errors import ExitCode, LabError, UsageError
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line. Nothing is raised: every error is one clear message and a code."""
+    screen = Screen.of_this_process()
+    try:
+        order = _understand(arguments or ["--help"])
+        if isinstance(order, int):
+            return order
+        screen = Screen.of_this_process(json=order.json, verbose=order.verbose)
+        return order.run(screen)
+    except LabError as error:
+        screen.complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough, and all is cleaned up
+        screen.say("interrupted")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a sentence and a file
+        screen.complain(_bug(error))
+        return ExitCode.BUG
+
+
+def _understand(arguments: Sequence[str]) -> Order | int:
+    """What the words ask for; an exit code where reading them was all there was to do (``--help``)."""
+    import typer
+
+    from lab.cli.words import app
+
+    # Since 0.26 typer has a click of its own: the root of its errors is found through one that it exports.
+    refusal: type[Exception] = typer.BadParameter.mro()[2]
+    try:
+        order: Order | int = app(list(arguments), prog_name="lab", standalone_mode=False)
+    except refusal as error:
+        raise _usage(error) from error
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return order
+
+
+def _usage(error: Any) -> UsageError:
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "lab"
+    return UsageError("usage", error.format_message(), fix=f"`{command} --help` shows what can be said")
+
+
+def _bug(error: Exception) -> LabError:
+    """A mistake of the program's own, its traceback kept in a file."""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return LabError("bug", f"a mistake in the lab itself: {what}", where=_kept(error), fix="please report it")
+
+
+def _kept(error: Exception) -> str:
+    text = "".join(traceback.format_exception(error))
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="tcp-lab-bug-", suffix=".txt", text=True)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"lab {' '.join(sys.argv[1:])}\n\n{text}")
+    except OSError as trouble:
+        return f"its traceback could not be kept: {trouble}"
+    return path

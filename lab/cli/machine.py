@@ -1,0 +1,88 @@
+"""The commands about this machine: ``lab images`` and ``lab doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.cli.connected import connected
+from lab.cli.screen import Screen
+from lab.errors import ExitCode
+from lab.report.style import Ink, Style
+from lab.words import Outcome
+
+if TYPE_CHECKING:
+    from lab.doctor import Finding
+    from lab.images import Status
+
+_MIB = 1024 * 1024
+_OUTCOMES = {"good": Outcome.PASS, "problem": Outcome.FAIL, "notice": Outcome.SKIPPED}
+"""The sign that stands for each kind of finding (lab.doctor.Health)."""
+
+
+def build_images(again: bool, ca_bundle: Path | None, screen: Screen) -> ExitCode:
+    """Build the lab's images: those that are missing or out of date, or all of them ``again``."""
+    from lab import images
+
+    with connected(screen) as engine:
+        images.make(engine, images.OWN, screen.say, ca_bundle=ca_bundle, again=again)
+        _show([images.status(engine, name) for name in images.OWN], screen)
+    return ExitCode.PASSED
+
+
+def list_images(screen: Screen) -> ExitCode:
+    """The lab's images, and whether each is current."""
+    from lab import images
+
+    with connected(screen) as engine:
+        _show([images.status(engine, name) for name in images.OWN], screen)
+    return ExitCode.PASSED
+
+
+def _show(statuses: list[Status], screen: Screen) -> None:
+    sizes = [f"{one.image.size // _MIB} MiB" if one.image else "" for one in statuses]
+    rows = [(one.name, one.state.value, size) for one, size in zip(statuses, sizes, strict=True)]
+    screen.show(screen.style.table(rows, ("IMAGE", "STATE", "SIZE")))
+    screen.answer(
+        {
+            "images": [
+                {
+                    "name": one.name,
+                    "state": one.state.value,
+                    "id": one.image.id if one.image else None,
+                    "size": one.image.size if one.image else None,
+                }
+                for one in statuses
+            ]
+        }
+    )
+
+
+def doctor(screen: Screen) -> ExitCode:
+    """What could keep a lab from running here; INCONCLUSIVE if anything does."""
+    from lab.doctor import Health, examine
+
+    findings = examine()
+    for finding in findings:
+        screen.show(_told(finding, screen.style))
+    healthy = all(finding.health is not Health.PROBLEM for finding in findings)
+    screen.answer(
+        {
+            "healthy": healthy,
+            "findings": [
+                {"subject": one.subject, "health": one.health.value, "seen": one.seen, "fix": one.fix}
+                for one in findings
+            ],
+        }
+    )
+    return ExitCode.PASSED if healthy else ExitCode.INCONCLUSIVE
+
+
+def _told(finding: Finding, style: Style) -> Iterator[str]:
+    """A finding: its sign, what was looked at, what was seen, and the cure."""
+    outcome = _OUTCOMES.get(finding.health.value, Outcome.INCONCLUSIVE)
+    text = f"{finding.subject}: {finding.seen}"
+    yield from style.paragraph(text, indent=2, label=style.sign(outcome), label_ink=style.ink(outcome))
+    if finding.fix:
+        yield from style.paragraph(finding.fix, indent=7, label="  fix:", label_ink=Ink.FAINT)

@@ -1,0 +1,131 @@
+"""``lab up`` and ``lab run``: play scenarios and show what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.cli.connected import connected
+from lab.cli.judgement import Judgement, select, table_of, worst
+from lab.cli.screen import Screen, error_as_data
+from lab.errors import ExitCode, LabError, UsageError
+from lab.report.style import Ink, Style
+
+if TYPE_CHECKING:
+    from lab.engine import Engine
+    from lab.load import Loaded
+    from lab.run import Finished, Options
+
+_LABEL = 8
+_WORDS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How the person wants it played, and which checks shown; ``lease`` is text such as ``8h``."""
+
+    only: tuple[str, ...]
+    records: Path
+    seed: str
+    ca_bundle: Path | None
+    lease: str = "8h"
+    keep: bool = False
+    watch: bool = False
+
+    def options(self, style: Style) -> Options:
+        """What the pipeline needs of it, to draw in ``style``. UsageError for a lease that is no duration."""
+        from lab.run import Options
+
+        return Options(
+            records=self.records,
+            keep=self.keep,
+            lease=_seconds(self.lease),
+            seed=self.seed,
+            ca_bundle=self.ca_bundle,
+            watch=style if self.watch else None,
+        )
+
+
+def _seconds(lease: str) -> float:
+    from lab.scenario.base import parse_duration
+
+    try:
+        seconds = parse_duration(lease)
+    except ValueError as error:
+        raise UsageError("lease", str(error), where=f"--lease {lease}") from error
+    if seconds < 1:
+        raise UsageError("lease", "a lab stays a second at least", where=f"--lease {lease}")
+    return seconds
+
+
+def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
+    """Play each file in turn; the worst of their codes.
+
+    All files are read before the first is played. One that cannot be judged does not keep the next from it.
+    """
+    from lab.load import load
+
+    scenarios = [load(file) for file in files]
+    options = wishes.options(screen.style)
+    with connected(screen) as engine:
+        runs = [_play_one(loaded, engine, options, wishes.only, screen) for loaded in scenarios]
+    code = worst([run.code for run in runs])
+    if len(runs) > 1:
+        rows = [(run.file, run.verdict, run.record) for run in runs]
+        screen.show(["", *screen.style.table(rows, ("SCENARIO", "VERDICT", "RECORD"))])
+    screen.answer({"runs": [run.data for run in runs], "exit": int(code)})
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What became of one file."""
+
+    file: str
+    code: ExitCode
+    verdict: str
+    record: str
+    data: dict[str, Any]
+
+
+def _play_one(loaded: Loaded, engine: Engine, options: Options, only: Sequence[str], screen: Screen) -> _Run:
+    from lab.cli.progress import Progress
+    from lab.run import play
+
+    file = str(loaded.file)
+    try:
+        finished = play(loaded, engine, options, Progress(screen))
+    except LabError as error:
+        screen.problem(error)
+        failed = {"file": file, "error": error_as_data(error)}
+        return _Run(file, error.exit_code, "none", "", failed)
+    judgement = select(finished.evidence, finished.verdict, only, screen)
+    screen.gap()
+    screen.show(_told(finished, judgement, screen))
+    record = str(finished.record)
+    data = {"file": file, "run": finished.run_id, "record": record, "up": finished.kept, **judgement.data}
+    return _Run(file, judgement.code, judgement.verdict.outcome.value, record, data)
+
+
+def _told(finished: Finished, judgement: Judgement, screen: Screen) -> Iterator[str]:
+    """The result table, where the record lies, and what one may do next."""
+    yield from table_of(finished.evidence, judgement.verdict, screen.style)
+    yield ""
+    place = str(finished.record)
+    yield from screen.style.paragraph(place, indent=_LABEL, label="record", label_ink=Ink.FAINT)
+    for number, (words, meaning) in enumerate(_next(finished)):
+        told, label = f"{words.ljust(_WORDS)}  {meaning}", "" if number else "next"
+        yield from screen.style.paragraph(told, indent=_LABEL, label=label, label_ink=Ink.FAINT)
+
+
+def _next(finished: Finished) -> Iterator[tuple[str, str]]:
+    if not finished.kept:
+        yield f"lab logs {finished.record}", ""
+        return
+    host = next(iter(finished.evidence.scenario.hosts))
+    yield "lab logs", "who typed and printed what, and when"
+    yield f"lab shell {host}", "look around in a host"
+    yield f"lab exec {host} -- ss -tan", "or run one command there"
+    yield "lab down", "take the hosts down"

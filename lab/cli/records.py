@@ -1,0 +1,73 @@
+"""The commands that read records: ``lab check`` and ``lab logs``. A record that is named needs no engine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.cli.connected import connected
+from lab.cli.judgement import select, table_of, worst
+from lab.cli.screen import Screen, error_as_data
+from lab.errors import ExitCode, LabError, UsageError
+
+
+def check(records: Sequence[Path], only: Sequence[str], screen: Screen) -> ExitCode:
+    """Judge each record again; the worst of their codes."""
+    codes, reports = zip(*(_check(record, only, screen) for record in records), strict=True)
+    code = worst(codes)
+    screen.answer({"records": list(reports), "exit": int(code)})
+    return code
+
+
+def _check(folder: Path, only: Sequence[str], screen: Screen) -> tuple[ExitCode, dict[str, Any]]:
+    from lab.judge import judge
+    from lab.record import is_recorded, read
+    from lab.record.layout import VERDICT
+
+    try:
+        evidence = read(folder)
+    except LabError as error:
+        screen.problem(error)
+        return error.exit_code, {"record": str(folder), "error": error_as_data(error)}
+    verdict = judge(evidence)
+    same = is_recorded(folder, verdict)
+    judgement = select(evidence, verdict, only, screen)
+    screen.show([*table_of(evidence, judgement.verdict, screen.style), ""])
+    if not same:
+        screen.warn(f"{folder / VERDICT} is not this verdict: another version of the lab wrote it, or nobody")
+    return judgement.code, {"record": str(folder), "as_recorded": same, **judgement.data}
+
+
+def logs(record: Path | None, word: str, records: Path, screen: Screen) -> ExitCode:
+    """The conversation of a record; of the lab that is up where none is named."""
+    from lab.record import read_transcript
+    from lab.record.writing import events_as_data
+    from lab.report.transcript import conversation
+
+    transcript = read_transcript(record or _of_lab(word, records, screen))
+    if screen.json:
+        for event in events_as_data(transcript):
+            screen.line(json.dumps(event))
+    else:
+        screen.show(conversation(transcript, screen.style))
+    return ExitCode.PASSED
+
+
+def _of_lab(word: str, records: Path, screen: Screen) -> Path:
+    """Where the record of the lab that is up lies."""
+    from lab.labs import Standing, all_labs, choose
+
+    with connected(screen) as engine:
+        lab = choose(all_labs(engine, time.time()), word)
+    if lab.standing is Standing.BUSY:
+        fix = "its record is written at its end"
+        raise UsageError("lab-busy", f"run {lab.run_id} still goes on", fix=fix)
+    made = Path(next((one.labels.record for one in lab.containers), ""))
+    found = next((place for place in (made, records / made.name) if made.name and place.is_dir()), None)
+    if found is None:
+        what = f"the record of run {lab.run_id} is neither at {made} nor in {records}"
+        raise UsageError("no-record", what, fix="lab logs RECORD, or say where records lie: --records DIR")
+    return found

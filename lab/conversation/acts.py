@@ -1,0 +1,343 @@
+"""What the actors can do: one function for each verb."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import glob
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.conversation.failure import StepFailure
+from lab.conversation.program import Program
+from lab.conversation.screen import Match, describe
+from lab.conversation.scribe import Scribe
+from lab.deploy import Deployment
+from lab.programs import FOLDER
+from lab.scenario import Scenario
+from lab.scenario.base import Model
+from lab.scenario.steps import (
+    Action,
+    Close,
+    Expect,
+    Hold,
+    Key,
+    Line,
+    Pattern,
+    Quiet,
+    Release,
+    Run,
+    Send,
+    SendBytes,
+    SendSignal,
+    Start,
+    Type,
+    Wait,
+)
+from lab.variables import VariableError, substitute
+from lab.words import TcpState, describe_status, kernel_numbers
+
+LONGEST_LINE = 4095
+"""Bytes of a line that a terminal takes (N_TTY); it loses the rest without a word."""
+
+_KEYS = {"enter": b"\r", "tab": b"\t", "escape": b"\x1b"}
+_LAST_WORDS_SECONDS = 1.0
+_SETTLED_SECONDS = 0.01
+_SETTLING_SECONDS = 1.0
+
+Variables = MutableMapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """How a program is started: its words, its folder, its environment."""
+
+    argv: tuple[str, ...]
+    workdir: str
+    env: Mapping[str, str]
+
+
+class Acts:
+    """The programs that run, and what can be done with them."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        deployment: Deployment,
+        starters: Mapping[tuple[str, str], Starter],
+        scribe: Scribe,
+    ) -> None:
+        self._scenario = scenario
+        self._deployment = deployment
+        self._starters = starters
+        self._scribe = scribe
+        self._running: dict[tuple[str, str], Program] = {}
+        self._main: dict[str, Program] = {}
+        self._told_to_end: set[Program] = set()
+        self._every: list[Program] = []
+
+    async def act(  # noqa: C901 - one line for each verb is as simple as it gets
+        self, line: Line, action: Action, step: str, variables: Variables
+    ) -> None:
+        """Do it. StepFailure if it does not come out as the script says."""
+        match action:
+            case Start():
+                await self._start(line, action, step)
+            case Expect():
+                await self._expect(line, action.expect, variables)
+            case Quiet():
+                await self._quiet(line, action)
+            case Send() | Type() | SendBytes():
+                self._give(line, action, step)
+            case Key():
+                await self._press(line, action, step)
+            case SendSignal():
+                await self._signal(line, action, step)
+            case Close():
+                await self._close_input(line, step)
+            case Wait():
+                await self._wait(line, action)
+            case Run():
+                await self._run(line, action, step, variables)
+            case Hold():
+                peers = self._addresses(action.to)
+                await self._deployment.agent.ask("hold", host=line.host, segment=action.hold, peers=peers)
+            case Release():
+                await self._release(line, action)
+
+    def filled_in(self, action: Action, variables: Mapping[str, str]) -> Action:
+        """The action with every ``${...}`` in its texts replaced. StepFailure for one without a value."""
+        try:
+            filled: Action = _filled_in(action, variables)
+        except VariableError as error:
+            raise StepFailure("every variable has a value", error.what) from None
+        return filled
+
+    def too_late(self, line: Line, what: str, limit: str) -> StepFailure:
+        """The failure of an act that took too long: what its program printed instead, and whether it runs."""
+        program = self._find(line)
+        asked_of_the_kernel = isinstance(line.action, Wait) and not line.action.wait.exited
+        if program is None or asked_of_the_kernel:
+            return StepFailure(what, f"not {limit}")
+        rest = program.screen.rest
+        printed = "it printed something else" if rest.strip() else "it printed nothing more"
+        return StepFailure(what, f"not {limit}: {printed}, {program.life()}", rest)
+
+    async def end(self) -> None:
+        """The script is over: hear the last words of programs that were told to end, then let go of all."""
+        for host in self._deployment.hosts.values():
+            if host.plan.lane:
+                await self._deployment.agent.ask("release", host=host.plan.name, segment="")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await asyncio.gather(*(program.until_exit() for program in self._told_to_end))
+        # A FIN may wait 40 ms for its ACK: connections that are just closing are seen to their end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLING_SECONDS):
+                await self._deployment.agent.ask("settle", quiet=_SETTLED_SECONDS)
+        await self._look_at_processes()
+
+    def let_go(self) -> None:
+        """Stop listening to all programs."""
+        for program in self._every:
+            program.let_go()
+
+    # --- one for each verb ---------------------------------------------------------------------
+
+    async def _start(self, line: Line, action: Start, step: str) -> None:
+        name = action.as_ or action.start
+        before = self._running.get((line.host, name)) if action.as_ else self._main.get(line.host)
+        if before is not None and before.status is None:
+            raise StepFailure(f"{before.name} has ended before {name} is started", "it is still running")
+        starter = self._starters[line.host, action.start]
+        program = Program(
+            self._deployment.hosts[line.host], name, self._scenario.programs[action.start].tty, self._scribe
+        )
+        self._every.append(program)
+        await program.start(
+            self._deployment,
+            (*starter.argv, *action.args),
+            {**starter.env, **action.env},
+            starter.workdir,
+            step,
+        )
+        self._running[line.host, name] = program
+        if action.as_ is None:
+            self._main[line.host] = program
+        for port in self._scenario.programs[action.start].listens:
+            await self._until_listening(program, port)
+
+    async def _until_listening(self, program: Program, port: int) -> None:
+        expected = f"{program.name} listens on port {port}"
+        listening = asyncio.ensure_future(
+            self._until_socket(program.host.plan.name, (TcpState.LISTEN,), port)
+        )
+        ended = asyncio.ensure_future(program.until_exit())
+        try:
+            await asyncio.wait({listening, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not listening.done():
+                raise StepFailure(expected, program.life(), program.screen.rest)
+            listening.result()
+        finally:
+            listening.cancel()
+            ended.cancel()
+
+    async def _expect(self, line: Line, pattern: Pattern, variables: Variables) -> None:
+        program = self._found(line)
+        match = await program.expect(pattern)
+        if match is None:
+            raise StepFailure(describe(pattern), f"the output ended, {program.life()}", program.screen.rest)
+        _capture(match, variables)
+
+    async def _quiet(self, line: Line, action: Quiet) -> None:
+        program = self._found(line)
+        before = len(program.screen.rest)
+        try:
+            async with asyncio.timeout(action.quiet):
+                while len(program.screen.rest) == before:
+                    await program.until_output()
+        except TimeoutError:
+            return
+        printed = program.screen.rest[before:]
+        raise StepFailure(
+            f"nothing is printed for {action.quiet:g} s", f"it printed {printed!r}", program.screen.rest
+        )
+
+    def _give(self, line: Line, action: Send | Type | SendBytes, step: str) -> None:
+        program = self._found(line)
+        data, kind, text = _input(action)
+        longest = max((len(part) for part in data.split(b"\n")), default=0)
+        if program.tty and longest > LONGEST_LINE:
+            expected = f"a line of at most {LONGEST_LINE} bytes, which is what a terminal takes"
+            raise StepFailure(expected, f"{longest} bytes; a program with `tty: false` takes any number")
+        if not program.write(data):
+            raise StepFailure("the program takes input", program.life(), program.screen.rest)
+        self._scribe.typed(line.host, program.name, step, kind, text)
+
+    async def _press(self, line: Line, action: Key, step: str) -> None:
+        program = self._found(line)
+        await self._look_at_processes()
+        key = _KEYS.get(action.key) or bytes([ord(action.key[-1].upper()) & 0x1F])
+        if not program.write(key):
+            raise StepFailure("the program takes input", program.life(), program.screen.rest)
+        self._told_to_end.add(program)
+        self._scribe.typed(line.host, program.name, step, "key", action.key)
+
+    async def _signal(self, line: Line, action: SendSignal, step: str) -> None:
+        program = self._found(line)
+        await self._look_at_processes()
+        if not await self._deployment.agent.ask("signal", pid=program.pid, name=action.signal):
+            await program.until_exit()
+            raise StepFailure("the program is running", program.life(), program.screen.rest)
+        self._told_to_end.add(program)
+        self._scribe.typed(line.host, program.name, step, "signal", action.signal)
+
+    async def _close_input(self, line: Line, step: str) -> None:
+        program = self._found(line)
+        await self._look_at_processes()
+        if not program.close_input():
+            raise StepFailure("the program takes input", program.life(), program.screen.rest)
+        self._told_to_end.add(program)
+        self._scribe.typed(line.host, program.name, step, "end", "")
+
+    async def _wait(self, line: Line, action: Wait) -> None:
+        condition = action.wait
+        if condition.exited:
+            await self._found(line).until_exit()
+        elif condition.listening is not None:
+            await self._until_socket(line.host, (TcpState.LISTEN,), condition.listening)
+        elif condition.state is not None:
+            await self._until_socket(line.host, (condition.state,), condition.port or 0, condition.peer)
+        elif condition.asleep_in is not None:
+            pid = self._found(line).pid
+            ask = self._deployment.agent.ask
+            await ask("wait_asleep", host=line.host, pid=pid, call=condition.asleep_in)
+
+    async def _run(self, line: Line, action: Run, step: str, variables: Variables) -> None:
+        program = Program(self._deployment.hosts[line.host], "run", False, self._scribe)
+        self._every.append(program)
+        await program.start(self._deployment, ("sh", "-c", action.run), {}, FOLDER, step)
+        status = await program.until_exit()
+        rest = program.screen.rest
+        if status != action.status:
+            raise StepFailure(f"exit status {action.status}", describe_status(status), rest)
+        if action.expect is not None:
+            match = program.screen.find(action.expect)
+            if match is None:
+                raise StepFailure(describe(action.expect), "it is not in the command's output", rest)
+            _capture(match, variables)
+
+    async def _release(self, line: Line, action: Release) -> None:
+        ask = self._deployment.agent.ask
+        if not await ask("release", host=line.host, segment=action.release):
+            raise StepFailure(f"a {action.release} of {line.host} was kept back", "there was none")
+
+    def _addresses(self, host: str | None) -> list[str]:
+        """Every address of a host; none for no host."""
+        addresses = self._deployment.hosts[host].plan.addresses if host else {}
+        return [address for several in addresses.values() for address in several]
+
+    async def _look_at_processes(self) -> None:
+        """Have the processes of all hosts looked at: what follows may end some."""
+        await self._deployment.agent.ask("look")
+
+    # --- what they share -----------------------------------------------------------------------
+
+    def _find(self, line: Line) -> Program | None:
+        return self._running.get((line.host, line.program)) if line.program else self._main.get(line.host)
+
+    def _found(self, line: Line) -> Program:
+        program = self._find(line)
+        if program is None:
+            raise StepFailure(f"a program runs on {line.actor}", "none was started there")
+        return program
+
+    async def _until_socket(
+        self, host: str, states: tuple[TcpState, ...], port: int = 0, peer: str | None = None
+    ) -> None:
+        await self._deployment.agent.ask(
+            "wait_socket",
+            host=host,
+            states=[number for state in states for number in kernel_numbers(state)],
+            port=port,
+            peers=self._addresses(peer),
+        )
+
+
+def _filled_in(value: Any, variables: Mapping[str, str]) -> Any:
+    """A part of an action with the variables in all its texts replaced."""
+    if type(value) is str:  # not a word of an enumeration
+        return substitute(value, variables)
+    if isinstance(value, tuple):
+        return tuple(_filled_in(item, variables) for item in value)
+    if isinstance(value, dict):
+        return {key: _filled_in(item, variables) for key, item in value.items()}
+    if isinstance(value, Pattern):
+        variables = _quoted(value, variables)
+    if isinstance(value, Model):
+        parts = {name: _filled_in(getattr(value, name), variables) for name in value.model_fields_set}
+        return value.model_copy(update=parts)
+    return value
+
+
+def _quoted(pattern: Pattern, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables as a pattern of this kind has them stand for themselves."""
+    if pattern.regex is not None:
+        return {name: re.escape(value) for name, value in variables.items()}
+    if pattern.glob is not None:
+        return {name: glob.escape(value) for name, value in variables.items()}
+    return variables
+
+
+def _capture(match: Match, variables: Variables) -> None:
+    variables.update(match.groups)
+
+
+def _input(action: Send | Type | SendBytes) -> tuple[bytes, str, str]:
+    """The bytes, the transcript's word for the kind of input, and its text there."""
+    if isinstance(action, SendBytes):
+        return action.bytes, "bytes", action.bytes.hex(" ")
+    text = action.type if isinstance(action, Type) else f"{action.send}\n"
+    return text.encode("utf-8", "surrogateescape"), "text", text

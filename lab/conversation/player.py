@@ -1,0 +1,157 @@
+"""Plays a script: who does what, in the order of the file, with a time-out on everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import ChainMap
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+
+from lab.conversation.acts import Acts
+from lab.conversation.failure import StepFailure
+from lab.conversation.scribe import Scribe
+from lab.conversation.words import in_words
+from lab.errors import SourceRef
+from lab.scenario import Scenario
+from lab.scenario.script import numbered
+from lab.scenario.steps import Line, Quiet, Repeat, Step, Together
+from lab.transcript import StepEnded
+from lab.words import Outcome
+
+_REST_SHOWN = 2000
+"""Characters of unconsumed output that a failed step shows."""
+
+Variables = MutableMapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the player is: the step's number as the file counts, and the rounds of the blocks around it."""
+
+    number: str
+    rounds: tuple[int, ...] = ()
+
+    def step(self, position: int) -> _Place:
+        return _Place(f"{self.number}.{position}" if self.number else str(position), self.rounds)
+
+    def round(self, count: int) -> _Place:
+        return _Place(self.number, (*self.rounds, count))
+
+    def __str__(self) -> str:
+        return self.number + "".join(f"@{count}" for count in self.rounds)
+
+
+class Player:
+    """One play of one script. Failed steps are in the transcript; only what is no result is raised."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        lines: Mapping[str, SourceRef],
+        acts: Acts,
+        scribe: Scribe,
+        variables: Variables,
+    ) -> None:
+        self._scenario = scenario
+        self._lines = lines
+        self._acts = acts
+        self._scribe = scribe
+        self._variables = variables
+        self._played: set[str] = set()
+        self._deadline = 0.0
+
+    async def play(self) -> None:
+        """The steps until one fails, then ``finally``, whatever happened."""
+        whole = await self._act_of(self._scenario.steps, _Place(""))
+        await self._act_of(self._scenario.finally_, _Place("finally"))
+        await self._acts.end()
+        if not whole:
+            self._scribe.unplayed = self._first_unplayed()
+
+    async def _act_of(self, steps: tuple[Step, ...], place: _Place) -> bool:
+        self._deadline = asyncio.get_running_loop().time() + self._scenario.timeouts.scenario
+        try:
+            await self._steps(steps, place, self._variables)
+        except StepFailure:
+            return False
+        return True
+
+    async def _steps(self, steps: tuple[Step, ...], place: _Place, variables: Variables) -> None:
+        for position, step in enumerate(steps, 1):
+            await self._step(step, place.step(position), variables)
+
+    async def _step(self, step: Step, place: _Place, variables: Variables) -> None:
+        match step:
+            case Line():
+                await self._line(step, place, variables)
+            case Together():
+                await _all(
+                    self._steps(branch, place.step(number), variables)
+                    for number, branch in enumerate(step.together, 1)
+                )
+            case Repeat():
+                for count in range(1, step.repeat.times + 1):
+                    counted = ChainMap({"i": str(count)}, variables)
+                    await self._steps(step.repeat.steps, place.round(count), counted)
+
+    async def _line(self, line: Line, place: _Place, variables: Variables) -> None:
+        began = self._scribe.now()
+        where = str(self._lines.get(place.number, ""))
+
+        def ended(what: str, failure: StepFailure | None) -> StepEnded:
+            outcome = Outcome.PASS if failure is None else Outcome.FAIL
+            details = (
+                (failure.expected, failure.observed, failure.rest[-_REST_SHOWN:]) if failure else ("", "", "")
+            )
+            return StepEnded(
+                self._scribe.now(), began, str(place), where, line.actor, what, outcome, *details
+            )
+
+        self._played.add(place.number)
+        what = in_words(line.action)
+        try:
+            action = self._acts.filled_in(line.action, variables)
+            what = in_words(action)
+            # What is captured outlives the round of a block: only ${i} is the round's own.
+            act = self._acts.act(line, action, str(place), self._variables)
+            await self._within(line, act, action.within, what)
+        except StepFailure as failure:
+            self._scribe.step_ended(ended(what, failure))
+            raise
+        self._scribe.step_ended(ended(what, None))
+
+    async def _within(self, line: Line, act: Awaitable[None], within: float | None, what: str) -> None:
+        """An act in its time; what it waited for and what was there, if that was not enough."""
+        now = asyncio.get_running_loop().time()
+        seconds = within or self._scenario.timeouts.step
+        if isinstance(line.action, Quiet):
+            seconds += line.action.quiet
+        try:
+            async with asyncio.timeout_at(min(now + seconds, self._deadline)):
+                await act
+        except TimeoutError:
+            limit = f"within {seconds:g} s"
+            if self._deadline < now + seconds:
+                limit = f"before the script's {self._scenario.timeouts.scenario:g} s were over"
+            raise self._acts.too_late(line, what, limit) from None
+
+    def _first_unplayed(self) -> str:
+        numbers = (number for number, step in self._numbers() if isinstance(step, Line))
+        return next((number for number in numbers if number not in self._played), "")
+
+    def _numbers(self) -> list[tuple[str, Step]]:
+        return [
+            (".".join(str(part + 1) for part in path if isinstance(part, int)), step)
+            for path, step in numbered(self._scenario)
+            if path[0] == "steps"
+        ]
+
+
+async def _all(branches: Iterable[Coroutine[None, None, None]]) -> None:
+    """Branches at once; the first that fails ends the others and is what is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for branch in branches:
+                group.create_task(branch)
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None

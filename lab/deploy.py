@@ -1,0 +1,250 @@
+"""A lab that is up: all of it or nothing, and always taken down again.
+
+::
+
+    async with deployed(engine, plan, ...) as deployment:
+        ...
+
+What is made carries the run's labels, and goes by them. A host is created while the sidecar starts, gets its
+programs through its first process's input, and is wired with all others in one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import Any, ParamSpec, TypeVar
+
+from lab.capture import Interface
+from lab.engine import Engine
+from lab.engine import containers as box
+from lab.engine.containers import BUSYBOX, ContainerSpec
+from lab.errors import EngineError
+from lab.labels import Labels
+from lab.plan import Plan, PlannedHost
+from lab.programs import FOLDER, archive
+from lab.sidecar import Agent, Listener
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CAPTURE_LIMIT = 256 * 1024**2
+"""Bytes of one capture, after which it ends and the evidence is incomplete."""
+
+SAMPLING_INTERVAL = 0.005
+_DELIVERY_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHost:
+    """A host that is up: its container, and its first process as the engine's machine counts."""
+
+    plan: PlannedHost
+    container: str
+    pid: int
+
+
+@dataclass
+class Deployment:
+    """What is up, and the ways to it. Engine calls go through :meth:`call`, a few at once beside the loop."""
+
+    engine: Engine
+    labels: Labels
+    pool: ThreadPoolExecutor
+    on_event: Listener
+    sidecar: str = ""
+    hosts: dict[str, RunningHost] = field(default_factory=dict)
+    interfaces: tuple[Interface, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    clock_offset: int = 0
+    kept: bool = False
+    _agent: Agent | None = None
+    _under_way: set[Future[Any]] = field(default_factory=set)
+
+    @property
+    def agent(self) -> Agent:
+        """The sidecar's agent. EngineError before it is connected."""
+        if self._agent is None:
+            raise EngineError("sidecar-gone", "the lab's sidecar has not started")
+        return self._agent
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A blocking function, beside the loop."""
+        future = self.pool.submit(function, *args, **kwargs)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return await asyncio.wrap_future(future)
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch on the clock of the machine that captures."""
+        return time.time_ns() + self.clock_offset
+
+    async def keep(self) -> None:
+        """Let the lab outlive this process, until its lease ends or it is taken down."""
+        await self.agent.ask("keep")
+        self.kept = True
+
+    # --- going up ------------------------------------------------------------------------------
+
+    async def up(
+        self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
+    ) -> None:
+        """Bring everything up; ``images`` and ``files`` (a tar of each program) by name."""
+        labels = replace(self.labels, role="sidecar")
+        self.sidecar = await self.call(box.create_sidecar, self.engine, sidecar_image, labels)
+        async with asyncio.TaskGroup() as group:
+            instruments = group.create_task(self._start_sidecar(plan))
+            for host in plan.hosts:
+                group.create_task(self._start_host(host, images[host.image], files, instruments))
+        await self._wire(plan)
+
+    async def _start_sidecar(self, plan: Plan) -> None:
+        stream = await self.call(box.attach, self.engine, self.sidecar)
+        self._agent = await Agent.connect(stream, self.on_event)
+        await self.call(box.start, self.engine, self.sidecar)
+        asked = time.time_ns()
+        hello = await self.agent.ask("hello", lease=max(1.0, self.labels.expires - time.time()))
+        self.clock_offset = _offset(asked, hello.pop("clock"), time.time_ns())
+        self.versions = {name: str(version) for name, version in hello.items()}
+        await self.agent.ask("capture", name="capture", snaplen=plan.snaplen, limit=CAPTURE_LIMIT)
+
+    async def _start_host(
+        self, host: PlannedHost, image: str, files: Mapping[str, bytes], instruments: asyncio.Task[None]
+    ) -> None:
+        delivery = tuple((f"{name}.tar", files[name]) for name in host.programs if name in files)
+        seconds = max(1, self.labels.expires - int(time.time()))
+        labels = replace(
+            self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ()))
+        )
+        spec = ContainerSpec(
+            image, _stay(seconds), labels, host.name, self.sidecar, host.limits, host.sysctls,
+            host.neighbours,
+        )  # fmt: skip
+        container, pid = await self.call(self._make_host, spec, archive(delivery))
+        await instruments
+        await self.agent.ask("own", pid=pid)
+        self.hosts[host.name] = RunningHost(host, container, pid)
+
+    def _make_host(self, spec: ContainerSpec, delivery: bytes) -> tuple[str, int]:
+        container = box.create_caged(self.engine, spec)
+        stream = box.attach(self.engine, container)
+        with contextlib.closing(stream.socket) as connection:
+            box.start(self.engine, container)
+            _deliver(connection, stream.early, delivery, spec.hostname)
+        return container, box.first_process(self.engine, container)
+
+    async def _wire(self, plan: Plan) -> None:
+        names = await self.agent.ask(
+            "wire",
+            networks=[{"bridge": bridge.name, "mtu": bridge.mtu} for bridge in plan.bridges],
+            hosts=[_cabling(self.hosts[host.name]) for host in plan.hosts],
+        )
+        self.interfaces = _interfaces(plan, names)
+        pids = {name: host.pid for name, host in self.hosts.items()}
+        await self.agent.ask("sample", hosts=pids, interval=SAMPLING_INTERVAL)
+        for host in plan.hosts:
+            if host.loopback:
+                pid = self.hosts[host.name].pid
+                await self.agent.ask(
+                    "capture", name=f"loopback-{host.name}", snaplen=65535, limit=CAPTURE_LIMIT, pid=pid
+                )
+
+    # --- going down ----------------------------------------------------------------------------
+
+    def down(self) -> None:
+        """Take down all that carries the run's labels, whoever was making what; EngineError if that fails."""
+        if self._agent is not None:
+            self._agent.close()
+        if self.kept:
+            self.pool.shutdown()
+            return
+        try:
+            # What is under way may still make a container, and wait for what is done in it.
+            while wait(set(self._under_way), timeout=_LOOK_AGAIN_SECONDS).not_done:
+                self._remove_all()
+            self._remove_all()
+        finally:
+            self.pool.shutdown()
+
+    def _remove_all(self) -> None:
+        left = box.ours(self.engine, self.labels.run_id)
+        if left:
+            box.remove(self.engine, [container.id for container in left])
+
+
+@contextlib.asynccontextmanager
+async def deployed(engine: Engine, labels: Labels, on_event: Listener) -> AsyncIterator[Deployment]:
+    """A deployment that is taken down on every way out, unless it was told to keep the lab."""
+    deployment = Deployment(engine, labels, ThreadPoolExecutor(box.WORKERS), on_event)
+    try:
+        yield deployment
+    finally:
+        deployment.down()
+
+
+def _offset(asked: int, there: int, answered: int) -> int:
+    """How far the agent's clock is ahead of ours, in ns; 0 if that is less than the question took."""
+    offset = there - (asked + answered) // 2
+    return offset if abs(offset) > answered - asked else 0
+
+
+def _stay(seconds: int) -> tuple[str, ...]:
+    """A host's first process: take the programs in, then stay until the lease ends.
+
+    Its input ends when the CLI dies; without a whole delivery it does not stay at all.
+    """
+    each = f"for t in *.tar; do ! test -f $t || {{ {BUSYBOX} tar xf $t && {BUSYBOX} rm $t; }} || exit; done"
+    unpack = f"cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered"
+    # What it cannot take it reads all the same: its words would be lost with a connection that breaks.
+    refuse = f"exec {BUSYBOX} cat >/dev/null"
+    return (BUSYBOX, "sh", "-c", f"{unpack} && exec {BUSYBOX} sleep {seconds}; {refuse}")
+
+
+def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str) -> None:
+    connection.settimeout(_DELIVERY_SECONDS)
+    said = early
+    try:
+        connection.sendall(delivery)
+        connection.shutdown(socket.SHUT_WR)
+        while b"delivered" not in said and (chunk := connection.recv(4096)):
+            said += chunk
+    except OSError as error:
+        raise EngineError("delivery", f"cannot bring the programs to {host}: {error}") from error
+    if b"delivered" not in said:
+        text = said[8:].decode(errors="replace").strip()
+        raise EngineError(
+            "delivery", f"cannot unpack the programs on {host}: {text}", fix="raise limits.work"
+        )
+
+
+def _cabling(host: RunningHost) -> dict[str, Any]:
+    return {
+        "name": host.plan.name,
+        "pid": host.pid,
+        "lane": host.plan.lane,
+        "legs": [
+            {
+                "bridge": leg.bridge,
+                "port": leg.port,
+                "interface": leg.interface,
+                "mac": leg.mac,
+                "mtu": leg.mtu,
+                "addresses": [str(address) for address in leg.addresses],
+            }
+            for leg in host.plan.legs
+        ],
+        "routes": [{"to": route.to, "via": route.via} for route in host.plan.routes],
+    }
+
+
+def _interfaces(plan: Plan, indices: Mapping[str, int]) -> tuple[Interface, ...]:
+    """Every interface in the sidecar, with the host and network it belongs to."""
+    known = {bridge.name: ("", bridge.network) for bridge in plan.bridges}
+    known |= {leg.port: (host.name, leg.network) for host in plan.hosts for leg in host.legs}
+    return tuple(Interface(index, name, *known.get(name, ("", ""))) for name, index in indices.items())

@@ -1,0 +1,289 @@
+"""Containers: the cage a host's programs run in, the sidecar, and what is ours on the machine."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.engine import Engine
+from lab.errors import EngineError
+from lab.labels import PROJECT, Labels
+from lab.scenario.cast import Limits
+
+TOOLS = "/opt/tcp-lab"
+BUSYBOX = f"{TOOLS}/busybox"
+"""A static busybox from the sidecar, read-only in every host: it keeps the host alive whatever its image."""
+
+NOBODY = "65534:65534"
+WORKERS = 4
+"""Requests at once: on two cores more make the engine slower, not faster."""
+
+_REMOVAL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """A container to be: what differs between hosts. All the rest is the cage."""
+
+    image: str
+    command: tuple[str, ...]
+    labels: Labels
+    hostname: str
+    tools_from: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    neighbours: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One of our containers: its ``state`` in Docker's words, ``created`` in seconds since the epoch."""
+
+    id: str
+    name: str
+    state: str
+    labels: Labels
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A connection to a program's terminal or pipes: the socket, and what had already arrived on it."""
+
+    socket: socket.socket
+    early: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """A program that was started in a container."""
+
+    id: str
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class ExecState:
+    """What became of it: ``status`` is None while it runs, ``pid`` is 0 before that."""
+
+    running: bool
+    status: int | None
+    pid: int
+
+
+def create_caged(engine: Engine, spec: ContainerSpec) -> str:
+    """Create (not start) a container for programs that nobody trusts; its id.
+
+    No network but loopback, no capability, nothing writable but two bounded folders, no way to new
+    privileges, bounded memory, processes, files and log.
+    """
+    from docker.types import LogConfig, Ulimit
+
+    limits = spec.limits
+    client = engine.client
+    with engine.doing(f"create the container of {spec.hostname}"):
+        cage = client.create_host_config(
+            network_mode="none",
+            auto_remove=True,
+            init=True,
+            ipc_mode="private",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            read_only=True,
+            tmpfs={
+                "/work": f"exec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=0755,uid=65534,gid=65534",
+                "/tmp": f"noexec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=1777",  # noqa: S108
+            },
+            mem_limit=limits.memory,
+            memswap_limit=limits.memory,
+            nano_cpus=int(limits.cpus * 1e9),
+            pids_limit=limits.processes,
+            shm_size=16 * 1024**2,
+            ulimits=[
+                Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
+                Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
+                Ulimit(name="core", soft=0, hard=0),
+            ],
+            log_config=LogConfig(type=LogConfig.types.NONE),
+            volumes_from=[f"{spec.tools_from}:ro"] if spec.tools_from else None,
+            sysctls=dict(spec.sysctls),
+            extra_hosts=dict(spec.neighbours),
+        )
+        made = client.create_container(
+            spec.image,
+            list(spec.command),
+            entrypoint=[],
+            user=NOBODY,
+            hostname=spec.hostname.replace("_", "-"),
+            working_dir="/work",
+            environment={"HOME": "/work", "LANG": "C.UTF-8"},
+            stdin_open=True,
+            host_config=cage,
+            labels=spec.labels.as_dict(),
+        )
+    return str(made["Id"])
+
+
+def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
+    """Create (not start) the trusted container that holds the lab's network and its instruments; its id.
+
+    ``stdin_once``: the engine ends the agent's input when the CLI lets go of it or dies.
+    """
+    from docker.types import LogConfig
+
+    client = engine.client
+    with engine.doing("create the sidecar"):
+        config = client.create_host_config(
+            network_mode="none",
+            pid_mode="host",
+            auto_remove=True,
+            cap_drop=["ALL"],
+            # SETGID: tcpdump sets its groups even where it stays root, and ends if it may not.
+            # DAC_READ_SEARCH: which descriptors another user's process holds is in a folder of that user's.
+            cap_add=["NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "NET_RAW", "KILL", "SETGID", "DAC_READ_SEARCH"],
+            # Ubuntu's profile for containers forbids entering another namespace.
+            security_opt=["no-new-privileges:true", "apparmor=unconfined"],
+            log_config=LogConfig(type=LogConfig.types.NONE),
+            sysctls={"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"},
+        )
+        definition = client.create_container_config(
+            image,
+            None,  # type: ignore[arg-type]  # the image's own command; the library knows, its types do not
+            stdin_open=True,
+            host_config=config,
+            labels=labels.as_dict(),
+        )
+        definition["StdinOnce"] = True
+        made = client.create_container_from_config(definition)
+    return str(made["Id"])
+
+
+def attach(engine: Engine, container: str) -> Stream:
+    """A connection to a container's first process: its input, and its output in :mod:`lab.engine.frames`."""
+    with engine.doing("attach to a container"):
+        answer = engine.client.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        return _raw(answer)
+
+
+def start(engine: Engine, container: str) -> None:
+    """Start a created container."""
+    with engine.doing("start a container"):
+        engine.client.start(container)
+
+
+def first_process(engine: Engine, container: str) -> int:
+    """The process id of a running container's first process, as the engine's machine counts."""
+    with engine.doing("inspect a container"):
+        pid = int(engine.client.inspect_container(container)["State"]["Pid"])
+    if pid == 0:
+        raise EngineError("container-ended", "a container ended as soon as it was started", fix="lab doctor")
+    return pid
+
+
+def exec_start(
+    engine: Engine,
+    container: str,
+    argv: Iterable[str],
+    *,
+    tty: bool,
+    workdir: str = "/work",
+    env: Mapping[str, str] | None = None,
+) -> Exec:
+    """Start a program in a running container, as nobody, connected to its terminal or pipes."""
+    client = engine.client
+    with engine.doing("start a program"):
+        made = client.exec_create(
+            container, list(argv), stdin=True, tty=tty, workdir=workdir, environment=dict(env or {})
+        )["Id"]
+        return Exec(made, _raw(client.exec_start(made, tty=tty, socket=True)))
+
+
+def exec_status(engine: Engine, exec_id: str) -> ExecState:
+    """Whether a program still runs, and how it ended."""
+    with engine.doing("ask for a program's exit status"):
+        told = engine.client.exec_inspect(exec_id)
+    return ExecState(bool(told["Running"]), told["ExitCode"], int(told["Pid"]))
+
+
+def exec_resize(engine: Engine, exec_id: str, rows: int, columns: int) -> None:
+    """Tell a program's terminal its size."""
+    with engine.doing("resize a terminal"):
+        engine.client.exec_resize(exec_id, height=rows, width=columns)
+
+
+def ours(engine: Engine, run_id: str | None = None) -> list[Container]:
+    """Every container that is ours, or those of one run; running or not."""
+    wanted = [f"{key}={value}" for key, value in PROJECT.items()]
+    if run_id:
+        wanted.append(f"tcp-lab.run={run_id}")
+    with engine.doing("list containers"):
+        listed = engine.client.containers(all=True, filters={"label": wanted})
+    return [
+        Container(
+            one["Id"], one["Names"][0].lstrip("/") if one["Names"] else one["Id"][:12], one["State"],
+            Labels.read(one["Labels"]), one["Created"],
+        )
+        for one in listed
+    ]  # fmt: skip
+
+
+def remove(engine: Engine, containers: Iterable[str], workers: int = WORKERS) -> None:
+    """End and remove containers with their volumes; return when they are gone, as some may already be."""
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(_remove, engine, container) for container in containers]:
+            done.result()
+
+
+def _remove(engine: Engine, container: str) -> None:
+    with engine.doing("remove a container"):
+        _unless_gone(lambda: engine.client.remove_container(container, force=True, v=True))
+        deadline = time.monotonic() + _REMOVAL_SECONDS
+        # The engine may already be removing it by itself: ours is then refused and theirs has to be awaited.
+        while _unless_gone(lambda: engine.client.inspect_container(container)):
+            if time.monotonic() > deadline:
+                what = f"container {container[:12]} cannot be removed"
+                raise EngineError("container-stays", what, fix="lab wipe")
+            time.sleep(0.005)
+
+
+def _unless_gone(request: Callable[[], Any]) -> bool:
+    """Make a request about a container; False if it is no longer there."""
+    from docker.errors import APIError, NotFound
+
+    try:
+        request()
+    except NotFound:
+        return False
+    except APIError as error:
+        if error.status_code != 409:
+            raise
+    return True
+
+
+def _raw(answer: Any) -> Stream:
+    """A socket of our own for the connection under the library's stream: only so can it half-close.
+
+    What the engine sent right behind its headers waits in the reader that the library leaves aside.
+    """
+    connection: socket.socket = answer._sock  # noqa: SLF001 - the library has no other way to it
+    if type(connection) is not socket.socket:
+        what = "a program's terminal cannot be held over TLS or ssh"
+        fix = "run the lab on the engine's machine, or set DOCKER_HOST to its socket"
+        raise EngineError("engine-not-plain", what, fix=fix)
+    connection.settimeout(0)
+    response = answer._response  # noqa: SLF001
+    early = bytes(response.raw._fp.fp.peek())  # noqa: SLF001
+    own = connection.dup()
+    response.close()
+    return Stream(own, early)
+
+
+def image_command(engine: Engine, image: str) -> tuple[str, ...]:
+    """What an image runs by itself: its entry point and its command."""
+    with engine.doing(f"look at image {image}"):
+        config = engine.client.inspect_image(image)["Config"]
+    return (*(config["Entrypoint"] or ()), *(config["Cmd"] or ()))

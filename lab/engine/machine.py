@@ -1,0 +1,69 @@
+"""The machine the engine runs on: what the engine says of it, and what a sidecar finds there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lab.engine import Engine
+from lab.engine import containers as box
+from lab.errors import EngineError
+from lab.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the engine says. ``security`` are its options as it names them ("name=rootless")."""
+
+    engine: str
+    api: str
+    kernel: str
+    system: str
+    processors: int
+    memory: int
+    security: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a sidecar found: what is wrong with each feature it tried, or ""; and bytes free on disk."""
+
+    trouble: Mapping[str, str]
+    free: int
+
+
+def describe(engine: Engine) -> Machine:
+    """Ask the engine about itself."""
+    with engine.doing("ask the engine about itself"):
+        version, info = engine.client.version(), engine.client.info()
+    return Machine(
+        engine=version["Version"],
+        api=version["ApiVersion"],
+        kernel=version.get("KernelVersion", ""),
+        system=f"{version['Os']}/{version['Arch']}",
+        processors=info["NCPU"],
+        memory=info["MemTotal"],
+        security=tuple(info.get("SecurityOptions") or ()),
+    )
+
+
+def probe(engine: Engine, sidecar_image: str, labels: Labels) -> Features:
+    """Try in a real sidecar what a lab needs of the machine's kernel.
+
+    Raises:
+        EngineError: a sidecar cannot even be started, or does not answer.
+    """
+    sidecar = box.create_sidecar(engine, sidecar_image, labels)
+    try:
+        box.start(engine, sidecar)
+        with engine.doing("try the machine's kernel"):
+            made = engine.client.exec_create(sidecar, ["python3", "-I", "-m", "agent.probe"])
+            said = engine.client.exec_start(made["Id"])
+    finally:
+        box.remove(engine, [sidecar])
+    try:
+        found = json.loads(said)
+    except ValueError as error:
+        raise EngineError("probe", f"the sidecar said {said[:200]!r}", where=engine.address) from error
+    return Features(found["features"], found["free"])

@@ -1,0 +1,111 @@
+"""The errors a person can meet, and nothing else.
+
+::
+
+    LabError(code, what, where, fix)
+    ├─ ScenarioError    bad YAML, schema, reference          exit 2
+    ├─ SubmissionError  files missing or hostile             exit 2
+    ├─ UsageError       a command's words are off            exit 2
+    ├─ EngineError      daemon, image, launch, time-out      exit 3
+    └─ EvidenceError    capture or sampling incomplete       exit 3
+
+A failed expectation of a scenario is a result, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What ``lab`` tells the shell; never a count, so that it cannot wrap round to 0."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    NOTHING_SELECTED = 4
+    BUG = 70
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceRef:
+    """A place in a file a person wrote; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class LabError(Exception):
+    """One problem: what it is, where it is, and how to mend it."""
+
+    exit_code = ExitCode.INCONCLUSIVE
+
+    def __init__(self, code: str, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        lines = [f"error[{self.code}]: {self.what}"]
+        if self.where:
+            lines.append(f"  --> {self.where}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a scenario file."""
+
+    code: str
+    what: str
+    where: SourceRef
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return str(LabError(self.code, self.what, where=str(self.where), fix=self.fix))
+
+
+class ScenarioError(LabError):
+    """A scenario file that cannot be played, with all its problems in the order of the file."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first = problems[0]
+        super().__init__(first.code, first.what, where=str(first.where), fix=first.fix)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(problem) for problem in self.problems)
+
+
+class SubmissionError(LabError):
+    """A program's files are missing or cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UsageError(LabError):
+    """The words of a command do not fit together or name nothing that exists."""
+
+    exit_code = ExitCode.USAGE
+
+
+class EngineError(LabError):
+    """The container engine is absent, refuses, or takes too long."""
+
+
+class EvidenceError(LabError):
+    """A record, capture or sample cannot be read or is incomplete."""

@@ -1,0 +1,100 @@
+"""What a ladder is made of: one row an event, each with its time (ns since the epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.words import Outcome, TcpState
+
+Fate = Literal["arrived", "lost", "unseen"]
+"""``lost``: a complete capture does not show it arrive; ``unseen``: nor does one that may lack frames."""
+
+Mark = Literal["", "again", "keep-alive"]
+"""``again``: the sender had sent these sequence numbers before."""
+
+OUTSIDE = "(elsewhere)"
+"""The column of addresses that no host has; no host can be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection begins; ``number`` counts those of the run from 1, ends are ``host:port``."""
+
+    time: int
+    number: int
+    client: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A TCP segment, once, however often the capture shows it.
+
+    ``number`` is its connection's. ``seq`` and ``ack`` are relative to each side's SYN; ``ports`` are the
+    sender's and the receiver's. ``delay`` is the time (ns) from one's port to the other's. ``states`` are
+    those that the sender came into by sending it and the receiver by its arrival. ``blamed`` is the worst
+    outcome of the checks that did not pass and name it as evidence.
+    """
+
+    time: int
+    number: int
+    source: str
+    target: str
+    ports: tuple[int, int]
+    flags: int
+    seq: int
+    ack: int
+    length: int
+    fate: Fate = "arrived"
+    mark: Mark = ""
+    delay: int = 0
+    states: tuple[tuple[TcpState, ...], tuple[TcpState, ...]] = ((), ())
+    blamed: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The end at ``port`` came into a state; ``number`` is its connection's, 0 for a listener."""
+
+    time: int
+    number: int
+    host: str
+    port: int
+    state: TcpState
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line a program printed, what was typed at it, or that it began or ended.
+
+    ``program`` is empty where the host ran only one.
+    """
+
+    time: int
+    host: str
+    program: str
+    kind: Literal["printed", "typed", "started", "ended"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """A check or a step that did not pass, where it was decided; ``fields`` are expected and observed."""
+
+    time: int
+    outcome: Outcome
+    title: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Rows that are not shown, in words: ``124 more segments``."""
+
+    time: int
+    what: str
+
+
+Row = Opened | Packet | Entered | Said | Broke | Folded

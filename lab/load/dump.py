@@ -1,0 +1,40 @@
+"""The normal form of a scenario as YAML that :func:`lab.load.load` reads back to the same scenario."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lab.errors import SourceRef
+from lab.load.plain import kind_of
+from lab.load.tree import Scalar
+from lab.scenario import Scenario
+from lab.scenario.base import plain
+
+_LINE_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
+"""What YAML 1.1 takes for a line break or skips; between double quotes it is escaped."""
+
+_NOWHERE = SourceRef("", 0, 0)
+
+
+def dump(scenario: Scenario) -> str:
+    """The normal form as YAML, without what is at its default."""
+    return yaml.dump(plain(scenario), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Without anchors, and with quotes around all text that a YAML reader might take for something else."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """Whatever occurs twice is written twice."""
+        return True
+
+    def represent_text(self, text: str) -> yaml.Node:
+        """Text as the loader will read it."""
+        plain_is_text = kind_of(Scalar(text, True, _NOWHERE)) == "str"
+        style = None if plain_is_text and _LINE_BREAKS.isdisjoint(text) else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)

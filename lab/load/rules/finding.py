@@ -1,0 +1,41 @@
+"""What a rule looks at and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.load import place
+from lab.load.wording import whose
+from lab.scenario import Scenario
+from lab.scenario.checks import CheckBase
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong at a path of the normal form, or, with ``on_key``, at the key it stands under."""
+
+    code: str
+    path: place.Path
+    what: str
+    fix: str
+    on_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scenario and the folder its program files are relative to."""
+
+    scenario: Scenario
+    folder: Path
+
+
+Rule = Callable[[Case], Iterator[Finding]]
+
+
+def checks_of(scenario: Scenario) -> Iterator[tuple[place.Path, str, CheckBase]]:
+    """Every check with its path and what a person calls it."""
+    for position, check in enumerate(scenario.checks):
+        path = ("checks", position)
+        yield path, whose(path, check.subject), check

@@ -1,0 +1,146 @@
+"""Programs: that each is of one kind, can be had, and fits the host that runs it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from lab.load import place
+from lab.load.rules.finding import Case, Finding
+from lab.load.wording import did_you_mean, listed
+from lab.scenario.cast import MAX_SOURCE_BYTES, Program
+from lab.scenario.script import numbered_lines
+from lab.scenario.steps import BLOCKS, VERBS, Start
+
+_SCRIPT_WORDS = (*VERBS, *BLOCKS, "finally")
+_Fault = tuple[str, str, str]
+"""A code, what is wrong, and how to mend it."""
+
+
+def host_names(case: Case) -> Iterator[Finding]:
+    """No host is called as a word of the script is: a line begins with either."""
+    for name in case.scenario.hosts:
+        if name in _SCRIPT_WORDS:
+            what = f'a host cannot be named "{name}": that is a word of the script'
+            fix = f"words that are taken: {listed(_SCRIPT_WORDS)}"
+            yield Finding("reserved-name", ("hosts", name), what, fix, on_key=True)
+
+
+def one_kind(case: Case) -> Iterator[Finding]:
+    """A program is made from one of source, sources, command and image, with the keys that go with it."""
+    for name, program in case.scenario.programs.items():
+        path, holder = ("programs", name), f'program "{name}"'
+        kinds = [kind for kind in ("source", "sources", "command") if getattr(program, kind)]
+        if len(kinds) > 1:
+            what = f'{holder} has both "{kinds[0]}" and "{kinds[1]}"'
+            yield Finding("two-in-one", (*path, kinds[1]), what, _which(kinds), on_key=True)
+        elif not kinds and program.image is None:
+            fix = "add `source:`, `sources:`, `command:` or `image:`"
+            yield Finding("no-program", path, f"{holder} does not say what to run", fix, on_key=True)
+        for key in ("build", "run"):
+            if getattr(program, key) is not None and not (program.source or program.sources):
+                what = f'{holder} has "{key}", but no source'
+                fix = "add `source:`; a command that the image already has is `command:`"
+                yield Finding("needs-source", (*path, key), what, fix, on_key=True)
+
+
+def _which(kinds: list[str]) -> str:
+    if "command" in kinds:
+        return "how to run what was built is `run:`; `command:` is for what the image already has"
+    return "put all files under `sources:`, the main one first"
+
+
+def command_lines(case: Case) -> Iterator[Finding]:
+    """``command`` and ``run`` can be split into words."""
+    for name, program in case.scenario.programs.items():
+        for key, text in (("command", program.command), ("run", program.run)):
+            if text is not None and not _splits(text):
+                what = f'program "{name}": "{key}" cannot be split into words'
+                fix = "write a program and its arguments, and close every quote"
+                yield Finding("bad-command", ("programs", name, key), what, fix)
+
+
+def _splits(text: str) -> bool:
+    try:
+        return bool(shlex.split(text))
+    except ValueError:
+        return False
+
+
+def files(case: Case) -> Iterator[Finding]:
+    """Every source is a readable file of sensible size within the scenario's folder."""
+    for name, program in case.scenario.programs.items():
+        names: set[str] = set()
+        for path, text in _sources(name, program):
+            fault = _file_fault(case.folder, text) or _name_fault(text, names)
+            if fault:
+                code, what, fix = fault
+                yield Finding(code, path, f'program "{name}": {what}', fix)
+            names.add(PurePosixPath(text).name)
+
+
+def _sources(name: str, program: Program) -> Iterator[tuple[place.Path, str]]:
+    if program.source is not None:
+        yield ("programs", name, "source"), program.source
+    for position, text in enumerate(program.sources):
+        yield ("programs", name, "sources", position), text
+
+
+def _name_fault(text: str, names: set[str]) -> _Fault | None:
+    name = PurePosixPath(text).name
+    return (
+        ("same-name", f'two files are named "{name}"', "rename one: all lie in one folder")
+        if name in names
+        else None
+    )
+
+
+def _file_fault(folder: Path, text: str) -> _Fault | None:
+    within = "give its path from the scenario file's folder, as in programs/server.cpp"
+    if PurePosixPath(text).is_absolute() or ".." in PurePosixPath(text).parts:
+        return "outside-folder", f'"{text}" leads out of the scenario\'s folder', within
+    try:
+        file = (folder / text).resolve()
+        if not file.is_relative_to(folder.resolve()):
+            return "outside-folder", f'"{text}" is a link that leads out of the scenario\'s folder', within
+        return _content_fault(file, text)
+    except (OSError, RuntimeError, ValueError) as error:  # unreadable, a circle of links, a NUL in the name
+        reason = getattr(error, "strerror", None) or "it is no name of a file"
+        return "no-file", f'"{text}" cannot be read: {reason}', within
+
+
+def _content_fault(file: Path, text: str) -> _Fault | None:
+    if not file.exists():
+        return "no-file", f'there is no file "{text}"', _neighbours(file)
+    if file.is_dir():
+        return "no-file", f'"{text}" is a folder', "name a file in it, or several under `sources:`"
+    if not file.is_file():
+        return "no-file", f'"{text}" is no regular file', "name a source file"
+    if file.stat().st_size > MAX_SOURCE_BYTES:
+        return "too-big", f'"{text}" is larger than {MAX_SOURCE_BYTES // 1024**2} MiB', "is it a source file?"
+    with file.open("rb"):
+        return None
+
+
+def _neighbours(file: Path) -> str:
+    if not file.parent.is_dir():
+        return "paths begin at the scenario file's folder"
+    return did_you_mean(file.name, sorted(path.name for path in file.parent.iterdir()), "files there")
+
+
+def one_image(case: Case) -> Iterator[Finding]:
+    """The programs of a host do not ask for different images: a host is one container."""
+    scenario = case.scenario
+    chosen = {name: (host.image, "the host") for name, host in scenario.hosts.items() if host.image}
+    for path, line in numbered_lines(scenario):
+        program = scenario.programs.get(line.action.start) if isinstance(line.action, Start) else None
+        if program is None or program.image is None or not isinstance(line.action, Start):
+            continue
+        image, owner = chosen.setdefault(line.host, (program.image, f'program "{line.action.start}"'))
+        if image != program.image:
+            at = place.step_words(path)
+            what = f'{at} needs image "{program.image}" on host "{line.host}", but {owner} has "{image}"'
+            yield Finding(
+                "two-images", (*path, "action", "start"), what, "a host has one image: use another host"
+            )

@@ -1,0 +1,90 @@
+"""What may stand where, read off the models' annotations: the loader and the messages both walk by it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import Discriminator, Tag
+from pydantic.fields import FieldInfo
+
+from lab.scenario import Scenario
+from lab.scenario.base import Model, OneOrMany
+
+
+def peel(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The type without ``None`` and without its marks, and the marks."""
+    marks: tuple[Any, ...] = ()
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *found = get_args(annotation)
+            marks = (*marks, *found)
+            continue
+        rest = [arm for arm in arms_of(annotation) if arm is not type(None)]
+        if len(rest) != 1 or rest[0] is annotation:
+            return annotation, marks
+        annotation = rest[0]
+
+
+def arms_of(annotation: Any) -> tuple[Any, ...]:
+    """The arms of a union, or the one type there is."""
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def is_model(annotation: Any) -> bool:
+    """Whether it is a model and nothing else."""
+    return isinstance(annotation, type) and issubclass(annotation, Model)
+
+
+def takes_one(marks: tuple[Any, ...]) -> bool:
+    """Whether a list may be written as its one item."""
+    return any(isinstance(mark, OneOrMany) for mark in marks)
+
+
+@cache
+def fields_of(model: type[Model]) -> Mapping[str, FieldInfo]:
+    """The fields of a model by the keys that a file uses."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def field_shape(info: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
+    """The type and the marks of a field."""
+    bare, marks = peel(info.annotation)
+    return bare, (*info.metadata, *marks)
+
+
+def choose(union: Any, marks: tuple[Any, ...], value: Any) -> Any:
+    """The arm of a tagged union that a value belongs to, or None; other types are their own arm."""
+    discriminator = next((mark for mark in marks if isinstance(mark, Discriminator)), None)
+    if discriminator is None or not callable(discriminator.discriminator):
+        return union
+    return arm_by_tag(union, discriminator.discriminator(value))
+
+
+def arm_by_tag(union: Any, tag: Any) -> Any:
+    """The arm of a tagged union with this tag, or None."""
+    for arm in arms_of(union):
+        bare, marks = peel(arm)
+        if any(isinstance(mark, Tag) and mark.tag == tag for mark in marks):
+            return bare
+    return None
+
+
+def shape_at(loc: Iterable[str | int]) -> Any:
+    """The type at a place as pydantic gives it: keys, positions, tags of unions and ``[key]``."""
+    bare: Any = Scenario
+    for part in loc:
+        bare = _below(bare, part)
+    return bare
+
+
+def _below(bare: Any, part: str | int) -> Any:
+    if is_model(bare):
+        return field_shape(fields_of(bare)[str(part)])[0]
+    if get_origin(bare) is tuple:
+        return peel(get_args(bare)[0])[0]
+    if get_origin(bare) is dict:
+        return bare if part == "[key]" else peel(get_args(bare)[1])[0]
+    return arm_by_tag(bare, part)

@@ -1,0 +1,83 @@
+"""What the sidecar's instruments saw, collected while a run goes on and brought home at its end."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from lab.capture import CaptureFile
+from lab.deploy import Deployment
+from lab.processes import ProcessRow, ProcessSample, Sleep
+from lab.sockets import Sampling, SocketRow, SocketSample
+from lab.words import kernel_state
+
+ROWS_KEPT = 200_000
+"""Sockets in all samples of a run, and as many processes: what opens thousands must not eat the memory."""
+
+
+class Observer:
+    """Hears the agent's events; afterwards fetches what it recorded."""
+
+    def __init__(self) -> None:
+        self._samples: list[SocketSample] = []
+        self._processes: list[ProcessSample] = []
+        self._room = dict.fromkeys(("sockets", "processes"), ROWS_KEPT)
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event of the agent: sockets or processes of a host have changed."""
+        kind = event["event"]
+        self._room[kind] -= 1 + len(event["rows"])
+        if self._room[kind] < 0:
+            return
+        if kind == "processes":
+            programs = tuple(_process(row) for row in event["rows"])
+            self._processes.append(ProcessSample(event["at"], event["host"], programs))
+            return
+        rows = tuple(SocketRow(kernel_state(state), *rest) for state, *rest in event["rows"])
+        counters = event["overflows"], event["drops"]
+        self._samples.append(SocketSample(event["at"], event["host"], rows, *counters))
+
+    @property
+    def samples(self) -> tuple[SocketSample, ...]:
+        """What was heard, in the order it was seen."""
+        return tuple(self._samples)
+
+    @property
+    def processes(self) -> tuple[ProcessSample, ...]:
+        """What was heard of processes, in the order it was seen."""
+        return tuple(self._processes)
+
+    async def end_sampling(self, deployment: Deployment) -> Sampling:
+        """Stop looking at sockets; how well it was done."""
+        told = await deployment.agent.ask("end_sample")
+        for kind, key in (("sockets", "trouble"), ("processes", "process_trouble")):
+            if self._room[kind] < 0:
+                told[key] = told[key] or f"the samples held more than {ROWS_KEPT} {kind}"
+        return Sampling(**told)
+
+    async def end_captures(self, deployment: Deployment, folder: Path) -> tuple[CaptureFile, ...]:
+        """End every capture, prove it, and bring its file into the record's folder."""
+        hosts = [host.plan.name for host in deployment.hosts.values() if host.plan.loopback]
+        wanted = [("capture", ""), *((f"loopback-{host}", host) for host in hosts)]
+        return tuple([await _bring(deployment, folder, name, host) for name, host in wanted])
+
+
+def _process(row: list[Any]) -> ProcessRow:
+    pid, parent, session, number, name, zombie, descriptors, sockets, asleep = row
+    sleeps = tuple(Sleep(call, inode) for call, inode in asleep)
+    return ProcessRow(pid, parent, session, number, name, zombie, descriptors, tuple(sockets), sleeps)
+
+
+async def _bring(deployment: Deployment, folder: Path, name: str, host: str) -> CaptureFile:
+    proof = await deployment.agent.ask("end_capture", name=name)
+    size = proof.pop("size")
+    offset = 0
+    with (folder / f"{name}.pcap").open("wb") as file:
+        while offset < size:
+            chunk = base64.b64decode(await deployment.agent.ask("read_capture", name=name, offset=offset))
+            if not chunk:
+                break
+            file.write(chunk)
+            offset += len(chunk)
+    return CaptureFile(f"{name}.pcap", host, **proof)

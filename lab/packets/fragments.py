@@ -1,0 +1,100 @@
+"""IP fragments: put together as far as TCP's header and length need it (RFC 791, 3.2; RFC 8200, 4.5).
+
+Only the first bytes of a datagram are kept, and which of the others have come. It is whole when its last
+missing fragment comes; that frame is then the segment's. What lacks a fragment at the end is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lab.packets.problems import Problems
+
+_HEAD = 60
+"""Bytes that a TCP header has at most."""
+
+_MOST = 256
+"""Datagrams that may be under way at once; of more, the oldest are given up."""
+
+_MOST_PIECES = 128
+"""Pieces of one datagram that do not touch; of more it is given up."""
+
+_INCOMPLETE = "it is a fragment of an IP packet of which others are missing"
+
+
+class Fragment(NamedTuple):
+    """A part of an IP packet that holds TCP: its payload lies from ``at`` to ``last`` in the frame."""
+
+    addresses: bytes
+    ident: int
+    offset: int
+    more: bool
+    at: int
+    last: int
+
+
+@dataclass(slots=True)
+class _Datagram:
+    first: int
+    head: bytearray = field(default_factory=lambda: bytearray(_HEAD))
+    pieces: list[tuple[int, int]] = field(default_factory=list)
+    size: int | None = None
+
+    def add(self, part: Fragment, data: bytes, end: int) -> bool:
+        """Take a fragment in; True if nothing is missing now."""
+        stop = part.offset + part.last - part.at
+        if not part.more and self.size is None:
+            self.size = stop
+        if part.offset < _HEAD:
+            known = data[part.at : min(part.last, end)][: _HEAD - part.offset]
+            self.head[part.offset : part.offset + len(known)] = known
+        self.pieces = _joined([*self.pieces, (part.offset, stop)])
+        start, reached = self.pieces[0]
+        return self.size is not None and start == 0 and reached >= self.size
+
+
+def _joined(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same ranges, those that touch made one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(pieces):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
+
+
+class Fragments:
+    """The datagrams of a capture that are not whole yet."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._waiting: dict[tuple[object, ...], _Datagram] = {}
+
+    def add(
+        self, frame: int, part: Fragment, data: bytes, end: int, place: object
+    ) -> tuple[bytes, int] | None:
+        """The first bytes of the packet's payload and its size, if this fragment makes it whole.
+
+        ``end`` is where the captured bytes end, ``place`` where the frame was seen: copies are kept apart.
+        """
+        key = part.addresses, part.ident, place
+        datagram = self._waiting.setdefault(key, _Datagram(frame))
+        whole = datagram.add(part, data, end)
+        if not whole:
+            if len(datagram.pieces) > _MOST_PIECES:
+                self._give_up(key)
+            elif len(self._waiting) > _MOST:
+                self._give_up(next(iter(self._waiting)))
+            return None
+        del self._waiting[key]
+        return bytes(datagram.head[: datagram.size]), datagram.size or 0
+
+    def finish(self) -> None:
+        """No more frames come: tell of what is not whole."""
+        for key in list(self._waiting):
+            self._give_up(key)
+
+    def _give_up(self, key: tuple[object, ...]) -> None:
+        self._problems.add(self._waiting.pop(key).first, _INCOMPLETE)

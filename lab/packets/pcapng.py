@@ -1,0 +1,196 @@
+"""The newer capture file: blocks, in sections that each have their interfaces (draft-ietf-opsawg-pcapng).
+
+Every kind of packet block is read, in either byte order. Options are passed over, but for an interface's
+resolution and offset of time; so are blocks of other kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import BinaryIO, NamedTuple
+
+from lab.packets.pcap import CHUNK, LARGEST, Record
+from lab.packets.problems import Damage, Problems
+
+SECTION = bytes.fromhex("0a0d0d0a")
+_INTERFACE, _OBSOLETE, _SIMPLE, _ENHANCED = 1, 2, 3, 6
+_RESOLUTION, _OFFSET = 9, 14
+_ORDERS = {bytes.fromhex("4d3c2b1a"): "<", bytes.fromhex("1a2b3c4d"): ">"}
+_SMALLEST = 12
+_LARGEST_BLOCK = 1 << 24
+"""Bytes that no block exceeds (libpcap's limit, too): more is damage."""
+
+_CUT = "the capture ends within this frame"
+_MOST_INTERFACES = 1 << 16
+_SECOND = 1_000_000_000
+
+
+class _Interface(NamedTuple):
+    """An interface; ``units`` of its time make a second, ``offset`` is in ns, ``snap`` 0 is no limit."""
+
+    number: int
+    link: int
+    snap: int
+    units: int
+    offset: int
+
+
+class _Layout:
+    """How the numbers of a section lie in the file."""
+
+    def __init__(self, order: str) -> None:
+        self.head = Struct(order + "II").unpack_from
+        self.word = Struct(order + "I").unpack_from
+        self.interface = Struct(order + "H2xI").unpack_from
+        self.option = Struct(order + "HH").unpack_from
+        self.offset = Struct(order + "q").unpack_from
+        self.enhanced = Struct(order + "IIIII").unpack_from
+        self.obsolete = Struct(order + "H2xIIII").unpack_from
+
+
+def records(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Record]:
+    """The records of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
+    section = _Section(problems)
+    for kind, data, at, end in _blocks(stream, begun, section, problems):
+        found = section.block(kind, data, at, end)
+        if found is not None:
+            yield found
+
+
+def _blocks(
+    stream: BinaryIO, data: bytes, section: _Section, problems: Problems
+) -> Iterator[tuple[int, bytes, int, int]]:
+    """The type of each block, a buffer, and where in it the block's body begins and ends."""
+    at = 0
+    while True:
+        if len(data) - at < _SMALLEST:
+            data, at = data[at:] + stream.read(CHUNK), 0
+        head = section.head(data, at)
+        if head is None:
+            return
+        kind, size = head
+        if len(data) - at < size:
+            data, at = data[at:] + stream.read(max(CHUNK, size)), 0
+            if len(data) < size:
+                problems.add(section.frames + 1, _CUT)
+                return
+        yield kind, data, at + 8, at + size - 4
+        at += size
+        if section.layout.word(data, at - 4)[0] != size:
+            problems.add(section.frames, "its block has two lengths that differ")
+
+
+def _possible(size: int) -> bool:
+    return _SMALLEST <= size <= _LARGEST_BLOCK and size % 4 == 0
+
+
+class _Section:
+    """Where in the file the reading is: the byte order and the interfaces that hold there."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._interfaces: list[_Interface] = []
+        self._before = 0
+        self._time = 0
+        self.layout = _Layout("<")
+        self.frames = 0
+        """Packets met so far."""
+
+    def head(self, data: bytes, at: int) -> tuple[int, int] | None:
+        """The type and the size of the block at ``at``, or None if nothing can be read from there on."""
+        if len(data) - at < _SMALLEST:
+            if len(data) > at:
+                self._problems.add(self.frames + 1, _CUT)
+            return None
+        if data[at : at + 4] == SECTION and not self._begin(data[at + 8 : at + 12]):
+            return None
+        kind, size = self.layout.head(data, at)
+        if not _possible(size):
+            absurd = "its length is absurd: from here on the capture cannot be read"
+            self._problems.add(self.frames + 1, absurd)
+            return None
+        return kind, size
+
+    def _begin(self, magic: bytes) -> bool:
+        """Another section begins; its interfaces are its own. False if it is none."""
+        if magic not in _ORDERS:
+            self._problems.add(
+                self.frames + 1, "a section begins here that is none: nothing after it is read"
+            )
+            return False
+        self._before += len(self._interfaces)
+        self._interfaces = []
+        self.layout = _Layout(_ORDERS[magic])
+        return True
+
+    def block(self, kind: int, data: bytes, at: int, end: int) -> Record | None:
+        """The packet in a block's body, if there is one that can be read."""
+        if kind == _INTERFACE:
+            self._declare(data, at, end)
+            return None
+        if kind not in (_ENHANCED, _SIMPLE, _OBSOLETE):
+            return None
+        self.frames += 1
+        try:
+            return self._packet(kind, data, at, end)
+        except Damage as damage:
+            # The frame keeps its number: its record is there, but empty.
+            self._problems.add(self.frames, str(damage))
+            return self._time, -1, data, at, at, 0, 0
+
+    def _declare(self, data: bytes, at: int, end: int) -> None:
+        if len(self._interfaces) >= _MOST_INTERFACES or end - at < 8:
+            self._problems.add(self.frames + 1, "an interface before it cannot be read")
+            return
+        link, snap = self.layout.interface(data, at)
+        units, offset = self._clock(data, at + 8, end)
+        number = self._before + len(self._interfaces)
+        self._interfaces.append(_Interface(number, link, snap, units, offset))
+
+    def _clock(self, data: bytes, at: int, end: int) -> tuple[int, int]:
+        """Units in a second and the offset, from an interface's options."""
+        units, offset = 1_000_000, 0
+        while at + 4 <= end:
+            code, size = self.layout.option(data, at)
+            at += 4
+            if not code or at + size > end:
+                break
+            if code == _RESOLUTION and size == 1:
+                units = 2 ** (data[at] & 127) if data[at] & 128 else 10 ** data[at]
+            elif code == _OFFSET and size == 8:
+                offset = self.layout.offset(data, at)[0] * _SECOND
+            at += size + -size % 4
+        return units, offset
+
+    def _packet(self, kind: int, data: bytes, at: int, end: int) -> Record:
+        if kind == _SIMPLE:
+            return self._simple(data, at, end)
+        if end - at < 20:
+            raise Damage("it ends within its block")
+        read = self.layout.enhanced if kind == _ENHANCED else self.layout.obsolete
+        number, high, low, captured, wire = read(data, at)
+        interface = self._interface(number)
+        self._time = (high << 32 | low) * _SECOND // interface.units + interface.offset
+        return self._record(interface, data, (at + 20, end), captured, wire)
+
+    def _simple(self, data: bytes, at: int, end: int) -> Record:
+        """A packet without a time: it has that of the one before."""
+        if end - at < 4:
+            raise Damage("it ends within its block")
+        interface, wire = self._interface(0), self.layout.word(data, at)[0]
+        captured = min(wire, interface.snap or wire)
+        return self._record(interface, data, (at + 4, end), captured, wire)
+
+    def _interface(self, number: int) -> _Interface:
+        if number >= len(self._interfaces):
+            raise Damage("its interface was never declared")
+        return self._interfaces[number]
+
+    def _record(
+        self, interface: _Interface, data: bytes, body: tuple[int, int], captured: int, wire: int
+    ) -> Record:
+        at, end = body
+        if captured > min(end - at, LARGEST):
+            raise Damage("its block is too short for it")
+        return self._time, interface.link, data, at, at + captured, wire, interface.number

@@ -1,0 +1,52 @@
+"""The processes of the hosts as their kernels showed them, looked at by the agent now and then.
+
+Times are whole nanoseconds since the epoch on the clock of the machine that captures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """A thread that sleeps in a system call, and the inode of the socket it waits for (0: none).
+
+    ``call`` is accept, recv, send, connect, read, write, poll, wait, futex or sleep; ``read`` and ``write``
+    of a socket are told as recv and send.
+    """
+
+    call: str
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One process of a host (proc(5)).
+
+    ``pid``, ``parent`` and ``session`` are as the engine's machine counts, ``number`` is its id within the
+    host. A ``zombie`` has ended, and its parent has not waited for it. ``sockets`` are the inodes it holds.
+    """
+
+    pid: int
+    parent: int
+    session: int
+    number: int
+    name: str
+    zombie: bool
+    descriptors: int
+    sockets: tuple[int, ...]
+    asleep: tuple[Sleep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSample:
+    """All programs of a host at one moment; kept only when something changed since the look before.
+
+    Looks are taken soon after something happened to the host's sockets, before a program is told to end,
+    at the end of the script, and while the script waits for a process.
+    """
+
+    at: int
+    host: str
+    rows: tuple[ProcessRow, ...]

@@ -1,0 +1,108 @@
+"""What a program of a scenario is made of and how it is started: from its model to a recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shlex
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import SubmissionError
+from lab.scenario.cast import MAX_SOURCE_BYTES, Program
+
+FOLDER = "/work"
+"""Programs lie in ``/work/NAME`` of a host, sources and all."""
+
+_CXX = "g++ -std=c++20 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
+_C = "gcc -std=c17 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
+_BUILD = {".cpp": _CXX, ".cc": _CXX, ".cxx": _CXX, ".c": _C, ".java": "javac {files}"}
+_RUN = {".py": "python3 {main}", ".sh": "sh {main}", ".java": "java {stem}"}
+_COMPILED = "./{stem}"
+_HEADERS = frozenset({".h", ".hh", ".hpp", ".hxx"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A program's files (name in its folder, content), how to build it (a shell command) and how to start it.
+
+    ``argv`` is empty for an image's own command.
+    """
+
+    name: str
+    files: tuple[tuple[str, bytes], ...]
+    build: str | None
+    argv: tuple[str, ...]
+
+    def digest(self, image: str) -> str:
+        """What tells one build from another: files, command and the image it is made in."""
+        state = hashlib.sha256(f"{image}\0{self.name}\0{self.build}\0".encode())
+        for name, content in self.files:
+            state.update(f"{name}\0{len(content)}\0".encode() + content)
+        return state.hexdigest()
+
+
+def recipe(name: str, program: Program, folder: Path) -> Recipe:
+    """The recipe of a program whose files are named relative to ``folder``.
+
+    Raises:
+        SubmissionError: a file cannot be read, is too large, or two have one name.
+    """
+    paths = (program.source,) if program.source else program.sources
+    files = tuple((Path(path).name, _read(folder / path)) for path in paths)
+    names = [file for file, _ in files]
+    if len(set(names)) < len(names):
+        what = f"two files of program {name!r} have the same name"
+        raise SubmissionError(
+            "same-name", what, where=str(folder), fix="they are built in one folder: rename one"
+        )
+    return Recipe(name, files, program.build or _default_build(names), _argv(program, names))
+
+
+def archive(files: Iterable[tuple[str, bytes]], mode: int = 0o644) -> bytes:
+    """A tar of files, the same for the same files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), mode
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SOURCE_BYTES + 1)
+    except OSError as error:
+        what = f"cannot read it: {error.strerror}"
+        raise SubmissionError("unreadable-source", what, where=str(path)) from error
+    if len(content) > MAX_SOURCE_BYTES:
+        what = "it is larger than 16 MiB"
+        raise SubmissionError("large-source", what, where=str(path), fix="is it a source file?")
+    return content
+
+
+def _words(names: list[str]) -> dict[str, str]:
+    sources = [name for name in names if Path(name).suffix not in _HEADERS and name.lower() != "makefile"]
+    return {
+        "main": shlex.quote(names[0]),
+        "stem": shlex.quote(Path(names[0]).stem),
+        "files": " ".join(shlex.quote(name) for name in sources),
+    }
+
+
+def _default_build(names: list[str]) -> str | None:
+    if any(name.lower() == "makefile" for name in names):
+        return "make"
+    command = _BUILD.get(Path(names[0]).suffix) if names else None
+    return command.format(**_words(names)) if command else None
+
+
+def _argv(program: Program, names: list[str]) -> tuple[str, ...]:
+    if not names:
+        return tuple(shlex.split(program.command or ""))
+    command = program.run or _RUN.get(Path(names[0]).suffix, _COMPILED).format(**_words(names))
+    return tuple(shlex.split(command))

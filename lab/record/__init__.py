@@ -1,0 +1,20 @@
+"""The record of a run: a folder from which it can be judged again anywhere.
+
+::
+
+    runs/20261120-200401-multi_client-3f2a9c01/
+      scenario.json       the scenario in its normal form
+      transcript.jsonl    an event a line (lab.transcript), then a closing line
+      sockets.jsonl       a sample a line (lab.sockets), then a closing line
+      capture.pcap        every frame where it entered and left the switch; loopback-HOST.pcap where asked for
+      run.json            lab.evidence.RunInfo
+      verdict.json        what became of each check
+
+JSON is ASCII; a byte of output that was no UTF-8 stands as the surrogate that ``surrogateescape`` makes
+of it. Whoever reads a record trusts nothing in it: another person may have made it.
+"""
+
+from lab.record.reading import is_recorded, read, read_transcript
+from lab.record.writing import create, write, write_verdict
+
+__all__ = ["create", "is_recorded", "read", "read_transcript", "write", "write_verdict"]

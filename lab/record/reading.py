@@ -1,0 +1,138 @@
+"""Reading a record back: what it says becomes evidence, or an error that says what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.errors import EvidenceError, UsageError
+from lab.evidence import Evidence, RunInfo, gather
+from lab.processes import ProcessSample
+from lab.record import layout
+from lab.record.codec import Unfit, decode
+from lab.record.files import Lines, damaged, document, opened
+from lab.record.scenario import scenario_from
+from lab.record.writing import verdict_as_text
+from lab.scenario import Scenario
+from lab.sockets import SocketSample
+from lab.transcript import Transcript, TranscriptEvent
+from lab.verdict import Verdict
+
+T = TypeVar("T")
+
+_CAPTURE_NAME = re.compile(r"[A-Za-z0-9_-]+\.pcap")
+
+
+def read(folder: Path) -> Evidence:
+    """The evidence of a run.
+
+    Raises:
+        UsageError: there is no such folder.
+        EvidenceError: a file of it is missing, damaged, too large, or contradicts the others.
+    """
+    _require(folder)
+    scenario = scenario_from(folder / layout.SCENARIO)
+    info = _fitted(folder / layout.RUN, RunInfo, document(folder / layout.RUN))
+    if doubt := next(_contradictions(scenario, info), ""):
+        raise damaged(folder / layout.RUN, doubt)
+    transcript = _transcript(folder / layout.TRANSCRIPT, scenario)
+    samples = tuple(_samples(folder / layout.SOCKETS, scenario))
+    processes = tuple(_processes(folder / layout.PROCESSES, scenario))
+    for capture in info.captures:
+        opened(folder / capture.path, layout.LARGEST_CAPTURE).close()
+    return gather(folder, scenario, info, transcript, samples, processes=processes)
+
+
+def read_transcript(folder: Path) -> Transcript:
+    """The transcript of a run alone. Raises as :func:`read`."""
+    _require(folder)
+    return _transcript(folder / layout.TRANSCRIPT, scenario_from(folder / layout.SCENARIO))
+
+
+def is_recorded(folder: Path, verdict: Verdict) -> bool:
+    """Whether the record holds exactly this verdict, byte for byte."""
+    try:
+        with opened(folder / layout.VERDICT, layout.LARGEST_DOCUMENT) as file:
+            return file.read() == verdict_as_text(verdict).encode()
+    except EvidenceError:
+        return False
+
+
+def _require(folder: Path) -> None:
+    if not folder.is_dir():
+        fix = "name the folder of a run, as `lab run` shows it"
+        raise UsageError("no-record", "there is no such record", where=str(folder), fix=fix)
+
+
+def _fitted(path: Path, kind: type[T], data: Any, line: int = 0) -> T:
+    try:
+        return decode(kind, data)
+    except Unfit as unfit:
+        raise damaged(path, str(unfit), line) from unfit
+
+
+def _transcript(path: Path, scenario: Scenario) -> Transcript:
+    file = Lines(path)
+    events = tuple(_event(path, scenario, data, line) for line, data in file)
+    unplayed = file.closing.get("unplayed", "")
+    if not isinstance(unplayed, str):
+        raise damaged(path, "unplayed: text is needed", len(events) + 1)
+    return Transcript(events, unplayed)
+
+
+def _event(path: Path, scenario: Scenario, data: dict[str, Any], line: int) -> TranscriptEvent:
+    kind: Any = layout.EVENTS.get(str(data.pop("event", "")))
+    if kind is None:
+        raise damaged(path, f"event: one of {', '.join(layout.EVENTS)} is needed", line)
+    event: TranscriptEvent = _fitted(path, kind, data, line)
+    _require_host(event.host.partition(".")[0], scenario, path, line)  # a step's actor may be HOST.PROGRAM
+    return event
+
+
+def _samples(path: Path, scenario: Scenario) -> Iterator[SocketSample]:
+    for line, data in Lines(path):
+        sample = _fitted(path, SocketSample, data, line)
+        _require_host(sample.host, scenario, path, line)
+        if not all(_is_address(row.local) and _is_address(row.remote) for row in sample.rows):
+            raise damaged(path, "rows: one of the addresses is none", line)
+        yield sample
+
+
+def _processes(path: Path, scenario: Scenario) -> Iterator[ProcessSample]:
+    for line, data in Lines(path):
+        sample = _fitted(path, ProcessSample, data, line)
+        _require_host(sample.host, scenario, path, line)
+        yield sample
+
+
+def _require_host(host: str, scenario: Scenario, path: Path, line: int) -> None:
+    if host not in scenario.hosts:
+        raise damaged(path, "host: the scenario has no such host", line)
+
+
+def _contradictions(scenario: Scenario, info: RunInfo) -> Iterator[str]:
+    """What in ``run.json`` is impossible in itself or beside the scenario."""
+    if set(info.addresses) != set(scenario.hosts):
+        yield "addresses: its hosts are not those of the scenario"
+    for addresses in (each for networks in info.addresses.values() for each in networks.values()):
+        if not all(map(_is_address, addresses)):
+            yield "addresses: one of them is no IP address"
+    seen_at = {interface.host for interface in info.interfaces} | {capture.host for capture in info.captures}
+    if not seen_at <= {"", *scenario.hosts}:
+        yield "a capture or an interface is of a host that the scenario does not have"
+    paths = [capture.path for capture in info.captures]
+    if len(set(paths)) < len(paths) or not all(map(_CAPTURE_NAME.fullmatch, paths)):
+        yield "captures: each is a file of its own, in the record's folder"
+
+
+@lru_cache(maxsize=1024)
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+"""The result table: each check with what was expected, what was observed, and what proves it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from lab.report.style import Ink, Style, columns
+from lab.transcript import StepEnded
+from lab.verdict import CheckResult, Verdict
+from lab.words import Outcome
+
+_FIELD = 10
+"""Columns of the widest field name, ``expected``, and a gap."""
+
+PROOFS = 4
+"""Sentences of evidence shown for a check that did not pass; the verdict's file holds them all."""
+
+PROOFS_OF_PASS = 2
+
+SCREEN_LINES = 12
+"""Lines shown of what was on a screen and not consumed."""
+
+_WORDS = {Outcome.FAIL: "failed"}
+
+
+def table(verdict: Verdict, style: Style, broken: Iterable[StepEnded] = ()) -> Iterator[str]:
+    """The lines of the result table; ``broken`` are the steps that failed, to show their screens."""
+    screens = tuple(broken)
+    widest = max((len(result.outcome.value) for result in verdict.results), default=0)
+    margin = widest + 4 if style.width >= 60 else 4
+    for result in verdict.results:
+        if result.subject != "conversation" or not screens:
+            yield from _check(result, margin, style)
+            continue
+        # What was not consumed is among the evidence; on a screen of its own it can be read.
+        yield from _check(replace(result, evidence=result.evidence[:1]), margin, style)
+        for step in screens:
+            yield from _screen(step, margin, style)
+    yield ""
+    yield from _summary(verdict, style)
+
+
+def _summary(verdict: Verdict, style: Style) -> Iterator[str]:
+    """``✗ fail  5 of 7 checks passed, 1 failed, 1 skipped``."""
+    counts = Counter(result.outcome for result in verdict.results)
+    passed = f"{counts.pop(Outcome.PASS, 0)} of {len(verdict.results)} checks passed"
+    others = [f"{counts[kind]} {_WORDS.get(kind, kind.value)}" for kind in Outcome if counts[kind]]
+    label = f"{style.sign(verdict.outcome)} {verdict.outcome.value}  "
+    ink = style.ink(verdict.outcome)
+    yield from style.paragraph(
+        ", ".join([passed, *others]), indent=columns(label), label=label, label_ink=ink
+    )
+
+
+def _check(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
+    """A check: its outcome and name on one line where there is room, and what it rests on below."""
+    told = f"{style.sign(result.outcome)} {result.outcome.value}"
+    if columns(told) + 2 > margin:
+        yield style.paint(told, style.ink(result.outcome))
+        told = ""
+    ink = style.ink(result.outcome)
+    yield from style.paragraph(result.name, Ink.STRONG, indent=margin, label=told, label_ink=ink)
+    if result.outcome is Outcome.PASS:
+        yield from _passed(result, margin, style)
+    else:
+        yield from _not_passed(result, margin, style)
+
+
+def _passed(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
+    """What was observed, and the first sentences of what proves it."""
+    yield from style.paragraph(result.observed, Ink.FAINT, indent=margin)
+    bullet = " " * margin + ("·" if style.unicode else "-")
+    for sentence in _some(result.evidence, PROOFS_OF_PASS):
+        yield from style.paragraph(sentence, Ink.FAINT, indent=margin + 2, label=bullet, label_ink=Ink.FAINT)
+
+
+def _not_passed(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
+    """What was expected and observed, what proves it, and what to think about."""
+    fields = {
+        "expected": result.expected,
+        "observed": result.observed,
+        "evidence": "\n".join(_some(result.evidence, PROOFS)),
+        "hint": result.hint,
+    }
+    for name, text in fields.items():
+        if text:
+            label = " " * margin + name
+            yield from style.paragraph(text, indent=margin + _FIELD, label=label, label_ink=Ink.FAINT)
+
+
+def _some(evidence: Sequence[str], most: int) -> Iterator[str]:
+    yield from evidence[:most]
+    if len(evidence) > most:
+        yield f"and {len(evidence) - most} more in verdict.json"
+
+
+def _screen(step: StepEnded, margin: int, style: Style) -> Iterator[str]:
+    """What a failed step still had on its screen; nothing if that was nothing."""
+    lines = step.rest.replace("\r\n", "\n").strip("\n").split("\n") if step.rest else []
+    if not lines:
+        return
+    bar = " " * margin + ("│ " if style.unicode else "| ")
+    yield from style.paragraph(f"the rest of {step.host}'s screen", Ink.FAINT, indent=margin)
+    if len(lines) > SCREEN_LINES:
+        yield f"{bar}... {len(lines) - SCREEN_LINES} lines before"
+    for line in lines[-SCREEN_LINES:]:
+        for part in style.paragraph(line, indent=len(bar)):
+            yield (bar + part[len(bar) :]).rstrip()
+
+
+def as_data(verdict: Verdict) -> Mapping[str, object]:
+    """The verdict as JSON holds it, its keys always in this order."""
+    return {
+        "scenario": verdict.scenario,
+        "outcome": verdict.outcome.value,
+        "results": [_result_as_data(result) for result in verdict.results],
+    }
+
+
+def _result_as_data(result: CheckResult) -> Mapping[str, object]:
+    return {
+        "name": result.name,
+        "subject": result.subject,
+        "outcome": result.outcome.value,
+        "expected": result.expected,
+        "observed": result.observed,
+        "evidence": list(result.evidence),
+        "hint": result.hint,
+        "points": result.points,
+        "visibility": result.visibility,
+    }

@@ -1,0 +1,250 @@
+"""What every part of the scenario language is made of: strict frozen models and text with a meaning.
+
+A model may name one field as its ``short`` form: a value that is no mapping then stands for
+a mapping with that field alone (``lan: 10.0.0.0/8`` for ``lan: {subnet: 10.0.0.0/8}``). The loader
+and the JSON schema both read this one declaration.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+
+class Model(BaseModel):
+    """A frozen piece of a scenario; unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    short: ClassVar[str | None] = None
+    """The field that a bare value stands for, or None where only a mapping will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrMany:
+    """Marks a list of which a single item may be written alone."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        many = handler(core_schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def tag(word: str) -> str:
+    """The name of one form of several; its brackets keep it apart from the keys in an error's place."""
+    return f"<{word}>"
+
+
+NAME = r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$"
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=40)]
+"""A name of a host, network or program: lower case letters, digits, ``-`` and ``_``."""
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m|h)", re.ASCII)
+
+
+def parse_duration(text: object) -> float:
+    """Seconds in ``500ms``, ``2s``, ``1.5s``, ``2m`` or ``1h``; ValueError for anything else."""
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("a duration is a number with its unit, as in 500ms, 2s or 1m")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest exact text that :func:`parse_duration` reads back."""
+    if seconds < 1:
+        return f"{seconds * 1000:.12g}ms"
+    return f"{seconds:.12g}s"
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["500ms", "2s"]}),
+]
+"""Seconds, written with a unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A whole number within bounds, both included; ``maximum`` None is unbounded."""
+
+    minimum: int
+    maximum: int | None
+
+    def __contains__(self, number: int) -> bool:
+        return self.minimum <= number and (self.maximum is None or number <= self.maximum)
+
+    def __str__(self) -> str:
+        if self.maximum is None:
+            return f">={self.minimum}"
+        if self.minimum == self.maximum:
+            return str(self.minimum)
+        return f"{self.minimum}..{self.maximum}" if self.minimum else f"<={self.maximum}"
+
+
+_COUNT = re.compile(
+    r">= ?(?P<least>\d{1,15})|<= ?(?P<most>\d{1,15})|(?P<low>\d{1,15})\.\.(?P<high>\d{1,15})", re.ASCII
+)
+
+
+def parse_count(value: object) -> Count:
+    """``2``, ``">=1"``, ``"<=3"`` or ``"1..3"``; ValueError for anything else."""
+    if isinstance(value, Count):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return Count(value, value)
+    found = _COUNT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('a count is a number, or text such as ">=1", "<=3" or "1..3"')
+    if found["least"]:
+        return Count(int(found["least"]), None)
+    if found["most"]:
+        return Count(0, int(found["most"]))
+    if int(found["low"]) > int(found["high"]):
+        raise ValueError("the first number of a range must not be the larger one")
+    return Count(int(found["low"]), int(found["high"]))
+
+
+def _count_as_written(count: Count) -> int | str:
+    return count.minimum if count.minimum == count.maximum else str(count)
+
+
+Counted = Annotated[
+    Count,
+    BeforeValidator(parse_count),
+    PlainSerializer(_count_as_written, return_type=int | str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {
+                    "type": "string",
+                    "pattern": r"^(>= ?\d{1,15}|<= ?\d{1,15}|\d{1,15}\.\.\d{1,15})$",
+                    "examples": [">=1"],
+                },
+            ]
+        }
+    ),
+]
+"""How many: a number, or text such as ``">=1"``, ``"<=3"``, ``"1..3"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """``HOST:PORT``, as the scenario writes it."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+_ENDPOINT = re.compile(rf"(?P<host>{NAME[1:-1]}):(?P<port>\d{{1,9}})", re.ASCII)
+
+
+def parse_endpoint(value: object) -> Endpoint:
+    """``server:19999``; ValueError for anything else."""
+    if isinstance(value, Endpoint):
+        return value
+    found = _ENDPOINT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('an endpoint is a host and its port, as in "server:19999"')
+    if not 1 <= int(found["port"]) <= 65535:
+        raise ValueError("a port is a number from 1 to 65535")
+    return Endpoint(found["host"], int(found["port"]))
+
+
+HostPort = Annotated[
+    Endpoint,
+    BeforeValidator(parse_endpoint),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^{NAME[1:-1]}:[0-9]{{1,5}}$", "examples": ["server:19999"]}
+    ),
+]
+"""A host of the scenario and a port on it."""
+
+_SIZE = re.compile(r"(\d{1,6})([kmg])", re.ASCII)
+
+
+def parse_size(text: object) -> int:
+    """Bytes in ``64k``, ``256m`` or ``1g`` (powers of 1024, as Docker counts); ValueError otherwise."""
+    found = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("a size is a whole number with its unit, as in 64k, 256m or 1g")
+    return int(found[1]) << 10 * ("kmg".index(found[2]) + 1)
+
+
+def format_size(size: int) -> str:
+    """The shortest exact text that :func:`parse_size` reads back."""
+    for power, unit in ((3, "g"), (2, "m"), (1, "k")):
+        if size % 1024**power == 0:
+            return f"{size // 1024**power}{unit}"
+    raise ValueError(f"{size} is no whole number of KiB")
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(format_size, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_SIZE.pattern}$", "examples": ["256m"]}),
+]
+"""Bytes, written with a unit."""
+
+
+def parse_bytes(value: object) -> bytes:
+    """The bytes of ``hex:00ff`` or ``base64:AP8=``; ValueError for anything else."""
+    if isinstance(value, str) and ":" in value:
+        encoding, _, digits = value.partition(":")
+        try:
+            if encoding == "hex":
+                return bytes.fromhex(digits)
+            if encoding == "base64":
+                return base64.b64decode(digits, validate=True)
+        except (ValueError, binascii.Error):
+            pass
+    raise ValueError('bytes are written "hex:00 ff" or "base64:AP8="')
+
+
+Bytes = Annotated[
+    bytes,
+    BeforeValidator(parse_bytes),
+    PlainSerializer(lambda data: f"hex:{data.hex()}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^(hex|base64):", "examples": ["hex:68 69 0a"]}),
+]
+"""Bytes exactly as they are to be sent."""
+
+
+def own_first(model: type[Model], data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a model with what it inherits last: the key that a reader looks for stands first."""
+    inherited = {key for base in model.__mro__[1:] if issubclass(base, Model) for key in base.model_fields}
+    return dict(sorted(data.items(), key=lambda item: item[0] in inherited))
+
+
+def plain(value: Model) -> Any:
+    """The model as YAML or JSON would hold it, in the long form, without what is at its default."""
+    return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)

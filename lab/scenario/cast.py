@@ -1,0 +1,109 @@
+"""The cast of a scenario: networks, programs and hosts."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from lab.scenario.base import Duration, Model, Name, OneOrMany, Port, Size, Text
+
+MAX_SOURCE_BYTES = 16 * 1024**2
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+EnvName = Annotated[str, StringConstraints(pattern=ENV_NAME)]
+
+
+class Network(Model):
+    """A switched network of its own: no gateway, no route out, any subnet."""
+
+    short: ClassVar[str] = "subnet"
+
+    subnet: Annotated[
+        Text, Field(description="The network and its prefix length", examples=["192.168.153.0/24"])
+    ]
+    ipv6: Annotated[
+        Text | None, Field(description="A second, IPv6 subnet on the same wire", examples=["fd00:153::/64"])
+    ] = None
+    mtu: Annotated[int, Field(ge=576, le=9000, description="Largest IP packet in bytes; IPv6 needs 1280")] = (
+        1500
+    )
+
+
+class Program(Model):
+    """What a host runs: from source files, from a command its image has, or an image's own command."""
+
+    short: ClassVar[str] = "source"
+
+    source: Annotated[
+        FileName | None, Field(description="The one source file, relative to the scenario file")
+    ] = None
+    sources: Annotated[
+        tuple[FileName, ...],
+        Field(description="Several source files, built in one folder; the first is the main one"),
+    ] = ()
+    command: Annotated[Text | None, Field(description="A command that the host's image already has")] = None
+    image: Annotated[
+        Text | None,
+        Field(description="The image of the host that runs it; its own command runs unless one is given"),
+    ] = None
+    build: Annotated[
+        Text | None,
+        Field(description="How to build, as a shell command; by default chosen from the file's ending"),
+    ] = None
+    run: Annotated[
+        Text | None, Field(description="How to run what was built; by default chosen from the file's ending")
+    ] = None
+    args: Annotated[tuple[str, ...], Field(description="Arguments for every start")] = ()
+    env: Annotated[dict[EnvName, str], Field(description="Environment variables for every start")] = Field(
+        default_factory=dict
+    )
+    tty: Annotated[
+        bool, Field(description="On a terminal (lines, ^C, 4095 bytes a line) or, if false, on pipes")
+    ] = True
+    listens: Annotated[
+        tuple[Port, ...],
+        OneOrMany(),
+        Field(description="TCP ports that are in LISTEN when the program is ready"),
+    ] = ()
+
+
+class Limits(Model):
+    """What a host container may use."""
+
+    memory: Annotated[Size, Field(description="Memory, swap included")] = 256 * 1024**2
+    cpus: Annotated[float, Field(gt=0.0, le=64.0, description="Processor cores")] = 1.0
+    processes: Annotated[int, Field(ge=4, le=4096, description="Processes and threads")] = 128
+    open_files: Annotated[int, Field(ge=16, le=65536, description="Open files a process")] = 1024
+    file_size: Annotated[Size, Field(description="Largest file a program may write")] = 64 * 1024**2
+    work: Annotated[Size, Field(description="Space in /work, where programs lie")] = 64 * 1024**2
+
+
+class Host(Model):
+    """A machine on one or more networks."""
+
+    short: ClassVar[str] = "address"
+
+    address: Annotated[Text | None, Field(description="Its one address", examples=["192.168.153.128"])] = None
+    addresses: Annotated[
+        dict[Name, Annotated[tuple[Text, ...], OneOrMany(), Field(min_length=1)]],
+        Field(description="Its addresses on each network, the first one its main one"),
+    ] = Field(default_factory=dict)
+    image: Annotated[Text | None, Field(description="Any image; nothing is needed in it but the program")] = (
+        None
+    )
+    limits: Annotated[Limits, Field(description="What its container may use")] = Limits()
+    forward: Annotated[bool, Field(description="A router: it forwards packets between its networks")] = False
+    capture: Annotated[
+        tuple[Literal["lo"], ...],
+        OneOrMany(),
+        Field(description="Interfaces to capture besides the switch: its own loopback"),
+    ] = ()
+
+
+class Timeouts(Model):
+    """How long anything may take."""
+
+    step: Annotated[Duration, Field(description="One step, unless it says otherwise with within")] = 5.0
+    scenario: Annotated[Duration, Field(description="All steps together")] = 60.0
+    build: Annotated[Duration, Field(description="Building one program")] = 60.0

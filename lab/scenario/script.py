@@ -1,0 +1,39 @@
+"""Walking a script: every step with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lab.scenario import Scenario
+from lab.scenario.steps import Line, Repeat, Step, Together
+
+StepPath = tuple[str | int, ...]
+"""Where a step stands in the normal form: ``("steps", 3)``, ``("steps", 3, "together", 1, 0)``."""
+
+
+def numbered(scenario: Scenario) -> Iterator[tuple[StepPath, Step]]:
+    """All steps, blocks before what they hold, ``finally`` last."""
+    yield from walk(("steps",), scenario.steps)
+    yield from walk(("finally",), scenario.finally_)
+
+
+def numbered_lines(scenario: Scenario) -> Iterator[tuple[StepPath, Line]]:
+    """The steps that are no blocks."""
+    return ((path, step) for path, step in numbered(scenario) if isinstance(step, Line))
+
+
+def walk(path: StepPath, steps: Iterable[Step]) -> Iterator[tuple[StepPath, Step]]:
+    """Steps that stand under a path, and all they hold."""
+    for position, step in enumerate(steps):
+        yield (*path, position), step
+        for below, held in blocks((*path, position), step):
+            yield from walk(below, held)
+
+
+def blocks(path: StepPath, step: Step) -> Iterator[tuple[StepPath, tuple[Step, ...]]]:
+    """The lists of steps that a step holds: each branch of ``together``, what ``repeat`` repeats, or none."""
+    if isinstance(step, Together):
+        for number, branch in enumerate(step.together):
+            yield (*path, "together", number), branch
+    elif isinstance(step, Repeat):
+        yield (*path, "repeat", "steps"), step.repeat.steps

@@ -1,0 +1,100 @@
+"""The transcript of a run: what the script did and what the programs printed, in one order.
+
+Times are whole nanoseconds since the epoch on the clock of the machine that captures. Text that programs
+printed is decoded from UTF-8 with ``surrogateescape``, so that every byte can be had back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.words import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A program was started; ``pid`` is its process id as the engine's machine counts, 0 if unknown."""
+
+    at: int
+    host: str
+    program: str
+    step: str
+    command: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A program printed this."""
+
+    at: int
+    host: str
+    program: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """From here on a program's output was counted but not kept: it passed the limit."""
+
+    at: int
+    host: str
+    program: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The script typed text (``kind`` text), sent bytes, pressed a key, sent a signal or ended the input."""
+
+    at: int
+    host: str
+    program: str
+    step: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A program ended. ``status`` is as a shell counts: 128 and more is a signal's number plus 128."""
+
+    at: int
+    host: str
+    program: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step of the script was played; ``began`` and ``at`` are its times.
+
+    ``step`` is its number in the script ("4", "7.2.1" inside blocks, "finally.1"); ``where`` its place
+    in the scenario file; ``host`` its actor (``host`` or ``host.program``); ``what`` the step in words. On a
+    failure ``expected`` and ``observed`` say why and ``rest`` is the output that was there and not consumed.
+    """
+
+    at: int
+    began: int
+    step: str
+    where: str
+    host: str
+    what: str
+    outcome: Outcome
+    expected: str = ""
+    observed: str = ""
+    rest: str = ""
+
+
+TranscriptEvent = Started | Output | Dropped | Input | Exited | StepEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Everything that was done and printed, in one order.
+
+    ``unplayed`` names the first step that was not reached, or is empty.
+    """
+
+    events: tuple[TranscriptEvent, ...]
+    unplayed: str = ""

@@ -1,0 +1,36 @@
+"""What became of each check, and of all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.words import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What became of one check, and why.
+
+    ``evidence`` are sentences with frame numbers, times and steps. ``absent`` says that a check that did
+    not pass found nothing at all to judge, so that a script cut short explains it.
+    """
+
+    name: str
+    subject: str
+    outcome: Outcome
+    expected: str
+    observed: str
+    evidence: tuple[str, ...] = ()
+    hint: str = ""
+    points: int = 0
+    visibility: str = "visible"
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All checks of a run. ``outcome`` is the worst: fail before inconclusive before pass."""
+
+    scenario: str
+    outcome: Outcome
+    results: tuple[CheckResult, ...]

@@ -1,0 +1,96 @@
+"""The field's words that several rooms share: TCP states, signals, outcomes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+
+class TcpState(StrEnum):
+    """The states of a connection (RFC 9293, section 3.3.2)."""
+
+    LISTEN = "LISTEN"
+    SYN_SENT = "SYN_SENT"
+    SYN_RECEIVED = "SYN_RECEIVED"
+    ESTABLISHED = "ESTABLISHED"
+    FIN_WAIT_1 = "FIN_WAIT_1"
+    FIN_WAIT_2 = "FIN_WAIT_2"
+    CLOSE_WAIT = "CLOSE_WAIT"
+    CLOSING = "CLOSING"
+    LAST_ACK = "LAST_ACK"
+    TIME_WAIT = "TIME_WAIT"
+    CLOSED = "CLOSED"
+
+
+_KERNEL_STATES = {
+    1: TcpState.ESTABLISHED,
+    2: TcpState.SYN_SENT,
+    3: TcpState.SYN_RECEIVED,
+    4: TcpState.FIN_WAIT_1,
+    5: TcpState.FIN_WAIT_2,
+    6: TcpState.TIME_WAIT,
+    7: TcpState.CLOSED,
+    8: TcpState.CLOSE_WAIT,
+    9: TcpState.LAST_ACK,
+    10: TcpState.LISTEN,
+    11: TcpState.CLOSING,
+    12: TcpState.SYN_RECEIVED,
+}
+
+
+def kernel_state(number: int) -> TcpState:
+    """The state that Linux numbers so (include/net/tcp_states.h); ValueError for no such number.
+
+    Linux tells a half-open connection twice: 3 for the socket of a simultaneous open and 12
+    (TCP_NEW_SYN_RECV) for a request that has no socket yet. RFC 9293 has one word for both.
+    """
+    try:
+        return _KERNEL_STATES[number]
+    except KeyError:
+        raise ValueError(f"Linux has no TCP state {number}") from None
+
+
+def kernel_numbers(state: TcpState) -> tuple[int, ...]:
+    """The numbers Linux has for a state."""
+    return tuple(number for number, known in _KERNEL_STATES.items() if known is state)
+
+
+class Outcome(StrEnum):
+    """What became of a check. Only the first three are judgements."""
+
+    PASS = "pass"  # noqa: S105 - no secret
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    SKIPPED = "skipped"
+
+
+Signal = Literal[
+    "SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGTERM", "SIGCONT", "SIGSTOP"
+]
+"""The signals a script may send."""
+
+
+SleepingCall = Literal["accept", "recv", "send", "connect", "read", "write", "poll", "wait", "futex", "sleep"]
+"""System calls that a program may be asleep in; poll stands for select and epoll_wait too."""
+
+
+_SIGNALS = tuple(
+    f"SIG{name}"
+    for name in (
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    )
+)  # fmt: skip
+"""Linux's signals from 1 on (signal(7)): a record is judged the same where they are numbered otherwise."""
+
+
+def signal_name(status: int) -> str:
+    """The signal an exit status stands for: shells and Docker add 128 to its number; "" for none."""
+    return _SIGNALS[status - 129] if 129 <= status <= 128 + len(_SIGNALS) else ""
+
+
+def describe_status(status: int) -> str:
+    """An exit status in words, a signal by its name."""
+    name = signal_name(status)
+    return f"killed by {name} (status {status})" if name else f"exit status {status}"

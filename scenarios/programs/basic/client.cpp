@@ -1,0 +1,87 @@
+// The basic client: connect, send "helloworld", receive the reply, close.
+//
+//   ./client [address] [port]          by default 192.168.153.128 3000
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+// Says which call failed and why, and ends the program.
+[[noreturn]] void fail(const char* call) {
+    std::perror(call);
+    std::exit(1);
+}
+
+sockaddr_in endpoint(const char* address, const char* port) {
+    sockaddr_in result{};
+    char* rest = nullptr;
+    const long number = std::strtol(port, &rest, 10);
+    if (*rest != '\0' || number < 1 || number > 65535 || inet_pton(AF_INET, address, &result.sin_addr) != 1) {
+        std::cerr << "not an IPv4 address and a port: " << address << ' ' << port << std::endl;
+        std::exit(1);
+    }
+    result.sin_family = AF_INET;
+    result.sin_port = htons(static_cast<in_port_t>(number));
+    return result;
+}
+
+int connect_to(const sockaddr_in& server) {
+    const int connection = socket(AF_INET, SOCK_STREAM, 0);
+    if (connection < 0) fail("socket");
+    // No bind: the kernel gives the client a free port.
+    if (connect(connection, reinterpret_cast<const sockaddr*>(&server), sizeof server) < 0) fail("connect");
+    return connection;
+}
+
+// send may take only a part of the data: call it until all is sent.
+void send_all(int socket, std::string_view data) {
+    while (!data.empty()) {
+        const ssize_t sent = send(socket, data.data(), data.size(), MSG_NOSIGNAL);
+        if (sent >= 0) data.remove_prefix(static_cast<std::size_t>(sent));
+        else if (errno != EINTR) fail("send");
+    }
+}
+
+// Appends what one recv gives; false when the server has closed.
+bool receive(int socket, std::string& data) {
+    std::array<char, 32> buffer;
+    ssize_t got = 0;
+    do {
+        got = recv(socket, buffer.data(), buffer.size(), 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) fail("recv");
+    data.append(buffer.data(), static_cast<std::size_t>(got));
+    return got > 0;
+}
+
+int main(int argc, char* argv[]) {
+    const int connection =
+        connect_to(endpoint(argc > 1 ? argv[1] : "192.168.153.128", argc > 2 ? argv[2] : "3000"));
+
+    const std::string message = "helloworld";
+    send_all(connection, message);
+    std::cout << "send data successfully, data: " << message << std::endl;
+
+    // One recv is enough, nearly always. TCP is a stream, so the reply may also come in pieces.
+    std::string reply;
+    while (reply.size() < message.size()) {
+        if (!receive(connection, reply)) {
+            std::cerr << "recv: the server closed before the whole reply was here" << std::endl;
+            return 1;
+        }
+    }
+    std::cout << "recv data successfully, data: " << reply << std::endl;
+
+    // The server is the one that closes first: recv says so by returning 0.
+    for (std::string more; receive(connection, more); more.clear()) {}
+    if (close(connection) < 0) fail("close");
+}

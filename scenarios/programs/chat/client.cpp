@@ -1,0 +1,93 @@
+// The chat client: ask for a line, send it, print the reply, and again.
+//
+//   ./client [address] [port]          by default 192.168.153.128 19999
+//
+// The two sides take turns, so one message is under way at a time and one recv gives it whole, as long
+// as it fits into one segment. TCP itself keeps no messages apart: the turns do.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+constexpr std::size_t longest = 1024;  // bytes in a message
+
+// Says which call failed and why, and ends the program.
+[[noreturn]] void fail(const char* call) {
+    std::perror(call);
+    std::exit(1);
+}
+
+sockaddr_in endpoint(const char* address, const char* port) {
+    sockaddr_in result{};
+    char* rest = nullptr;
+    const long number = std::strtol(port, &rest, 10);
+    if (*rest != '\0' || number < 1 || number > 65535 || inet_pton(AF_INET, address, &result.sin_addr) != 1) {
+        std::cerr << "not an IPv4 address and a port: " << address << ' ' << port << std::endl;
+        std::exit(1);
+    }
+    result.sin_family = AF_INET;
+    result.sin_port = htons(static_cast<in_port_t>(number));
+    return result;
+}
+
+int connect_to(const sockaddr_in& server) {
+    const int connection = socket(AF_INET, SOCK_STREAM, 0);
+    if (connection < 0) fail("socket");
+    // No bind: the kernel gives the client a free port.
+    if (connect(connection, reinterpret_cast<const sockaddr*>(&server), sizeof server) < 0) fail("connect");
+    return connection;
+}
+
+// send may take only a part of the data: call it until all is sent.
+void send_all(int socket, std::string_view data) {
+    while (!data.empty()) {
+        const ssize_t sent = send(socket, data.data(), data.size(), MSG_NOSIGNAL);
+        if (sent >= 0) data.remove_prefix(static_cast<std::size_t>(sent));
+        else if (errno != EINTR) fail("send");
+    }
+}
+
+// Asks until a line can be sent; false at the end of input (^D). An empty line would put nothing on the
+// wire, and both sides would wait for each other for ever.
+bool ask(std::string& line) {
+    do {
+        std::cout << "You want to say:" << std::flush;
+        if (!std::getline(std::cin, line)) return false;
+    } while (line.empty() || line.size() > longest);
+    return true;
+}
+
+// The server's message; empty when it has closed.
+std::string receive(int socket) {
+    std::array<char, longest> buffer;
+    ssize_t got = 0;
+    do {
+        got = recv(socket, buffer.data(), buffer.size(), 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) fail("recv");
+    return {buffer.data(), static_cast<std::size_t>(got)};
+}
+
+int main(int argc, char* argv[]) {
+    const int connection =
+        connect_to(endpoint(argc > 1 ? argv[1] : "192.168.153.128", argc > 2 ? argv[2] : "19999"));
+    for (std::string line; ask(line);) {
+        send_all(connection, line);
+        const std::string reply = receive(connection);
+        if (reply.empty()) {
+            std::cout << " server shutdown!" << std::endl;
+            break;
+        }
+        std::cout << "server say:" << reply << std::endl;
+    }
+    if (close(connection) < 0) fail("close");
+}

@@ -1,0 +1,52 @@
+"""The command line with an engine that is a list of containers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from lab.cli.guard import run
+from lab.errors import EngineError
+from tests.cli.fakes import GOLDEN, FakeEngine, Lab, Said
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """An engine without containers, which every command of the test connects to."""
+    fake = FakeEngine()
+    monkeypatch.setattr("lab.engine.connect", lambda **_: fake)
+    monkeypatch.setattr("lab.engine.containers.ours", lambda engine: list(engine.containers))
+    monkeypatch.setattr("lab.engine.containers.remove", lambda engine, ids: engine.remove(ids))
+    return fake
+
+
+@pytest.fixture
+def lab(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
+    """Carries out ``lab WORDS`` in an empty folder, eighty columns wide."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def carried_out(*words: object) -> Said:
+        code = run([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return Said(int(code), out, err)
+
+    return carried_out
+
+
+@pytest.fixture
+def golden() -> Path:
+    """Saved records, a folder each."""
+    return GOLDEN
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No engine answers."""
+
+    def refuse(**_: object) -> NoReturn:
+        raise EngineError("engine-not-running", "nobody answers there", where="unix:///x", fix="start it")
+
+    monkeypatch.setattr("lab.engine.connect", refuse)

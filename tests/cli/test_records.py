@@ -1,0 +1,117 @@
+"""check and logs, on saved runs. There is no engine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lab.errors import ExitCode
+from tests.cli.fakes import LIVING, FakeEngine, Lab, lab_of
+
+pytestmark = pytest.mark.usefixtures("no_engine")
+
+
+def test_check_gives_the_verdict_that_the_run_wrote(lab: Lab, golden: Path) -> None:
+    record = golden / "unfriendly"
+    said = lab("check", record, "--json")
+    (report,) = said.data["records"]
+    assert report["as_recorded"]
+    assert json.dumps(report["verdict"], indent=2) + "\n" == (record / "verdict.json").read_text()
+    assert said.code == said.data["exit"] == ExitCode.FAILED
+
+
+def test_check_of_several_ends_with_the_worst(lab: Lab, golden: Path) -> None:
+    assert lab("check", golden / "multi_client").code == ExitCode.PASSED
+    assert lab("check", golden / "multi_client", golden / "unfriendly").code == ExitCode.FAILED
+    assert lab("check", golden / "multi_client", "nowhere").code == ExitCode.USAGE
+
+
+def test_check_tells_a_verdict_that_was_changed(lab: Lab, golden: Path, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    shutil.copytree(golden / "unfriendly", record)
+    verdict = record / "verdict.json"
+    verdict.write_text(verdict.read_text().replace('"fail"', '"pass"'))
+    said = lab("check", record)
+    assert said.code == ExitCode.FAILED
+    assert "warning:" in said.err
+
+
+def test_check_of_incomplete_evidence_is_inconclusive(lab: Lab, golden: Path, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    shutil.copytree(golden / "multi_client", record)
+    info = json.loads((record / "run.json").read_text())
+    info["captures"][0]["dropped"] = 3
+    (record / "run.json").write_text(json.dumps(info))
+    said = lab("check", record)
+    assert said.code == ExitCode.INCONCLUSIVE
+    assert "? inconclusive" in said.out
+
+
+def test_check_of_a_damaged_record(lab: Lab, golden: Path, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    shutil.copytree(golden / "multi_client", record)
+    (record / "transcript.jsonl").write_text('{"event": "output"')
+    said = lab("check", record)
+    assert said.code == ExitCode.INCONCLUSIVE
+    assert said.err.startswith("error[damaged-record]: ")
+    assert "transcript.jsonl:1" in said.err
+
+
+def test_only(lab: Lab, golden: Path) -> None:
+    said = lab("check", golden / "unfriendly", "--only", "exit of server")
+    assert (said.code, said.out.count("✓ pass")) == (ExitCode.PASSED, 2)
+    assert lab("check", golden / "unfriendly", "--only", "x").code == ExitCode.NOTHING_SELECTED
+
+
+def test_nothing_in_a_verdict_is_obeyed_by_the_terminal(lab: Lab, golden: Path) -> None:
+    for words in (["check", golden / "unfriendly"], ["logs", golden / "unfriendly"]):
+        out = lab(*words).out
+        assert "[bold]" in out
+        assert "客户端成功连接" in out
+        assert all(character.isprintable() or character == "\n" for character in out)
+
+
+@pytest.mark.parametrize("width", [40, 80, 132])
+def test_every_line_fits_the_screen(
+    lab: Lab, golden: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    from lab.report.style import columns
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    for record in golden.iterdir():
+        for command in ("check", "logs"):
+            assert max(map(columns, lab(command, record).out.splitlines())) <= width
+
+
+def test_logs_show_who_typed_and_printed_what(lab: Lab, golden: Path) -> None:
+    lines = lab("logs", golden / "multi_client").out.splitlines()
+    assert lines[0].split() == ["0.000", "server", "$", "./server_threads"]
+    shown = [line.split(maxsplit=1)[1] for line in lines if "client_a" in line]
+    assert "client_a  > Hi! I'm ClientA!" in shown
+    assert "client_a  > [key ctrl-c]" in shown
+    assert "client_a  = killed by SIGINT (status 130)" in shown
+
+
+def test_logs_as_json_are_a_document_a_line(lab: Lab, golden: Path) -> None:
+    lines = lab("logs", golden / "unfriendly", "--json").out.splitlines()
+    recorded = (golden / "unfriendly" / "transcript.jsonl").read_text().splitlines()
+    assert lines == recorded[:-1]
+
+
+def test_logs_of_a_lab_that_is_not_done(lab: Lab, engine: FakeEngine) -> None:
+    engine.containers = lab_of("cafe", LIVING)
+    said = lab("logs")
+    assert said.code == ExitCode.USAGE
+    assert said.err.startswith("error[lab-busy]: ")
+
+
+def test_logs_of_the_lab_that_is_up(lab: Lab, golden: Path, engine: FakeEngine, tmp_path: Path) -> None:
+    engine.containers = lab_of("cafe")
+    said = lab("logs")
+    assert said.code == ExitCode.USAGE
+    assert "--records DIR" in said.err
+    shutil.copytree(golden / "unfriendly", tmp_path / "runs" / "20260101-000000-play_cafe-cafe")
+    assert lab("logs").out == lab("logs", golden / "unfriendly").out

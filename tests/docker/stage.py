@@ -1,0 +1,150 @@
+"""A stage for the tests: scenarios laid down in a folder of their own, played, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.engine import Engine
+from lab.load import load
+from lab.run import Finished, Options, play
+from lab.transcript import Exited, Output, StepEnded, TranscriptEvent
+from lab.verdict import CheckResult
+from lab.words import Outcome
+
+CHECKOUT = Path(__file__).parent.parent.parent
+PATIENCE = 120.0
+"""Seconds after which a command of the lab counts as hanging."""
+
+
+@dataclass
+class Hall:
+    """Who is told what goes on, and remembers it."""
+
+    said: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def event(self, event: TranscriptEvent) -> None:
+        pass
+
+    def draw(self, lines: Iterable[str]) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder with scenarios and their programs, and the engine to play them on."""
+
+    folder: Path
+    engine: Engine
+
+    def lay(self, text: str, files: Mapping[str, str] | None = None, name: str = "play.yaml") -> Path:
+        """Write a scenario and the files it names."""
+        for path, content in {name: text, **(files or {})}.items():
+            (self.folder / path).write_text(content)
+        return self.folder / name
+
+    def play(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Finished:
+        """Play a scenario in this process."""
+        loaded = load(self.lay(text, files))
+        return play(loaded, self.engine, Options(records=self.folder / "runs", **options), Hall())
+
+    def lab(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+        """The command ``lab`` in a process of its own, in this folder."""
+        return subprocess.run(
+            command(*words),
+            cwd=self.folder,
+            env=environment(**env),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def popen(self, *words: str | Path, **env: str) -> subprocess.Popen[str]:
+        """As :meth:`lab`, under way."""
+        return subprocess.Popen(
+            command(*words),
+            cwd=self.folder,
+            env=environment(**env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "lab", *map(str, words)]
+
+
+def environment(**env: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), **env}
+
+
+def one_host(
+    steps: str,
+    program: str = "{source: p.py}",
+    *,
+    checks: str = "- exit: {host: a, running: true}",
+    **more: str,
+) -> str:
+    """A scenario with one host ``a`` and one program ``p``; further top-level keys as YAML text."""
+    others = "".join(f"{key}: {value}\n" for key, value in more.items())
+    return (
+        "version: 1\ntitle: One host\nnetworks: {lan: 10.9.8.0/24}\nhosts: {a: 10.9.8.1}\n"
+        f"programs:\n  p: {program}\n{others}steps:\n{steps}\nchecks:\n{checks}\n"
+    )
+
+
+def steps_of(finished: Finished) -> dict[str, StepEnded]:
+    """The steps that were played, by their number."""
+    events = finished.evidence.transcript.events
+    return {event.step: event for event in events if isinstance(event, StepEnded)}
+
+
+def broken(finished: Finished) -> StepEnded:
+    """The one step that failed."""
+    (step,) = (step for step in steps_of(finished).values() if step.outcome is not Outcome.PASS)
+    return step
+
+
+def printed(finished: Finished, host: str = "a") -> str:
+    """All that the programs of a host printed."""
+    events = finished.evidence.transcript.events
+    return "".join(event.text for event in events if isinstance(event, Output) and event.host == host)
+
+
+def statuses(finished: Finished) -> list[int]:
+    """How the programs ended, in that order."""
+    return [event.status for event in finished.evidence.transcript.events if isinstance(event, Exited)]
+
+
+def results(finished: Finished) -> dict[str, CheckResult]:
+    """What became of each check."""
+    return {result.name: result for result in finished.verdict.results}
+
+
+def verdict_in(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The verdict of the one run that ``lab run --json`` tells of."""
+    (run,) = json.loads(done.stdout)["runs"]
+    verdict: dict[str, Any] = run["verdict"]
+    return verdict
+
+
+def failed(verdict: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The checks of a verdict, as JSON tells it, that failed."""
+    return (result for result in verdict["results"] if result["outcome"] == "fail")
+
+
+def assert_passed(finished: Finished) -> None:
+    """Fail with what did not pass, and why."""
+    short = [f"{one.name}: {one.expected} BUT {one.observed}" for one in finished.verdict.results]
+    assert finished.verdict.outcome is Outcome.PASS, "\n".join(short)

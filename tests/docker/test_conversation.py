@@ -1,0 +1,484 @@
+"""Programs that print, read and end in every way there is, and a script that speaks with them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from lab.conversation.scribe import OUTPUT_LIMIT
+from lab.errors import ExitCode, SubmissionError
+from lab.transcript import Dropped, Exited, Output, Started
+from lab.words import Outcome
+from tests.docker.stage import (
+    Stage,
+    assert_passed,
+    broken,
+    command,
+    environment,
+    one_host,
+    printed,
+    results,
+    steps_of,
+)
+
+ECHO = (
+    "import sys\nfor line in sys.stdin:\n print('got', line.strip(), flush=True)\nprint('end', flush=True)\n"
+)
+SLEEPER = "import time\ntime.sleep(60)\n"
+
+
+# What a program prints
+
+
+def test_a_character_split_between_two_reads_is_whole(stage: Stage) -> None:
+    program = (
+        "import os, time\n"
+        "for byte in '客户端成功连接 😀\\n'.encode():\n os.write(1, bytes([byte])); time.sleep(0.01)\n"
+    )
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: {line: '客户端成功连接 😀'}}\n- a: {wait: {exited: true}}",
+            checks="- output: {host: a, lines: {'客户端成功连接 😀': 1}}",
+        ),
+        {"p.py": program},
+    )
+    assert finished.verdict.outcome is Outcome.PASS
+    assert printed(finished) == "客户端成功连接 😀\n"
+
+
+def test_bytes_that_are_no_utf8_are_kept(stage: Stage) -> None:
+    program = "import os\nos.write(1, b'caf\\xe9 \\xff\\x00 end\\n')\n"
+    finished = stage.play(one_host("- a: {start: p}\n- a: {expect: end}"), {"p.py": program})
+    assert steps_of(finished)["2"].outcome is Outcome.PASS
+    assert printed(finished).encode("utf-8", "surrogateescape") == b"caf\xe9 \xff\x00 end\n"
+
+
+@pytest.mark.parametrize("tty", ["true", "false"])
+def test_a_line_of_a_megabyte(stage: Stage, tty: str) -> None:
+    program = "print('<' + 'x' * 1_000_000 + '>', flush=True)\nprint('after', flush=True)\n"
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: {line: after}}\n- a: {wait: {exited: true}}",
+            f"{{source: p.py, tty: {tty}}}",
+            checks="- output: {host: a, lines: {after: 1}}",
+        ),
+        {"p.py": program},
+    )
+    assert finished.verdict.outcome is Outcome.PASS
+    assert len(printed(finished)) == 1_000_009
+
+
+def test_output_without_end_takes_bounded_memory(stage: Stage) -> None:
+    file = stage.lay(
+        one_host(
+            "- a: {start: p}\n- a: {expect: never, within: 3s}",
+            "{command: 'yes'}",
+            checks="- output: {host: a, lines: {'y': 5}}",
+        )
+    )
+    with (stage.folder / "out").open("w+") as out:
+        lab = subprocess.Popen(command("run", file), cwd=stage.folder, env=environment(), stdout=out)
+        _, status, usage = os.wait4(lab.pid, 0)
+        lab.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        told = " ".join(out.read().split())
+    assert lab.returncode == ExitCode.FAILED
+    assert "not within 3 s: it printed something else, it is still running" in told
+    assert usage.ru_maxrss < 200 * 1024, f"{usage.ru_maxrss} KiB"
+
+
+def test_a_transcript_keeps_so_much_of_an_output_and_says_so(stage: Stage) -> None:
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: {line: last}}\n- a: {wait: {exited: true}}",
+            checks="- {output: {host: a, lines: {last: 1}}, name: last}\n"
+            "- {output: {host: a, lacks: xx}, name: lacks}",
+        ),
+        {"p.py": "print('xy\\n' * 1_000_000 + 'last')\n"},
+    )
+    assert len(printed(finished)) == OUTPUT_LIMIT
+    assert sum(isinstance(event, Dropped) for event in finished.evidence.transcript.events) == 1
+    assert {result.outcome for result in finished.verdict.results[1:]} == {Outcome.INCONCLUSIVE}
+    assert finished.verdict.outcome is Outcome.INCONCLUSIVE
+
+
+def test_terminal_escapes_are_shown_and_not_obeyed(stage: Stage) -> None:
+    program = "print('\\x1b[2J\\x1b]0;owned\\x07\\x9b31m PASS \\r\\x08 trick')\n"
+    file = stage.lay(one_host("- a: {start: p}\n- a: {expect: never, within: 300ms}"), {"p.py": program})
+    done = stage.lab("run", file, "-v")
+    told = done.stdout + done.stderr
+    assert done.returncode == ExitCode.FAILED
+    assert set(told) & set("\x00\x07\x08\x1b\x9b\r") == set()
+    assert "␛[2J␛]0;owned␇" in told
+
+
+# How a program ends
+
+
+def test_a_program_that_ends_early_is_told_with_its_status(stage: Stage) -> None:
+    finished = stage.play(
+        one_host("- a: {start: p}\n- a: {expect: more}", checks="- exit: {host: a, status: 0}"),
+        {"p.py": "print('that is all')\nraise SystemExit(3)\n"},
+    )
+    step = broken(finished)
+    assert (step.expected, step.observed) == (
+        "the text 'more'",
+        "the output ended, it had ended: exit status 3",
+    )
+    assert step.rest == "that is all\n"
+    assert "exit status 3" in results(finished)["exit of a"].observed
+
+
+def test_a_crash_is_named(stage: Stage) -> None:
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: more}",
+            "{source: p.cpp, build: 'g++ -o p p.cpp'}",
+            checks="- {exit: {host: a, signal: SIGSEGV}, name: crash}\n- exit: {host: a, status: 0}",
+        ),
+        {"p.cpp": "int main() { volatile int* nowhere = nullptr; return *nowhere; }\n"},
+    )
+    assert "killed by SIGSEGV" in broken(finished).observed
+    assert results(finished)["crash"].outcome is Outcome.PASS
+    assert results(finished)["exit of a"].outcome is Outcome.FAIL
+    assert "killed by SIGSEGV" in results(finished)["exit of a"].observed
+
+
+def test_a_program_that_ignores_sigint_is_still_running(stage: Stage) -> None:
+    program = (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "print('up', flush=True)\ntime.sleep(60)\n"
+    )
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: up}\n- a: {key: ctrl-c}\n"
+            "- a: {wait: {exited: true}, within: 400ms}",
+            checks="- {exit: {host: a, signal: SIGINT}, name: by SIGINT}\n"
+            "- {exit: {host: a, running: true}, name: runs}",
+        ),
+        {"p.py": program},
+    )
+    assert broken(finished).observed == "not within 0.4 s: it printed nothing more, it is still running"
+    assert results(finished)["by SIGINT"].outcome is not Outcome.PASS
+    assert results(finished)["runs"].outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("tty", ["true", "false"])
+def test_a_program_may_close_its_output_and_live_on(stage: Stage, tty: str) -> None:
+    program = (
+        "import os, signal, time\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "print('last words', flush=True)\nfor number in range(3): os.close(number)\ntime.sleep(60)\n"
+    )
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: last words}\n- a: {expect: {text: more}, within: 300ms}",
+            f"{{source: p.py, tty: {tty}}}",
+            checks="- exit: {host: a, signal: SIGTERM}",
+            **{"finally": "[a: {signal: SIGTERM}, a: {wait: {exited: true}}]"},
+        ),
+        {"p.py": program},
+    )
+    assert broken(finished).observed == "not within 0.3 s: it printed nothing more, it is still running"
+    assert results(finished)["exit of a"].outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("tty", ["true", "false"])
+def test_a_child_that_holds_the_terminal_does_not_hide_its_parents_end(stage: Stage, tty: str) -> None:
+    program = (
+        "import os, signal, time\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "if os.fork() == 0:\n time.sleep(30)\nelse:\n print('parent', flush=True)\n os._exit(5)\n"
+    )
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: parent}\n- a: {wait: {exited: true}, within: 4s}",
+            f"{{source: p.py, tty: {tty}}}",
+            checks="- exit: {host: a, status: 5}",
+        ),
+        {"p.py": program},
+    )
+    assert_passed(finished)
+
+
+def test_a_program_that_is_not_there(stage: Stage) -> None:
+    finished = stage.play(one_host("- a: {start: p}\n- a: {expect: hello}", "{command: nonsense --really}"))
+    assert "exit status 127" in broken(finished).observed
+    assert "nonsense" in broken(finished).rest
+
+
+# Input
+
+
+def test_pipes_take_long_lines_and_a_half_close(stage: Stage) -> None:
+    program = "import sys\ndata = sys.stdin.read()\nprint(len(data), data[-5:].strip())\n"
+    line = "y" * 100_000
+    finished = stage.play(
+        one_host(
+            f"- a: {{start: p}}\n- a: {{send: '{line}'}}\n- a: {{type: last}}\n- a: {{close: stdin}}\n"
+            "- a: {expect: {line: 100005 last}}\n- a: {wait: {exited: true}}",
+            "{source: p.py, tty: false}",
+            checks="- exit: {host: a, status: 0}",
+        ),
+        {"p.py": program},
+    )
+    assert_passed(finished)
+
+
+def test_a_terminal_takes_4095_bytes_a_line_and_ctrl_d(stage: Stage) -> None:
+    steps = (
+        "- a: {start: p}\n- a: {send: '%s'}\n- a: {expect: {line: 'got %s'}}\n- a: {close: stdin}\n"
+        "- a: {expect: {line: end}}\n- a: {wait: {exited: true}}"
+    )
+    fits, too_long = "x" * 4094, "x" * 4096
+    finished = stage.play(
+        one_host(steps % (fits, fits), checks="- exit: {host: a, status: 0}"), {"p.py": ECHO}
+    )
+    assert_passed(finished)
+    refused = broken(stage.play(one_host(steps % (too_long, too_long)), {"p.py": ECHO}))
+    assert refused.step == "2"
+    assert refused.expected == "a line of at most 4095 bytes, which is what a terminal takes"
+    assert refused.observed == "4096 bytes; a program with `tty: false` takes any number"
+
+
+def test_input_for_a_program_that_has_ended(stage: Stage) -> None:
+    finished = stage.play(
+        one_host("- a: {start: p}\n- a: {wait: {exited: true}}\n- a: {send: hello}"),
+        {"p.py": "print('bye')\n"},
+    )
+    step = broken(finished)
+    assert (step.expected, step.observed) == ("the program takes input", "it had ended: exit status 0")
+
+
+def test_a_signal_for_a_program_that_has_ended_is_a_failed_step(stage: Stage) -> None:
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: bye}\n- a: {signal: SIGTERM}\n- a: {wait: {exited: true}}\n"
+            "- a: {signal: SIGTERM}"
+        ),
+        {"p.py": "print('bye', flush=True)\nimport time\ntime.sleep(60)\n"},
+    )
+    step = broken(finished)
+    assert (step.step, step.expected) == ("5", "the program is running")
+    assert step.observed == "it had ended: killed by SIGTERM (status 143)"
+
+
+# The script's own words
+
+
+def test_together_repeat_captures_and_several_programs_on_a_host(stage: Stage) -> None:
+    steps = """- a: {start: p}
+- a: {start: p, as: second, args: [again], env: {WHO: "you ${a.address}"}}
+- repeat:
+    times: 3
+    steps:
+    - a: {send: "round ${i}"}
+    - a: {expect: {regex: "(?P<said>got round [0-9]+)$"}}
+- together:
+  - - a: {send: one}
+    - a: {expect: got one}
+  - - a.second: {expect: {line: "you 10.9.8.1 again"}}
+    - a.second: {send: "${said}, ${nonce}, $${literal}"}
+    - a.second: {expect: "got got round 3, ${nonce}, $${literal}"}
+- a.second: {key: ctrl-d}
+- a.second: {expect: {end: true}}
+- a: {quiet: 100ms}
+- a: {type: no newline}
+- a: {bytes: "hex:21 0a"}
+- a: {expect: {glob: "got no*!"}}
+"""
+    program = "import os, sys\nprint(os.environ.get('WHO'), *sys.argv[1:], flush=True)\n" + ECHO
+    finished = stage.play(
+        one_host(
+            steps,
+            checks="- exit: {host: a, program: second, status: 0}\n"
+            "- exit: {host: a, program: p, running: true}",
+        ),
+        {"p.py": program},
+        seed="always the same",
+    )
+    assert_passed(finished)
+    assert {"3.1@1", "3.1@3", "4.2.3"} <= set(steps_of(finished))
+    assert finished.evidence.info.variables["said"] == "got round 3"
+    again = stage.play(one_host("- a: {start: p}"), {"p.py": ECHO}, seed="always the same")
+    assert again.evidence.info.variables["nonce"] == finished.evidence.info.variables["nonce"]
+
+
+def test_a_broken_branch_ends_the_others_and_finally_is_played(stage: Stage) -> None:
+    steps = """- a: {start: p}
+- together:
+  - - a: {expect: never, within: 200ms}
+  - - a: {quiet: 20s}
+- a: {send: not reached}
+"""
+    finished = stage.play(
+        one_host(steps, **{"finally": "[a: {send: in the end}, a: {expect: got in the end}]"}), {"p.py": ECHO}
+    )
+    played = steps_of(finished)
+    assert broken(finished).step == "2.1.1"
+    assert played["finally.2"].outcome is Outcome.PASS
+    assert "3" not in played
+    assert finished.evidence.transcript.unplayed == "3"
+    assert finished.evidence.info.ended - finished.evidence.info.began < 5_000_000_000
+
+
+def test_quiet_run_and_wait(stage: Stage) -> None:
+    server = (
+        "import socket, time\ntime.sleep(0.2)\ns = socket.create_server(('', 7000))\nprint('up', flush=True)\n"
+        "c = socket.create_connection(('10.9.8.1', 7000))\nd, _ = s.accept()\nc.close()\n"
+        "input()\nd.close()\nprint('done', flush=True)\n"
+    )
+    steps = """- a: {start: p}
+- a: {wait: {listening: 7000}}
+- a: {wait: {state: CLOSE_WAIT, peer: a, port: 7000}}
+- a: {run: "ss -Htan state close-wait | wc -l", expect: {regex: "(?P<waiting>[0-9]+)"}}
+- a: {run: "exit 4", status: 4}
+- a: {send: ""}
+- a: {wait: {exited: true}}
+- a: {run: "echo ${waiting}; echo to stderr >&2", expect: {line: "1"}}
+"""
+    finished = stage.play(
+        one_host(steps, checks="- exit: {host: a, program: p, status: 0}"), {"p.py": server}
+    )
+    assert_passed(finished)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected", "observed"),
+    [
+        ("- a: {start: p}\n- a: {quiet: 2s}", "nothing is printed for 2 s", "it printed 'hello\\n'"),
+        ("- a: {run: 'echo no; exit 3'}", "exit status 0", "exit status 3"),
+        (
+            "- a: {run: 'echo no', expect: {line: yes indeed}}",
+            "the line 'yes indeed'",
+            "it is not in the command's output",
+        ),
+        ("- a: {run: 'sleep 20', within: 300ms}", "run 'sleep 20'", "not within 0.3 s"),
+        (
+            "- a: {wait: {state: TIME_WAIT}, within: 200ms}",
+            "wait until a socket is in TIME_WAIT",
+            "not within 0.2 s",
+        ),
+        (
+            "- a: {wait: {listening: 80}, within: 200ms}",
+            "wait until a socket is in LISTEN on port 80",
+            "not within 0.2 s",
+        ),
+    ],
+)
+def test_what_a_broken_step_says(stage: Stage, steps: str, expected: str, observed: str) -> None:
+    program = "import time\ntime.sleep(0.4)\nprint('hello', flush=True)\ntime.sleep(60)\n"
+    if "{start: p}" not in steps:
+        steps += "\n- a: {start: p}"
+    step = broken(stage.play(one_host(steps), {"p.py": program}))
+    assert (step.expected, step.observed) == (expected, observed)
+
+
+def test_a_server_that_never_listens(stage: Stage) -> None:
+    late = broken(
+        stage.play(
+            one_host("- a: {start: p, within: 500ms}", "{source: p.py, listens: 99}"), {"p.py": SLEEPER}
+        )
+    )
+    assert (late.expected, late.observed) == (
+        "start p",
+        "not within 0.5 s: it printed nothing more, it is still running",
+    )
+    dead = broken(
+        stage.play(one_host("- a: {start: p}", "{source: p.py, listens: 99}"), {"p.py": "exit('no luck')\n"})
+    )
+    assert (dead.expected, dead.observed) == ("p listens on port 99", "it had ended: exit status 1")
+    assert dead.rest == "no luck\n"
+
+
+def test_the_whole_script_has_a_time_out(stage: Stage) -> None:
+    step = broken(
+        stage.play(
+            one_host("- a: {start: p}\n- a: {expect: never}", timeouts="{scenario: 1s, step: 1s}"),
+            {"p.py": SLEEPER},
+        )
+    )
+    assert (
+        step.observed == "not before the script's 1 s were over: it printed nothing more, it is still running"
+    )
+
+
+# Order and time
+
+
+def test_a_transcript_tells_a_start_before_what_was_printed(stage: Stage) -> None:
+    steps = "- repeat: {times: 3, steps: [a: {start: p}, a: {expect: hello}, a: {wait: {exited: true}}]}"
+    finished = stage.play(one_host(steps, "{command: echo hello}", checks="- exit: {host: a, status: 0}"))
+    told = [
+        type(event)
+        for event in finished.evidence.transcript.events
+        if isinstance(event, Started | Output | Exited)
+    ]
+    assert told == [Started, Output, Exited] * 3
+    assert finished.verdict.outcome is Outcome.PASS
+
+
+def test_a_socket_that_is_only_bound_is_no_trouble(stage: Stage) -> None:
+    program = (
+        "import socket, time\ns = socket.socket()\ns.bind(('', 7000))\n"
+        "print('bound', flush=True)\ntime.sleep(60)\n"
+    )
+    finished = stage.play(
+        one_host("- a: {start: p}\n- a: {expect: bound}\n- a: {quiet: 200ms}"), {"p.py": program}
+    )
+    assert_passed(finished)
+
+
+# Building
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        ("g++ -o p p.cpp", "p.cpp:1:"),
+        ("echo to stdout; exit 9", "to stdout"),
+        ("exit 9", "the build failed without a word"),
+        ("sleep 60", "it takes longer than 1 s"),
+        ("yes", "it takes longer than 1 s"),
+        ("yes >&2", "it takes longer than 1 s"),
+        ("head -c 200m /dev/zero > big", "File size limit exceeded"),
+    ],
+)
+def test_a_build_that_fails(stage: Stage, build: str, words: str) -> None:
+    text = one_host(
+        "- a: {start: p}",
+        f"{{source: p.cpp, build: '{build}'}}",
+        timeouts="{build: 1s}" if "longer" in words else "{build: 30s}",
+    )
+    with pytest.raises(SubmissionError) as caught:
+        stage.play(text, {"p.cpp": "nonsense\n"})
+    assert caught.value.code == "build-failed"
+    assert words in caught.value.what
+    assert len(caught.value.what) < 20_000
+    assert build in caught.value.fix
+
+
+def test_a_built_program_is_not_built_again(stage: Stage) -> None:
+    text = one_host(
+        "- a: {start: p}\n- a: {expect: made}",
+        "{source: p.sh, build: 'echo echo made at $$ > q; date +%N >> q', run: sh q}",
+    )
+    first, second = stage.play(text, {"p.sh": ""}), stage.play(text, {"p.sh": ""})
+    assert printed(first) == printed(second)
+
+
+def test_a_command_is_the_hosts_own_and_not_the_labs(stage: Stage) -> None:
+    steps = """- a: {start: p}
+- a: {expect: {line: /usr/bin/python3}}
+- a: {run: "readlink -f /proc/$$/exe; ip -V", expect: iproute2}
+- a: {run: "/opt/tcp-lab/busybox sh -c 'readlink /proc/self/exe'", expect: busybox}
+"""
+    assert_passed(
+        stage.play(
+            one_host(
+                steps,
+                '{command: "python3 -c \'import shutil; print(shutil.which(\\"python3\\"))\'"}',
+                checks="- exit: {host: a, status: 0}",
+            )
+        )
+    )

@@ -1,0 +1,42 @@
+"""What keeps a lab from running is found, with its cure; a machine that runs labs is found healthy."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+
+import pytest
+
+from lab.doctor import Health, examine
+from lab.engine import Engine
+from lab.engine import machine as engines
+from lab.images import SIDECAR
+
+
+@pytest.fixture(autouse=True)
+def _this_machine(engine: Engine, own_images: dict[str, str]) -> None:
+    """A machine with an engine and the lab's images."""
+
+
+def test_a_machine_that_runs_labs_is_healthy() -> None:
+    findings = examine()
+    assert [finding for finding in findings if finding.health is not Health.GOOD] == []
+    assert {"engine", "the kernel has bridges", SIDECAR} <= {finding.subject for finding in findings}
+
+
+def test_a_kernel_that_lacks_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = engines.Features({"veth": "RTNETLINK answers: Operation not supported"}, free=0)
+    monkeypatch.setattr(engines, "probe", lambda *_: lacking)
+    bad = {finding.subject: finding for finding in examine() if finding.health is Health.PROBLEM}
+    assert "not supported" in bad["the kernel has veth pairs"].seen
+    assert "modprobe veth" in bad["the kernel has veth pairs"].fix
+    assert "0.0 GB" in bad["engine's disk"].seen
+
+
+def test_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    found, *_ = examine()
+    assert (found.subject, found.health) == ("engine", Health.PROBLEM)
+    assert "systemctl start docker" in found.fix
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # the engine's library does not close a socket that it could not connect

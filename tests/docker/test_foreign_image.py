@@ -1,0 +1,96 @@
+"""Hosts and programs from images that are not the lab's, down to one that holds a single file."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.build import built
+from lab.engine import Engine
+from lab.engine import images as engine_images
+from lab.engine.containers import ours, remove
+from lab.labels import Labels, Owner
+from lab.programs import Recipe
+from lab.transcript import Started
+from tests.docker.stage import Stage, assert_passed
+
+PROGRAM = b"""
+#include <iostream>
+#include <string>
+int main(int argc, char* argv[]) {
+    std::cout << "hello from " << argv[0] << ' ' << (argc > 1 ? argv[1] : "nobody") << std::endl;
+    for (std::string line; std::getline(std::cin, line);) std::cout << "heard " << line << std::endl;
+}
+"""
+
+
+@pytest.fixture
+def bare_image(engine: Engine, own_images: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    """An image with one file: a static program. It has no shell, no library, and no folder but /."""
+    run_id = f"test-{secrets.token_hex(4)}"
+    labels = Labels(run_id, "", "", "", "", "build", Owner.this_process(), 0)
+    recipe = Recipe("p", (("p.cpp", PROGRAM),), "g++ -static -O1 -o p p.cpp", ("./p",))
+    packed = built(engine, recipe, own_images["tcp-lab/host"], labels, seconds=60, say=print)
+    remove(engine, [one.id for one in ours(engine, run_id)])
+    root, name = tmp_path / "root.tar", f"tcp-lab-test/bare:{run_id}"
+    with tarfile.open(fileobj=io.BytesIO(packed)) as made, tarfile.open(root, "w") as tar:
+        tar.addfile(made.getmember("p/p"), made.extractfile("p/p"))
+    engine_images.load_root(engine, name, root, ['CMD ["/p/p", "the image itself"]'])
+    yield name
+    engine_images.remove(engine, name)
+
+
+def test_a_host_from_an_image_with_a_single_file(stage: Stage, bare_image: str) -> None:
+    text = f"""
+version: 1
+title: Whatever image there is
+networks: {{lan: 10.9.8.0/24}}
+hosts:
+  bare: {{address: 10.9.8.1, image: {bare_image}}}
+  by_program: 10.9.8.2
+programs:
+  command: {{command: /p/p a-command}}
+  own: {{image: {bare_image}}}
+  tool: {{command: cat /etc/hosts}}
+steps:
+- bare: {{start: command}}
+- bare: {{expect: {{line: "hello from /p/p a-command"}}}}
+- bare: {{send: hi}}
+- bare: {{expect: {{line: heard hi}}}}
+- bare: {{start: tool, as: tool}}
+- bare.tool: {{expect: by_program}}
+- bare: {{run: "echo the lab brings a shell"}}
+- by_program: {{start: own}}
+- by_program: {{expect: {{line: "hello from /p/p the image itself"}}}}
+- by_program: {{key: ctrl-d}}
+- by_program: {{wait: {{exited: true}}}}
+checks:
+- exit: {{host: by_program, status: 0}}
+- exit: {{host: bare, program: command, running: true}}
+"""
+    finished = stage.play(text)
+    assert_passed(finished)
+    events = finished.evidence.transcript.events
+    commands = [event.command for event in events if isinstance(event, Started)]
+    assert commands[-1] == "/p/p the image itself"
+
+
+def test_a_compiled_program_is_brought_into_a_bare_image(stage: Stage, bare_image: str) -> None:
+    text = f"""
+version: 1
+title: A student's program where there is nothing
+networks: {{lan: 10.9.8.0/24}}
+hosts: {{bare: {{address: 10.9.8.1, image: {bare_image}}}}}
+programs: {{p: {{source: p.cpp, build: g++ -static -O1 -o p p.cpp}}}}
+steps:
+- bare: {{start: p, args: [a student]}}
+- bare: {{expect: {{line: "hello from ./p a student"}}}}
+checks:
+- exit: {{host: bare, running: true}}
+"""
+    assert_passed(stage.play(text, {"p.cpp": PROGRAM.decode()}))

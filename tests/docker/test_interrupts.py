@@ -1,0 +1,242 @@
+"""A run that is ended from outside, at any moment, leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.engine.containers import ours, remove
+from lab.errors import ExitCode
+from lab.labs import all_labs
+from lab.load import load
+from lab.run import Options, play
+from lab.transcript import TranscriptEvent
+from tests.docker.stage import PATIENCE, Hall, Stage
+
+PLAY = """
+version: 1
+title: Two hosts that are interrupted
+networks: {lan: 10.9.8.0/24}
+hosts: {a: {address: 10.9.8.1, capture: lo}, b: 10.9.8.2}
+programs: {p: {source: p.sh, build: BUILD, run: sh p.sh}}
+steps:
+- a: {start: p}
+- b: {start: p}
+- a: {expect: {line: hello}}
+- a: {quiet: LONG}
+- a: {run: "echo the last"}
+timeouts: {step: 40s}
+checks:
+- exit: {host: a, program: p, running: true}
+"""
+
+MOMENTS = {
+    "before there is a container": "/images/tcp-lab/host/json",
+    "while it builds": "building p",
+    "when the sidecar is made": "/containers/create",
+    "when it is attached to": "/attach",
+    "when a container starts": "/start 204",
+    "while it is wired": "/json 200",
+    "when a program starts": "/exec ",
+    "in the conversation": "b: start p",
+    "while the captures are fetched": "the last",
+}
+"""What ``lab run -v`` says at a moment."""
+
+
+AS_A_SHELL_SEES_130 = (ExitCode.INTERRUPTED, -signal.SIGINT)
+"""Python itself ends by the signal where ^C met it as it was starting or ending."""
+
+
+def _lay(stage: Stage, moment: str) -> Path:
+    # Each is built anew: a build is one of the moments, and how long it takes is no matter.
+    build = f"sleep {30 if moment == 'while it builds' else 0}; : {time.time_ns()}"
+    long = "50ms" if moment == "while the captures are fetched" else "30s"
+    return stage.lay(
+        PLAY.replace("BUILD", f'"{build}"').replace("LONG", long), {"p.sh": "echo hello; sleep 60\n"}
+    )
+
+
+def _reach(lab: subprocess.Popen[str], moment: str) -> None:
+    """Read what a run says until it comes to a moment."""
+    assert lab.stderr is not None
+    said: list[str] = []
+    for line in lab.stderr:
+        said.append(line)
+        if MOMENTS[moment] in line:
+            return
+    pytest.fail(f"it never came to it: {''.join(said)}")
+
+
+def _left(stage: Stage) -> list[str]:
+    file = str(stage.folder / "play.yaml")
+    return [
+        f"{one.labels.role} {one.labels.host} {one.state}"
+        for one in ours(stage.engine)
+        if one.labels.file == file
+    ]
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_leaves_nothing(stage: Stage, moment: str, number: signal.Signals) -> None:
+    with stage.popen("run", "-v", _lay(stage, moment)) as lab:
+        _reach(lab, moment)
+        lab.send_signal(number)
+        began = time.monotonic()
+        _, rest = lab.communicate(timeout=PATIENCE)
+    assert lab.returncode in AS_A_SHELL_SEES_130, rest
+    assert rest.endswith("interrupted\n")
+    assert time.monotonic() - began < 5
+    assert _left(stage) == []
+
+
+def test_more_signals_do_not_cut_the_clean_up_short(stage: Stage) -> None:
+    with stage.popen("run", "-v", _lay(stage, "in the conversation")) as lab:
+        _reach(lab, "in the conversation")
+        for _ in range(20):
+            lab.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        _, rest = lab.communicate(timeout=PATIENCE)
+    assert lab.returncode in AS_A_SHELL_SEES_130, rest
+    assert "Traceback" not in rest
+    assert _left(stage) == []
+
+
+@pytest.mark.parametrize("moment", ["in the conversation", "while it is wired", "when a container starts"])
+def test_after_kill_nothing_runs_on_and_wipe_removes_the_rest(stage: Stage, moment: str) -> None:
+    with stage.popen("run", "-v", _lay(stage, moment)) as lab:
+        _reach(lab, moment)
+        lab.kill()
+        lab.communicate(timeout=PATIENCE)
+    if moment == "in the conversation":
+        _wait_until(lambda: _left(stage) == [])
+    _wipe(stage)
+    assert _left(stage) == []
+
+
+def _wipe(stage: Stage) -> None:
+    """Remove what `lab wipe` would, of this stage only: whoever runs the tests may have labs up.
+
+    The engine may still be at work for a process that has gone.
+    """
+
+    def wiped() -> bool:
+        file = str(stage.folder / "play.yaml")
+        labs = [lab for lab in all_labs(stage.engine, time.time()) if lab.file == file]
+        assert all(lab.abandoned for lab in labs)
+        remove(stage.engine, [container.id for lab in labs for container in lab.containers])
+        return not labs
+
+    _wait_until(wiped)
+
+
+class _Clumsy(Hall):
+    """An audience with a mistake."""
+
+    def event(self, event: TranscriptEvent) -> None:
+        self.said.append(str(event.at))
+        if len(self.said) > 3:
+            raise RuntimeError("of its own")
+
+
+def test_an_exception_leaves_nothing(stage: Stage) -> None:
+    loaded = load(_lay(stage, "in the conversation"))
+    with pytest.raises(RuntimeError, match="of its own"):
+        play(loaded, stage.engine, Options(records=stage.folder / "runs"), _Clumsy())
+    assert _left(stage) == []
+
+
+# The engine goes away
+
+
+class _Wire:
+    """A stand-in for the engine's socket that hands everything on, until it is cut."""
+
+    def __init__(self, here: Path, engine: str) -> None:
+        self._engine = engine
+        self._ends: list[socket.socket] = []
+        self._door = socket.socket(socket.AF_UNIX)
+        self._door.bind(str(here))
+        self._door.listen(64)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def cut(self) -> None:
+        """Whoever listens hears nothing more, whoever asks is refused."""
+        for end in [self._door, *self._ends]:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self._door.accept()
+                there = socket.socket(socket.AF_UNIX)
+                self._ends += [here, there]
+                there.connect(self._engine)
+                for ends in ((here, there), (there, here)):
+                    threading.Thread(target=_hand_on, args=ends, daemon=True).start()
+
+
+def _hand_on(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def wire(stage: Stage) -> Iterator[tuple[_Wire, str]]:
+    """A way to the engine that can be cut, and its address."""
+    if not stage.engine.address.startswith(("unix://", "http+docker://")):
+        pytest.skip("the engine is not behind a socket of this machine")
+    here = stage.folder / "s"
+    found = _Wire(here, stage.engine.address.removeprefix("unix://"))
+    yield found, f"unix://{here}"
+    found.cut()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "before there is a container",
+        "while it builds",
+        "when a container starts",
+        "while it is wired",
+        "in the conversation",
+        "while the captures are fetched",
+    ],
+)
+def test_an_engine_that_goes_away_is_told_and_leaves_nothing(
+    stage: Stage, wire: tuple[_Wire, str], moment: str
+) -> None:
+    connection, address = wire
+    with stage.popen("run", "-v", _lay(stage, moment), DOCKER_HOST=address) as lab:
+        _reach(lab, moment)
+        connection.cut()
+        began = time.monotonic()
+        _, rest = lab.communicate(timeout=PATIENCE)
+    assert lab.returncode == ExitCode.INCONCLUSIVE, rest
+    assert "error[" in rest
+    assert "Traceback" not in rest
+    assert "exception was never retrieved" not in rest
+    assert time.monotonic() - began < 5
+    if moment != "while it builds":
+        _wait_until(lambda: not [one for one in _left(stage) if "created" not in one])
+    _wipe(stage)

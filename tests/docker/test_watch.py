@@ -1,0 +1,116 @@
+"""lab up --watch: what goes on in a lab is drawn while it goes on, in the script and after it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from lab.engine.containers import ours, remove
+from lab.errors import ExitCode
+from lab.labs import Lab, all_labs
+from tests.docker.stage import PATIENCE, Stage
+
+SCENARIO = """
+version: 1
+title: Watched
+networks: {lan: 10.9.8.0/24}
+hosts: {server: 10.9.8.1, client: 10.9.8.2}
+programs:
+  serve: {command: /opt/tcp-lab/busybox nc -ll -p 7000 -e /opt/tcp-lab/busybox echo hello, listens: 7000}
+  ask: {command: /opt/tcp-lab/busybox nc 10.9.8.1 7000}
+steps:
+- server: {start: serve}
+- client: {start: ask}
+- client: {expect: {line: hello}}
+- client: {quiet: 2s}
+checks:
+- connection: {from: client, to: "server:7000"}
+  handshake: complete
+"""
+ASK = ("client", "--", "/opt/tcp-lab/busybox", "nc", "-w", "1", "10.9.8.1", "7000")
+
+
+@contextmanager
+def _watched(stage: Stage) -> Iterator[subprocess.Popen[str]]:
+    """A lab that is watched; it is taken down by force where the test did not do it."""
+    file = stage.lay(SCENARIO)
+    lab = stage.popen("up", file, "--watch", COLUMNS="100")
+    try:
+        yield lab
+    finally:
+        with suppress(ProcessLookupError):
+            lab.kill()
+        lab.communicate(timeout=PATIENCE)
+        remove(stage.engine, [one.id for one in ours(stage.engine) if one.labels.file == str(file)])
+
+
+def _until(lab: subprocess.Popen[str], *words: str) -> str:
+    """Read the drawing up to a line with all these words."""
+    assert lab.stdout is not None
+    for line in lab.stdout:
+        if all(word in line for word in words):
+            return line
+    pytest.fail(f"{words} was never drawn")
+
+
+def _lab(stage: Stage) -> Lab:
+    """The one that was laid here."""
+    (lab,) = (
+        lab for lab in all_labs(stage.engine, time.time()) if lab.file == str(stage.folder / "play.yaml")
+    )
+    return lab
+
+
+def _until_said(lab: subprocess.Popen[str], words: str) -> None:
+    assert lab.stderr is not None
+    assert any(words in line for line in lab.stderr)
+
+
+def test_the_script_and_then_what_people_do(stage: Stage) -> None:
+    with _watched(stage) as lab:
+        _until(lab, "10.9.8.1", "10.9.8.2")
+        _until(lab, "SYN seq=0", "SYN_SENT")
+        assert not list((stage.folder / "runs").rglob("verdict.json")), (
+            "it is drawn while the script is played"
+        )
+        _until_said(lab, "the script has ended: pass")
+        (verdict,) = (stage.folder / "runs").rglob("verdict.json")
+        judged = (verdict.parent / "capture.pcap").read_bytes()
+        run = _lab(stage).run_id
+        assert stage.lab("exec", "--lab", run, *ASK).stdout == "hello\n"
+        _until(lab, "connection 2", "server:7000")
+        _until(lab, "SYN,ACK seq=0 ack=1", "SYN_RECEIVED", "ESTABLISHED")
+        _until(lab, "FIN_WAIT_1")
+        lab.send_signal(signal.SIGINT)
+        table, rest = lab.communicate(timeout=PATIENCE)
+        assert (lab.returncode, "2 of 2 checks passed" in table) == (ExitCode.PASSED, True), rest
+        assert (verdict.parent / "capture.pcap").read_bytes() == judged, "what people did is not judged"
+        assert len(_lab(stage).hosts) == 2
+        assert stage.lab("exec", "--lab", run, *ASK).stdout == "hello\n"
+        assert stage.lab("down", "--lab", run).returncode == ExitCode.PASSED
+
+
+def test_a_lab_that_goes_away_ends_the_watching(stage: Stage) -> None:
+    with _watched(stage) as lab:
+        _until_said(lab, "the script has ended")
+        (sidecar,) = (one for one in _lab(stage).others if one.labels.role == "sidecar")
+        remove(stage.engine, [sidecar.id])
+        told, rest = lab.communicate(timeout=PATIENCE)
+        assert lab.returncode == ExitCode.PASSED, rest
+        assert "the lab has gone: the lab's sidecar has ended" in told
+        assert "Traceback" not in rest
+        assert not [one for one in ours(stage.engine) if one.labels.file == str(stage.folder / "play.yaml")]
+
+
+def test_an_interrupt_in_the_script_leaves_nothing(stage: Stage) -> None:
+    with _watched(stage) as lab:
+        _until(lab, "SYN seq=0")
+        lab.send_signal(signal.SIGINT)
+        _, rest = lab.communicate(timeout=PATIENCE)
+        assert lab.returncode in (ExitCode.INTERRUPTED, -signal.SIGINT), rest
+        assert not [one for one in ours(stage.engine) if one.labels.file == str(stage.folder / "play.yaml")]

@@ -1,0 +1,40 @@
+"""Files written from the models are current; ``pytest tests/golden --regenerate`` writes them anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.load import load
+from lab.reference import reference
+from lab.schema import schema_text
+
+CHECKOUT = Path(__file__).parents[2]
+BEGIN, END = "<!-- reference:", "<!-- end of the reference -->"
+
+
+def with_reference(page: str) -> str:
+    """The page with the reference between its two marks."""
+    head, _, rest = page.partition(BEGIN)
+    mark, _, _ = rest.partition("\n")
+    return f"{head}{BEGIN}{mark}\n\n{reference()}\n{END}{rest.partition(END)[2]}"
+
+
+def test_the_example_of_the_page_can_be_loaded(tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs" / "scenario.md").read_text(encoding="utf-8")
+    file = tmp_path / "first.yaml"
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    for source in ("server.cpp", "client.cpp"):
+        (tmp_path / source).touch()
+    assert set(load(file).lines) == {"1", "2", "3", "4"}
+
+
+@pytest.mark.parametrize("name", ["scenarios/scenario.schema.json", "docs/scenario.md"])
+def test_current(name: str, regenerate: bool) -> None:
+    file = CHECKOUT / name
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    wanted = schema_text() if name.endswith(".json") else with_reference(before)
+    if regenerate:
+        file.write_text(wanted, encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == wanted

@@ -1,0 +1,134 @@
+"""Runs that never happened: evidence put together from a written-down capture, samples and events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import checks
+from lab.capture import CaptureFile, Interface
+from lab.evidence import Evidence, RunInfo, gather
+from lab.processes import ProcessSample
+from lab.scenario import Scenario
+from lab.sockets import Sampling, SocketRow, SocketSample
+from lab.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
+from lab.verdict import CheckResult
+from lab.words import Outcome, TcpState
+from tests.unit import wire
+
+PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED
+MS = 1_000_000
+ENDED = wire.EPOCH + 10_000 * MS
+"""When every staged run ends: 10 s after its first SYN."""
+
+
+def at(milliseconds: float) -> int:
+    """A time of the run."""
+    return wire.EPOCH + round(milliseconds * MS)
+
+
+def row(
+    state: TcpState, local: str, remote: str = "0.0.0.0:0", *, inode: int = 1, unread: int = 0
+) -> SocketRow:
+    """A socket: ``192.168.153.128:19999`` and where it is connected to."""
+    (here, port), (there, peer) = (end.rsplit(":", 1) for end in (local, remote))
+    return SocketRow(state, here, int(port), there, int(peer), unread, 0, inode)
+
+
+def started(program: str = "server", host: str = "server", milliseconds: float = 0) -> Started:
+    """A program starts."""
+    return Started(at(milliseconds), host, program, "1", f"/work/{program}", 7)
+
+
+def printed(text: str, program: str = "server", host: str = "server") -> Output:
+    """A program prints."""
+    return Output(at(1), host, program, text)
+
+
+def typed(text: str, program: str = "server", host: str = "server") -> Input:
+    """The script types."""
+    return Input(at(1), host, program, "2", "text", text)
+
+
+def exited(status: int, program: str = "server", host: str = "server") -> Exited:
+    """A program ends."""
+    return Exited(at(5), host, program, status)
+
+
+def step(number: str, outcome: Outcome = PASS, *, expected: str = "", observed: str = "") -> StepEnded:
+    """A step is over."""
+    return StepEnded(
+        at(2), at(1), number, "chat.yaml:9:3", "server", "expect 'x'", outcome, expected, observed
+    )
+
+
+@dataclass
+class Stage:
+    """A run: complete and without trouble unless it says otherwise."""
+
+    folder: Path
+    talk: str = ""
+    capture: bytes = b""
+    loopback: Mapping[str, str] = field(default_factory=dict)
+    samples: Sequence[SocketSample] = ()
+    processes: Sequence[ProcessSample] = ()
+    events: Sequence[TranscriptEvent] = (step("1"),)
+    unplayed: str = ""
+    dropped: int = 0
+    trouble: str = ""
+    worst_gap: int = 6 * MS
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def evidence(self, *specs: Mapping[str, Any]) -> Evidence:
+        """The evidence, as it is read from a record."""
+        transcript = Transcript(tuple(self.events), self.unplayed)
+        samples, processes = tuple(self.samples), tuple(self.processes)
+        return gather(self.folder, _scenario(specs), self._info(), transcript, samples, processes=processes)
+
+    def judge(self, spec: Mapping[str, Any]) -> CheckResult:
+        """What becomes of one check."""
+        evidence = self.evidence(spec)
+        return checks.judge(evidence.scenario.checks[0], evidence)
+
+    def _info(self) -> RunInfo:
+        captures = [self._write("capture.pcap", "", self.capture or wire.switch(self.talk), self.dropped)]
+        for host, talk in self.loopback.items():
+            everywhere = dict.fromkeys(wire.HOSTS, "127.0.0.1")
+            captures.append(
+                self._write(f"loopback-{host}.pcap", host, wire.single(talk, hosts=everywhere), 0)
+            )
+        return RunInfo(
+            run_id="r1",
+            file="chat.yaml",
+            began=at(-100),
+            ended=ENDED,
+            versions={},
+            addresses={host: {"lan": (address,)} for host, address in wire.HOSTS.items()},
+            interfaces=tuple(
+                Interface(index, f"p{index}", host, "lan") for host, index in wire.PORTS.items()
+            ),
+            captures=tuple(captures),
+            sampling=Sampling(at(-100), ENDED, 5 * MS, self.worst_gap),
+            clock_offset=0,
+            variables=self.variables,
+            trouble=self.trouble,
+        )
+
+    def _write(self, name: str, host: str, data: bytes, dropped: int) -> CaptureFile:
+        (self.folder / name).write_bytes(data)
+        return CaptureFile(name, host, 100, 100, dropped, sealed=True)
+
+
+def _scenario(specs: Sequence[Mapping[str, Any]]) -> Scenario:
+    data = {
+        "version": 1,
+        "title": "Staged",
+        "networks": {"lan": {"subnet": "192.168.153.0/24"}},
+        "hosts": {host: {"address": address} for host, address in wire.HOSTS.items()},
+        "steps": [{"actor": "server", "action": {"quiet": "1s"}}],
+        "checks": [*specs] or [{"exit": {"host": "server", "running": True}}],
+    }
+    return Scenario.model_validate_json(json.dumps(data))

@@ -1,0 +1,113 @@
+"""A cable that runs through the agent: what is passed on, what is kept back, and in which order."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from lab.agent.lane import Lane
+
+HOST, PEER, OTHER = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+def frame(
+    flags: int, *, to: str = PEER, from_: str = HOST, seq: int = 1, ack: int = 1, data: bytes = b""
+) -> bytes:
+    """A frame of Ethernet, IPv4 and TCP; padded, as short ones are."""
+    tcp = struct.pack(">HHIIBBHHH", 7000, 7000, seq, ack, 5 << 4, flags, 0, 0, 0) + data
+    ends = socket.inet_aton(from_) + socket.inet_aton(to)
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + ends
+    return (bytes(12) + b"\x08\x00" + ip + tcp).ljust(60, b"\0")
+
+
+class Cable:
+    """A lane between a host and a switch that are only sockets."""
+
+    def __init__(self) -> None:
+        self.host, port = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.switch, trunk = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sockets = self.host, port, self.switch, trunk
+        for end in self.sockets:
+            end.setblocking(False)
+        self.lane = Lane(port, trunk)
+
+    def send(self, *frames: bytes) -> list[bytes]:
+        """The host sends; what reaches the switch."""
+        for one in frames:
+            self.host.send(one)
+        self.lane.forward()
+        return received(self.switch)
+
+    def answer(self, *frames: bytes) -> list[bytes]:
+        """The switch sends; what reaches the host."""
+        for one in frames:
+            self.switch.send(one)
+        self.lane.forward()
+        return received(self.host)
+
+
+def received(end: socket.socket) -> list[bytes]:
+    frames = []
+    while True:
+        try:
+            frames.append(end.recv(9000))
+        except BlockingIOError:
+            return frames
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    found = Cable()
+    yield found
+    for end in found.sockets:
+        end.close()
+
+
+def test_both_ways_are_open(cable: Cable) -> None:
+    nonsense = [b"", b"x" * 14, bytes(12) + b"\x08\x00\x4f" + bytes(8) + b"\x00" * 9, b"\xff" * 1514]
+    assert cable.send(*nonsense[1:], frame(SYN)) == [*nonsense[1:], frame(SYN)]
+    assert cable.answer(frame(SYN | ACK)) == [frame(SYN | ACK)]
+
+
+KINDS = {
+    "syn": frame(SYN), "syn_ack": frame(SYN | ACK), "ack": frame(ACK), "rst": frame(RST),
+    "fin": frame(FIN | ACK), "data": frame(ACK | PSH, data=b"hi"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", KINDS)
+def test_a_kind_is_kept_back_and_no_other(cable: Cable, word: str) -> None:
+    cable.lane.hold(word, [])
+    assert cable.send(KINDS[word]) == []
+    assert cable.lane.release(word) == 1
+    assert received(cable.switch) == [KINDS[word]]
+    cable.lane.hold(word, [])
+    others = [one for kind, one in KINDS.items() if kind != word]
+    assert cable.send(*others) == others
+    assert cable.lane.release(word) == 0
+
+
+def test_the_order_within_a_connection_remains(cable: Cable) -> None:
+    cable.lane.hold("fin", [])
+    elsewhere = frame(ACK, to=OTHER)
+    behind = [frame(FIN | ACK, seq=9), frame(ACK, seq=10), frame(ACK, seq=10, ack=2)]
+    assert cable.send(behind[0], elsewhere, *behind[1:]) == [elsewhere]
+    assert cable.lane.release("") == 3
+    assert received(cable.switch) == behind
+
+
+def test_only_what_goes_to_a_peer_is_meant(cable: Cable) -> None:
+    cable.lane.hold("syn", [OTHER])
+    assert cable.send(frame(SYN)) == [frame(SYN)]
+    assert cable.send(frame(SYN, to=OTHER)) == []
+
+
+def test_the_last_ack_is_the_one_of_the_peers_fin(cable: Cable) -> None:
+    cable.lane.hold("last_ack", [PEER])
+    assert cable.send(frame(ACK, ack=100)) == [frame(ACK, ack=100)]
+    cable.answer(frame(FIN | ACK, from_=PEER, to=HOST, seq=99))
+    assert cable.send(frame(ACK, ack=100)) == []

@@ -1,0 +1,148 @@
+"""The agent as a process of its own: what it answers, and when it ends. Nothing here needs rights."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import IO, Any
+
+import pytest
+
+from lab import assets
+
+PATIENCE = 10.0
+
+
+class Service:
+    """A running agent and the two ends of its conversation."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agent"],
+            cwd=assets.PACKAGE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.input: IO[str] = self.process.stdin
+        self.output: IO[str] = self.process.stdout
+
+    def tell(self, number: int, op: str, **words: Any) -> None:
+        self.input.write(json.dumps({"id": number, "op": op, **words}) + "\n")
+        self.input.flush()
+
+    def hear(self) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.output.readline())
+        return answer
+
+    def ask(self, op: str, **words: Any) -> Any:
+        self.tell(1, op, **words)
+        return self.hear()["ok"]
+
+    def ended(self) -> int:
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    found = Service()
+    yield found
+    found.process.kill()
+    found.process.wait()
+    found.output.close()
+    with contextlib.suppress(BrokenPipeError):  # what was not taken any more
+        found.input.close()
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that waits for its input to end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as found:
+        yield found
+        found.kill()
+
+
+def test_hello_tells_the_clock_and_the_kernel(service: Service) -> None:
+    told = service.ask("hello", lease=60)
+    assert abs(told["clock"] - time.time_ns()) < PATIENCE * 1e9
+    assert told["kernel"] == os.uname().release
+
+
+def test_what_it_cannot_do_is_an_answer_and_not_its_end(service: Service) -> None:
+    service.tell(7, "fly", high=True)
+    told = service.hear()
+    assert told["id"] == 7
+    assert "do_fly" in told["error"]
+    service.tell(8, "hello")
+    assert "lease" in service.hear()["error"]
+    service.ask("hello", lease=60)
+
+
+def test_requests_are_answered_as_their_condition_comes_true(
+    service: Service, sleeper: subprocess.Popen[bytes]
+) -> None:
+    service.tell(1, "wait_exit", pid=sleeper.pid)
+    service.tell(2, "hello", lease=60)
+    assert service.hear()["id"] == 2
+    sleeper.kill()
+    told = service.hear()
+    assert told["id"] == 1
+    assert abs(told["ok"] - time.time_ns()) < PATIENCE * 1e9
+
+
+def test_a_process_that_is_not_there_has_ended(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
+    sleeper.kill()
+    sleeper.wait()
+    assert service.ask("wait_exit", pid=sleeper.pid) is None
+
+
+def test_a_process_that_is_in_no_host_gets_no_signal(
+    service: Service, sleeper: subprocess.Popen[bytes]
+) -> None:
+    assert service.ask("signal", pid=sleeper.pid, name="SIGKILL") is False
+    assert service.ask("signal", pid=0, name="SIGKILL") is False
+    assert sleeper.poll() is None
+
+
+def test_a_process_of_a_host_gets_it(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
+    service.ask("own", pid=sleeper.pid)
+    assert service.ask("signal", pid=sleeper.pid, name="SIGTERM") is True
+    assert sleeper.wait(PATIENCE) == -15
+
+
+def test_the_end_of_its_input_ends_it_and_the_hosts(
+    service: Service, sleeper: subprocess.Popen[bytes]
+) -> None:
+    service.ask("own", pid=sleeper.pid)
+    service.input.close()
+    assert service.ended() == 0
+    assert sleeper.wait(PATIENCE) == -9
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_end_of_its_lease_ends_it_and_the_hosts(
+    service: Service, sleeper: subprocess.Popen[bytes], *, kept: bool
+) -> None:
+    service.ask("own", pid=sleeper.pid)
+    if kept:
+        service.ask("keep")
+    service.ask("hello", lease=0.3)
+    if kept:
+        service.input.close()
+    assert service.ended() == 0
+    assert sleeper.wait(PATIENCE) == -9
+
+
+def test_a_request_without_end_ends_it(service: Service) -> None:
+    with pytest.raises(BrokenPipeError):
+        service.input.write("x" * 100_000_000)
+    assert service.ended() == 0

@@ -1,0 +1,260 @@
+"""Captures of both formats, cut and changed anywhere: nothing escapes, and what is sound is told.
+
+A seed that ever found a fault stays in :data:`KEPT`.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import time
+import tracemalloc
+
+import pytest
+
+from lab.analyze import Analysis, analyze, as_data
+from lab.packets import Reader, Segment
+from tests.unit import wire
+from tests.unit.test_flows import ORDERLY
+
+PACKETS = [packet for _, _, _, packet, _ in wire.Script().frames(ORDERLY)]
+KEPT = range(40)
+"""Seeds of the random damage."""
+
+
+def block(kind: int, body: bytes, order: str = "<") -> bytes:
+    """A pcapng block around a body."""
+    body += bytes(-len(body) % 4)
+    size = struct.pack(order + "I", len(body) + 12)
+    return struct.pack(order + "I", kind) + size + body + size
+
+
+def section(order: str = "<") -> bytes:
+    return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+
+
+def interface(link: int, order: str = "<", options: bytes = b"") -> bytes:
+    return block(1, struct.pack(order + "HHI", link, 0, 0) + options, order)
+
+
+def enhanced(packet: bytes, ticks: int = 0, number: int = 0, order: str = "<", options: bytes = b"") -> bytes:
+    head = struct.pack(order + "IIIII", number, ticks >> 32, ticks & 0xFFFFFFFF, len(packet), len(packet))
+    return block(6, head + packet + bytes(-len(packet) % 4) + options, order)
+
+
+def resolution(value: int, order: str = "<") -> bytes:
+    """The option if_tsresol, between one that is unknown and the end of options."""
+    return struct.pack(order + "HH4sHHB3xHH", 2, 4, b"eth0", 9, 1, value, 0, 0)
+
+
+def pcapng(order: str = "<") -> bytes:
+    """Both ends of a connection at two interfaces of one section."""
+    data = section(order) + interface(wire.RAW, order) + block(0xBAD, b"unknown", order)
+    for number, packet in enumerate(PACKETS):
+        data += enhanced(packet, number * 1000, 0, order, options=struct.pack(order + "HHI", 2, 4, 1))
+    return data
+
+
+def read(data: bytes) -> tuple[list[Segment], tuple[str, ...]]:
+    reader = Reader(io.BytesIO(data))
+    return list(reader), reader.unsound
+
+
+def told(data: bytes) -> Analysis:
+    """The analysis, as far as JSON."""
+    analysis = analyze(io.BytesIO(data))
+    as_data(analysis)
+    return analysis
+
+
+# What pcapng may hold
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_pcapng_gives_what_a_pcap_gives(order: str) -> None:
+    segments, unsound = read(pcapng(order))
+    plain, _ = read(wire.pcap([(0, packet) for packet in PACKETS], wire.RAW))
+    assert unsound == ()
+    assert [one._replace(time=0) for one in segments] == plain
+    assert [one.time for one in segments[:3]] == [0, 1_000_000, 2_000_000]
+
+
+@pytest.mark.parametrize(
+    ("value", "nanoseconds"), [(9, 5), (6, 5000), (3, 5_000_000), (0x80 | 10, 4_882_812)]
+)
+def test_the_resolution_of_time(value: int, nanoseconds: int) -> None:
+    data = section() + interface(wire.RAW, options=resolution(value)) + enhanced(PACKETS[0], 5)
+    [segment], _ = read(data)
+    assert segment.time == nanoseconds
+
+
+def test_each_section_has_its_own_interfaces_and_byte_order() -> None:
+    ethernet = wire.framed(PACKETS[1], wire.ETHERNET)
+    data = section() + interface(wire.RAW) + enhanced(PACKETS[0])
+    data += (
+        section(">")
+        + interface(wire.RAW, ">")
+        + interface(wire.ETHERNET, ">")
+        + enhanced(ethernet, 1, 1, ">")
+    )
+    segments, unsound = read(data)
+    assert [(one.frame, one.interface) for one in segments] == [(1, 0), (2, 2)]
+    assert unsound == ()
+
+
+def test_simple_and_obsolete_packets() -> None:
+    packet = PACKETS[3]
+    simple = block(3, struct.pack("<I", len(packet)) + packet)
+    obsolete = block(2, struct.pack("<HHIIII", 0, 0, 0, 7, len(packet), len(packet)) + packet)
+    segments, unsound = read(section() + interface(wire.RAW) + obsolete + simple)
+    assert [(one.length, one.time) for one in segments] == [(5, 7000), (5, 7000)]
+    assert unsound == ()
+
+
+def test_an_interface_that_was_never_declared() -> None:
+    segments, [sentence] = read(
+        section() + interface(wire.RAW) + enhanced(PACKETS[0], 0, 9) + enhanced(PACKETS[1])
+    )
+    assert [one.frame for one in segments] == [2]
+    assert sentence == "frame 1: its interface was never declared"
+
+
+def test_a_block_of_absurd_length_ends_the_reading() -> None:
+    data = pcapng() + struct.pack("<II", 6, 0x7FFFFFFC) + bytes(100)
+    segments, [sentence] = read(data)
+    assert len(segments) == len(PACKETS)
+    assert "its length is absurd" in sentence
+
+
+def test_a_compressed_capture_says_so() -> None:
+    assert read(b"\x1f\x8b\x08\0" + bytes(50)) == ([], ("this is a compressed file: unpack it first",))
+
+
+# Fragments
+
+
+def pieces(packet: bytes, size: int, ident: int = 7) -> list[bytes]:
+    """An IPv4 packet in fragments of so many bytes."""
+    payload = packet[20:]
+    found = []
+    for at in range(0, len(payload), size):
+        more = 0x2000 if at + size < len(payload) else 0
+        part = bytearray(wire.ip("10.0.0.1", "10.0.0.2", payload[at : at + size], fragment=more | at // 8))
+        part[4:6] = struct.pack("!H", ident)
+        found.append(bytes(part))
+    return found
+
+
+WHOLE = wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((1, 2), 5, 6, 24, bytes(100)))
+
+
+@pytest.mark.parametrize("size", [8, 16, 24, 64])
+@pytest.mark.parametrize("seed", range(4))
+def test_fragments_in_any_order_are_put_together(size: int, seed: int) -> None:
+    parts = pieces(WHOLE, size)
+    random.Random(seed).shuffle(parts)
+    segments, unsound = read(wire.pcap([(0, part) for part in [*parts[:1], *parts]], wire.RAW))
+    assert [(one.frame, one.seq, one.length) for one in segments] == [(len(parts) + 1, 5, 100)]
+    assert unsound == ()
+
+
+def test_a_fragment_that_is_missing_is_told() -> None:
+    parts = pieces(WHOLE, 24)
+    segments, [sentence] = read(wire.pcap([(0, part) for part in parts[1:]], wire.RAW))
+    assert segments == []
+    assert sentence == "frame 1: it is a fragment of an IP packet of which others are missing"
+
+
+def test_fragments_of_ipv6() -> None:
+    segment = wire.tcp((1, 2), 5, 6, 24, bytes(60))
+    frames = []
+    for at in (0, 40):
+        more = int(not at)
+        head = struct.pack("!BBHI", 6, 0, at | more, 99)
+        packet = bytearray(wire.ip("fd00::1", "fd00::2", head + segment[at : at + 40]))
+        packet[6] = 44
+        frames.append((0, bytes(packet)))
+    segments, unsound = read(wire.pcap(frames, wire.RAW))
+    assert [(one.seq, one.length) for one in segments] == [(5, 60)]
+    assert unsound == ()
+
+
+def test_a_flood_of_fragments_takes_no_memory() -> None:
+    def flood(count: int) -> int:
+        parts = [pieces(WHOLE, 8, number % 65536)[number % 5] for number in range(count)]
+        data = wire.pcap([(0, part) for part in parts], wire.RAW)
+        tracemalloc.start()
+        read(data)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak - 2 * len(data)
+
+    assert flood(6000) < flood(2000) + 500_000
+
+
+# Damage
+
+
+SOUND = {"pcap": wire.switch(ORDERLY), "pcapng": pcapng(), "pcapng, most significant first": pcapng(">")}
+
+
+@pytest.mark.parametrize("data", SOUND.values(), ids=SOUND)
+def test_cut_anywhere_what_is_before_the_cut_is_read(data: bytes) -> None:
+    whole, _ = read(data)
+    for cut in range(len(data)):
+        segments, unsound = read(data[:cut])
+        assert segments == whole[: len(segments)]
+        assert unsound or len(segments) * 60 < cut
+        told(data[:cut])
+
+
+@pytest.mark.parametrize("data", SOUND.values(), ids=SOUND)
+@pytest.mark.parametrize("seed", KEPT)
+def test_any_bytes_may_be_any_other(data: bytes, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(25):
+        damaged = bytearray(data)
+        for _ in range(chance.choice((1, 1, 2, 10, 100))):
+            damaged[chance.randrange(len(data))] = chance.choice((0, 255, chance.randrange(256)))
+        assert told(bytes(damaged)).segments <= 40
+
+
+@pytest.mark.parametrize("head", [data[:28] for data in SOUND.values()], ids=SOUND)
+@pytest.mark.parametrize("seed", KEPT)
+def test_garbage_after_a_sound_beginning(head: bytes, seed: int) -> None:
+    chance = random.Random(seed)
+    data = head + chance.randbytes(chance.randrange(5000))
+    began = time.process_time()
+    assert told(data).frames <= len(data) // 12
+    assert time.process_time() - began < 5
+
+
+def test_a_flood_of_connections_is_counted_in_bounded_memory() -> None:
+    def flood(count: int) -> tuple[Analysis, int]:
+        frames = []
+        for number in range(count):
+            source = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+            frames.append((number, wire.ip(source, "10.9.9.9", wire.tcp((999, 80), number, 0, 2))))
+        stream = io.BytesIO(wire.pcap(frames, wire.RAW))
+        del frames
+        tracemalloc.start()
+        analysis = analyze(stream, most=100)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return analysis, peak
+
+    few, small = flood(2_000)
+    many, large = flood(6_000)
+    assert (len(many.connections), many.others.count) == (100, 5_900)
+    assert many.others.handshakes == {"no_reply": 5_900}
+    assert large - small < 4_000 * 700, "each takes its 4-tuple, until those are forgotten, and nothing more"
+    assert few.others.count == 1_900
+
+
+def test_an_open_connection_outlives_a_flood() -> None:
+    talk = ORDERLY.splitlines()
+    before, after = "\n".join(talk[:8]), "\n".join(talk[8:])
+    flood = "".join(f"1.5 client_b:{port} > server S\n" for port in range(1000, 1200))
+    analysis = analyze(io.BytesIO(wire.single(before + "\n" + flood + after)), most=50)
+    assert "orderly" in {one.connection.close for one in analysis.connections}

@@ -1,0 +1,417 @@
+"""The checks that rest on the capture: each with a passing, a failing and an incomplete one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.sockets import SocketSample
+from lab.words import TcpState
+from tests.unit import wire
+from tests.unit.staged import ENDED, FAIL, INCONCLUSIVE, PASS, Stage, at, row
+
+OPEN = """
+    0    client_a > server  S
+    0.1  server > client_a  S.
+    0.2  client_a > server  .
+"""
+CLOSED = """
+    2    client_a > server  F.
+    2.1  server > client_a  .
+    152  server > client_a  F.
+    153  client_a > server  .
+"""
+ORDERLY = OPEN + "1 client_a > server P. 5\n 1.1 server > client_a P. 7\n 1.2 client_a > server ." + CLOSED
+REFUSED = "0 client_a > server S\n 0.1 server > client_a R."
+NO_REPLY = "0 client_a > server S\n 1000 client_a > server S again"
+RESET = OPEN + "1 client_a > server P. 5\n 1.1 server > client_a R."
+HALF_CLOSE = (
+    OPEN
+    + """
+    1    client_a > server  F.
+    1.1  server > client_a  .
+    2    server > client_a  P. 100
+    2.1  client_a > server  .
+    3    server > client_a  F.
+    3.1  client_a > server  .
+"""
+)
+SIMULTANEOUS = (
+    OPEN
+    + """
+    1     client_a > server  F.
+    1.001 server > client_a  F. crossing
+    1.1   client_a > server  .
+    1.2   server > client_a  .
+"""
+)
+LEAKING = OPEN + "2 client_a > server F.\n 2.1 server > client_a ."
+
+
+def connection(**words: Any) -> dict[str, Any]:
+    return {"connection": {"from": "client_a", "to": "server:19999"}, **words}
+
+
+def close(*kind: str, active: str | None = None) -> dict[str, Any]:
+    return connection(close={key: value for key, value in (("kind", kind), ("active", active)) if value})
+
+
+def connections(count: int | str, from_: str | None = None) -> dict[str, Any]:
+    return {"connections": {"to": "server:19999", "count": count, **({"from": from_} if from_ else {})}}
+
+
+def close_wait(**words: Any) -> dict[str, Any]:
+    return {"close_wait": {"host": "server", **words}}
+
+
+CROSSING_SYNS = """
+    0     client_a > server  S
+    0.001 server > client_a  S
+    0.1   client_a > server  S. again
+    0.2   server > client_a  S. again
+    0.3   client_a > server  .
+"""
+RESENT = OPEN + "1 client_a > server P. 5\n 200 client_a > server P. again\n 201 server > client_a ." + CLOSED
+PASSIVE = ["SYN_RECEIVED", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSED"]
+ACTIVE = ["SYN_SENT", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT"]
+SHORT = {"max": "200ms"}
+TABLE = [
+    # what is asserted, the capture where it holds, one where it does not, what is then told
+    (connection(handshake="complete"), ORDERLY, REFUSED, "server refused"),
+    (connection(handshake="complete"), ORDERLY, NO_REPLY, "nothing answered the SYN, which was sent 2 times"),
+    (connection(handshake="refused"), REFUSED, ORDERLY, "was completed"),
+    (connection(handshake="no_reply"), NO_REPLY, ORDERLY, "was completed"),
+    (connection(handshake="simultaneous"), CROSSING_SYNS, ORDERLY, "was completed"),
+    (close("orderly", "simultaneous"), SIMULTANEOUS, RESET, "RST from server"),
+    (connection(rst={"by": "server", "cause": "no_listener"}), REFUSED, ORDERLY, "no RST"),
+    (connection(retransmissions={"syn": 1}), NO_REPLY, ORDERLY, "0 segments with SYN sent again"),
+    (connection(retransmissions={"data": 0}), ORDERLY, RESENT, "1 segment with data sent again: 1 by client_a"),
+    (connection(retransmissions={"by": "server", "data": 0, "fin": 0}), RESENT,
+     RESENT + "300 server > client_a F. again", "1 segment with FIN sent again: 1 by server"),
+    (connection(states={"server": PASSIVE, "client_a": ACTIVE}), ORDERLY, LEAKING,
+     "server went through SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT: it never left CLOSE_WAIT"),
+    (connection(states={"from": ACTIVE}), ORDERLY, SIMULTANEOUS, "after FIN_WAIT_1 came CLOSING, not FIN_WAIT_2"),
+    (close("orderly"), ORDERLY, RESET, "RST from server: its program closed with data unread"),
+    (close("orderly"), ORDERLY, LEAKING, "server never sent FIN"),
+    (close("orderly"), ORDERLY, HALF_CLOSE, "server sent new data after the FIN of client_a"),
+    (close("half_close"), HALF_CLOSE, ORDERLY, "FIN from client_a, then from server"),
+    (close("simultaneous"), SIMULTANEOUS, ORDERLY, "FIN from client_a, then from server"),
+    (close("reset"), RESET, ORDERLY, "FIN from client_a"),
+    (close("still_open"), LEAKING, ORDERLY, "FIN from client_a, then"),
+    (close(active="client_a"), ORDERLY, SIMULTANEOUS, "both closed at once"),
+    (close(active="client_a"), ORDERLY, RESET, "nobody sent FIN; RST from server"),
+    (close(active="server"), OPEN + "1 server > client_a F.", ORDERLY, "client_a closed first"),
+    (connection(fin=["client_a", "server"]), ORDERLY, LEAKING, "FIN from client_a"),
+    (connection(fin=["client_a"]), LEAKING, ORDERLY, "FIN from client_a and server"),
+    (connection(fin=[]), OPEN, ORDERLY, "FIN from client_a and server"),
+    (connection(rst="none"), ORDERLY, RESET, "RST from server"),
+    (connection(rst={"by": "server"}), RESET, ORDERLY, "no RST"),
+    (connection(rst={"by": "client_a"}), OPEN + "1 client_a > server R.", RESET, "RST from server"),
+    (connection(bytes={"client_a": 5, "server": 7}), ORDERLY, RESET, "0 bytes from server"),
+    (connection(bytes={"server": ">=50"}), HALF_CLOSE, ORDERLY, "7 bytes from server"),
+    (connections(1), ORDERLY, REFUSED, "0 connections, and 1 more without"),
+    (connections(0, "client_b"), ORDERLY, ORDERLY.replace("client_a", "client_b"), "1 connection"),
+    (close_wait(observed=True), ORDERLY, RESET, "never was in CLOSE_WAIT"),
+    (close_wait(observed=False), RESET, ORDERLY, "in CLOSE_WAIT for 149.990 ms, until its own FIN"),
+    (close_wait(peer="client_a", port=19999, dwell=SHORT), ORDERLY, LEAKING, "9.998 s when the run ended"),
+    (close_wait(dwell={"min": "100ms"}), ORDERLY, HALF_CLOSE, "for 1.990 ms"),
+    (close_wait(left=True), ORDERLY, LEAKING, "never left CLOSE_WAIT"),
+    (close_wait(left=False), LEAKING, ORDERLY, "until its own FIN"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "good", "bad", "told"), TABLE)
+def test_passes_and_fails(tmp_path: Path, spec: dict[str, Any], good: str, bad: str, told: str) -> None:
+    assert Stage(tmp_path, good).judge(spec).outcome is PASS
+    result = Stage(tmp_path, bad).judge({**spec, "hint": "Think."})
+    assert (result.outcome, result.hint) == (FAIL, "Think.")
+    assert told in result.observed
+
+
+@pytest.mark.parametrize("spec", [row[0] for row in TABLE])
+def test_nothing_is_judged_on_an_empty_capture_that_lost_frames(tmp_path: Path, spec: dict[str, Any]) -> None:
+    result = Stage(tmp_path, dropped=3).judge(spec)
+    assert result.outcome is INCONCLUSIVE
+    assert "the kernel dropped 3 frames" in result.observed
+
+
+STANDS = [
+    # what frames prove though others are missing
+    (connection(handshake="complete"), ORDERLY, PASS),
+    (connection(handshake="complete"), REFUSED, FAIL),
+    (connection(handshake="no_reply"), REFUSED, FAIL),
+    (connection(rst="none"), RESET, FAIL),
+    (connection(rst={"by": "server"}), RESET, PASS),
+    (close("still_open"), ORDERLY, FAIL),
+    (close("reset"), ORDERLY, FAIL),
+    (connection(fin=["server"]), ORDERLY, FAIL),
+    (connection(bytes={"client_a": 5}), ORDERLY, PASS),
+    (connection(bytes={"client_a": 6}), ORDERLY, FAIL),
+    (connection(bytes={"client_a": 3}), RESET, FAIL),
+    (connection(retransmissions={"data": 0}), RESENT, FAIL),
+    (connection(retransmissions={"data": ">=1"}), RESENT, PASS),
+    (connections(">=1"), ORDERLY, PASS),
+    (connections(0), ORDERLY, FAIL),
+    (close_wait(observed=True), ORDERLY, PASS),
+    (close_wait(observed=False), ORDERLY, FAIL),
+    (close_wait(left=False), ORDERLY, FAIL),
+]
+FALLS = [
+    # what more frames could overturn
+    (connection(handshake="complete"), NO_REPLY),
+    (connection(handshake="no_reply"), NO_REPLY),
+    (connection(rst="none"), ORDERLY),
+    (connection(rst={"by": "client_a"}), RESET),
+    (close("orderly"), ORDERLY),
+    (close("still_open"), LEAKING),
+    (close(active="client_a"), ORDERLY),
+    (connection(fin=["client_a", "server"]), ORDERLY),
+    (connection(bytes={"client_a": 5}), RESET),
+    (connection(retransmissions={"data": 0}), ORDERLY),
+    (connection(states={"server": PASSIVE}), ORDERLY),
+    (connection(time_wait="server"), ORDERLY),
+    (connections(1), ORDERLY),
+    (close_wait(observed=False), RESET),
+    (close_wait(dwell=SHORT), ORDERLY),
+    (close_wait(left=True), LEAKING),
+]
+
+
+@pytest.mark.parametrize(("spec", "talk", "outcome"), STANDS)
+def test_a_frame_that_is_there_stands(tmp_path: Path, spec: dict[str, Any], talk: str, outcome: str) -> None:
+    assert Stage(tmp_path, talk, dropped=1).judge(spec).outcome == outcome
+
+
+@pytest.mark.parametrize(("spec", "talk"), FALLS)
+def test_what_rests_on_missing_frames_is_not_judged(tmp_path: Path, spec: dict[str, Any], talk: str) -> None:
+    assert Stage(tmp_path, talk, dropped=1).judge(spec).outcome is INCONCLUSIVE
+    cut = wire.switch(talk)[:-7]
+    assert Stage(tmp_path, capture=cut).judge(spec).outcome is INCONCLUSIVE
+    assert Stage(tmp_path, talk, trouble="the sidecar went away").judge(spec).outcome is INCONCLUSIVE
+
+
+def test_a_frame_seen_at_one_port_only_is_a_doubt(tmp_path: Path) -> None:
+    result = Stage(tmp_path, ORDERLY.replace("P. 7", "P. 7 left")).judge(connection(rst="none"))
+    assert result.outcome is INCONCLUSIVE
+    assert "frame 9 was seen at one port of the switch only" in result.observed
+
+
+def test_evidence_names_frames_and_times_since_the_first_syn(tmp_path: Path) -> None:
+    result = Stage(tmp_path, ORDERLY).judge(close("orderly"))
+    assert result.evidence[:2] == (
+        "frame 13, +2.000 ms: FIN from client_a",
+        "frame 16, +2.110 ms: the FIN of client_a is acknowledged",
+    )
+
+
+def test_a_connection_that_never_was(tmp_path: Path) -> None:
+    result = Stage(tmp_path, ORDERLY.replace("server ", "server:3001 ")).judge(
+        connection(handshake="complete")
+    )
+    assert (result.outcome, result.absent) == (FAIL, True)
+    assert result.observed == "client_a never sent a SYN to server:19999"
+    assert result.evidence == ("frame 1, +0.000 ms: SYN from client_a to server:3001",)
+
+
+def test_the_second_of_two(tmp_path: Path) -> None:
+    spec = connection(rst="none")
+    spec["connection"]["nth"] = 2
+    talk = ORDERLY + RESET.replace("client_a", "client_a:40001")
+    assert Stage(tmp_path, talk).judge(spec).outcome is FAIL
+    assert Stage(tmp_path, talk, dropped=1).judge(spec).outcome is INCONCLUSIVE
+    assert Stage(tmp_path, ORDERLY).judge(spec).observed == "there were only 1"
+
+
+def test_a_capture_that_began_late(tmp_path: Path) -> None:
+    talk = "1 client_a > server P. 5\n 1.1 server > client_a ."
+    for words in ({"handshake": "complete"}, {"bytes": {"client_a": 5}}, {"rst": "none"}):
+        for ports in (talk, talk.replace("client_a", "client_a:1024")):
+            assert Stage(tmp_path, ports).judge(connection(**words)).outcome is INCONCLUSIVE
+    assert Stage(tmp_path, talk).judge(connections(0)).outcome is INCONCLUSIVE
+
+
+def test_a_refusal_says_where_the_host_does_listen(tmp_path: Path) -> None:
+    samples = [SocketSample(at(-1), "server", (row(TcpState.LISTEN, "127.0.0.1:19999"),))]
+    result = Stage(tmp_path, REFUSED, samples=samples).judge(connection(handshake="complete"))
+    assert result.observed.endswith("it listens on 127.0.0.1:19999")
+
+
+def test_loopback_is_judged_where_it_was_captured(tmp_path: Path) -> None:
+    spec = {"connection": {"from": "server", "to": "server:3000"}, "handshake": "complete"}
+    talk = OPEN.replace("client_a", "server:40000").replace("server ", "server:3000 ")
+    assert Stage(tmp_path, loopback={"server": talk}).judge(spec).outcome is PASS
+    result = Stage(tmp_path).judge(spec)
+    assert result.outcome is INCONCLUSIVE
+    assert "the loopback of server was not captured" in result.observed
+
+
+@pytest.mark.parametrize(
+    ("inode", "unread", "blame", "why"),
+    [
+        (0, 1, "not_accepted", "no program ever accepted the connection"),
+        (1, 6, "unread_data", "5 bytes were never read"),
+        (1, 1, "eof_not_read", "has not read the end"),
+        (1, 0, "not_closed", "has read the end of the input (recv gave 0) and not closed"),
+    ],
+)
+def test_why_close_wait_lasts(tmp_path: Path, inode: int, unread: int, blame: str, why: str) -> None:
+    held = row(
+        TcpState.CLOSE_WAIT, "192.168.153.128:19999", "192.168.153.129:40000", inode=inode, unread=unread
+    )
+    stage = Stage(tmp_path, LEAKING, samples=[SocketSample(at(6), "server", (held,))])
+    result = stage.judge(close_wait(left=True))
+    assert result.outcome is FAIL
+    assert why in result.observed
+    for word in ("not_accepted", "unread_data", "eof_not_read", "not_closed"):
+        assert stage.judge(close_wait(blame=word)).outcome is (PASS if word == blame else FAIL)
+    assert stage.judge(close_wait(eof_read=True)).outcome is (PASS if blame == "not_closed" else FAIL)
+    assert "the kernel of server shows CLOSE_WAIT from +6.000 ms to +10.000 s" in result.evidence
+
+
+def test_wire_and_kernel_that_disagree_are_not_judged(tmp_path: Path) -> None:
+    samples = [SocketSample(at(-1), "server", (row(TcpState.LISTEN, "0.0.0.0:19999"),))]
+    stage = Stage(tmp_path, LEAKING, samples=samples)
+    result = stage.judge(close_wait(dwell=SHORT))
+    assert result.outcome is INCONCLUSIVE
+    assert "the samples of its kernel do not" in result.observed
+
+
+def test_a_stay_that_the_end_of_the_run_cut_short(tmp_path: Path) -> None:
+    late = (ENDED - wire.EPOCH) / 1_000_000 - 100
+    talk = OPEN + f"{late} client_a > server F."
+    result = Stage(tmp_path, talk).judge(close_wait(dwell=SHORT))
+    assert result.outcome is INCONCLUSIVE
+    assert "too soon to tell" in result.observed
+
+
+def test_of_many_stays_the_first_are_told_and_all_are_evidence(tmp_path: Path) -> None:
+    talk = "".join(LEAKING.replace("client_a", f"client_a:{port}") for port in range(40000, 40020))
+    result = Stage(tmp_path, talk).judge(close_wait(left=True))
+    assert result.outcome is FAIL
+    assert result.observed.count("never left") == 1
+    assert len(result.evidence) == 20
+
+
+def test_the_loopback_counts_too_where_it_was_captured(tmp_path: Path) -> None:
+    inside = OPEN.replace("client_a", "server:41000")
+    stage = Stage(tmp_path, OPEN, loopback={"server": inside})
+    assert stage.judge(connections(2)).outcome is PASS
+    assert stage.judge(connections(1, "server")).outcome is PASS
+    assert stage.judge(connections(1, "client_a")).outcome is PASS
+
+
+# What the kernel adds to the wire
+
+SERVER, CLIENT = "192.168.153.128:19999", "192.168.153.129:40000"
+
+
+def shown(milliseconds: float, state: TcpState, *, inode: int = 1, unread: int = 0) -> SocketSample:
+    """The kernel of the server shows its end of the connection."""
+    return SocketSample(at(milliseconds), "server", (row(state, SERVER, CLIENT, inode=inode, unread=unread),))
+
+
+def reset_by(cause: str) -> dict[str, Any]:
+    return connection(rst={"by": "server", "cause": cause})
+
+
+CAUSES = [
+    ("unread_data", shown(1.05, TcpState.ESTABLISHED, unread=5)),
+    ("linger0", shown(1.05, TcpState.ESTABLISHED)),
+    ("listener_closed", shown(1.05, TcpState.ESTABLISHED, inode=0, unread=5)),
+]
+
+
+@pytest.mark.parametrize(("cause", "sample"), CAUSES)
+def test_the_kernel_tells_why_a_program_reset(tmp_path: Path, cause: str, sample: SocketSample) -> None:
+    talk = RESET.replace("1.1 server", "60 server")
+    result = Stage(tmp_path, talk, samples=[sample]).judge(reset_by(cause))
+    assert result.outcome is PASS
+    assert any(sentence.startswith("the kernel of server shows ESTABLISHED") for sentence in result.evidence)
+    for other, _ in CAUSES:
+        if other != cause:
+            assert Stage(tmp_path, talk, samples=[sample]).judge(reset_by(other)).outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [],
+        [shown(0.5, TcpState.ESTABLISHED)],
+        [shown(1.5, TcpState.ESTABLISHED)],
+        [CAUSES[0][1]],
+        [CAUSES[2][1]],
+    ],
+)
+def test_what_nobody_can_know_of_a_reset_is_not_judged(tmp_path: Path, samples: list[SocketSample]) -> None:
+    """No sample; one from before the last data came; one from after the RST; what may have changed since."""
+    result = Stage(tmp_path, RESET, samples=samples).judge(reset_by("linger0"))
+    assert result.outcome is INCONCLUSIVE
+    assert "neither wire nor kernel tells" in result.observed
+
+
+def test_a_reset_without_any_data_leaves_none_unread(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, OPEN + "1 server > client_a R.", samples=[shown(0.5, TcpState.ESTABLISHED)])
+    assert stage.judge(reset_by("linger0")).outcome is PASS
+
+
+def test_late_data_is_told_by_the_wire(tmp_path: Path) -> None:
+    closed = OPEN + "1 server > client_a F.\n 1.1 client_a > server .\n"
+    stage = Stage(tmp_path, closed + "2 client_a > server P. 5\n 2.1 server > client_a R")
+    assert stage.judge(reset_by("late_data")).outcome is PASS
+    assert stage.judge(reset_by("linger0")).outcome is FAIL
+
+
+def test_time_wait_rests_on_the_kernel(tmp_path: Path) -> None:
+    first = ORDERLY.replace(
+        CLOSED, "\n2 server > client_a F.\n 3 client_a > server F.\n 4 server > client_a ."
+    )
+    spec = connection(time_wait="server")
+    assert (
+        Stage(tmp_path, first, samples=[shown(4.1, TcpState.TIME_WAIT, inode=0)]).judge(spec).outcome is PASS
+    )
+    unseen = Stage(tmp_path, first, samples=[shown(1.5, TcpState.ESTABLISHED)]).judge(spec)
+    assert unseen.outcome is INCONCLUSIVE
+    assert "the samples of its kernel do not show it" in unseen.observed
+    other = Stage(tmp_path, ORDERLY, samples=[shown(1.5, TcpState.ESTABLISHED)]).judge(spec)
+    assert other.outcome is FAIL
+    assert "client_a closed first, so TIME_WAIT is there" in other.observed
+
+
+def test_states_that_the_kernel_contradicts_are_not_judged(tmp_path: Path) -> None:
+    spec = connection(states={"server": PASSIVE})
+    agreeing = [shown(1, TcpState.ESTABLISHED), shown(3, TcpState.CLOSE_WAIT)]
+    assert Stage(tmp_path, ORDERLY, samples=agreeing).judge(spec).outcome is PASS
+    result = Stage(tmp_path, ORDERLY, samples=[shown(3, TcpState.FIN_WAIT_2)]).judge(spec)
+    assert result.outcome is INCONCLUSIVE
+    assert "wire and kernel disagree" in result.observed
+
+
+def test_why_no_fin_came(tmp_path: Path) -> None:
+    held = Stage(tmp_path, LEAKING, samples=[shown(3, TcpState.CLOSE_WAIT)]).judge(close("orderly"))
+    assert (
+        "a process of server still holds the socket: FIN is sent when its last holder closes" in held.observed
+    )
+    lonely = Stage(tmp_path, LEAKING, samples=[shown(3, TcpState.CLOSE_WAIT, inode=0)]).judge(
+        close("orderly")
+    )
+    assert "no program of server ever accepted" in lonely.observed
+
+
+def test_why_a_syn_went_unanswered(tmp_path: Path) -> None:
+    full = SocketSample(at(-1), "server", (row(TcpState.LISTEN, "0.0.0.0:19999", unread=2),))
+    result = Stage(tmp_path, NO_REPLY, samples=[full]).judge(connection(handshake="complete"))
+    assert "the queue of server was full, 2 connections waited to be accepted" in result.observed
+
+
+def test_the_ends_of_a_connection_within_one_host_go_by_their_roles(tmp_path: Path) -> None:
+    def judge(**words: Any) -> Any:
+        spec = {"connection": {"from": "server", "to": "server:3000"}, **words}
+        talk = ORDERLY.replace("client_a", "server:40000").replace("server ", "server:3000 ")
+        return Stage(tmp_path, loopback={"server": talk}).judge(spec)
+
+    assert judge(close={"kind": ["orderly"], "active": "from"}, fin=["from", "to"]).outcome is PASS
+    assert judge(bytes={"from": 5, "to": 7}).outcome is PASS
+    result = judge(close={"active": "to"})
+    assert (result.outcome, result.observed) == (FAIL, "server (from) closed first")

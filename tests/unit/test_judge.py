@@ -1,0 +1,74 @@
+"""The verdict: order, the worst outcome, needs, a script cut short, and the same bytes twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UsageError
+from lab.judge import judge
+from tests.unit.staged import FAIL, INCONCLUSIVE, PASS, SKIPPED, Stage, exited, printed, started, step
+
+RUNS = {"name": "runs", "exit": {"host": "server", "status": 0}, "points": 3}
+SAYS = {"name": "says", "output": {"host": "server", "contains": ["hello"]}, "needs": ["runs"]}
+LAST = {"name": "last", "output": {"host": "server", "lacks": ["error"]}, "needs": ["says"]}
+GOOD = (started(), printed("hello\n"), exited(0), step("1"))
+CRASH = (started(), printed("hello\n"), exited(139), step("1"))
+
+
+def test_the_conversation_comes_first_then_the_checks_in_order(tmp_path: Path) -> None:
+    verdict = judge(Stage(tmp_path, events=GOOD).evidence(RUNS, SAYS, LAST))
+    assert [result.name for result in verdict.results] == ["conversation", "runs", "says", "last"]
+    assert {result.outcome for result in verdict.results} == {PASS}
+    assert (verdict.outcome, verdict.results[1].points) == (PASS, 3)
+
+
+def test_what_needs_a_check_that_did_not_pass_is_skipped(tmp_path: Path) -> None:
+    verdict = judge(Stage(tmp_path, events=CRASH).evidence(LAST, SAYS, RUNS))
+    assert [result.outcome for result in verdict.results] == [PASS, SKIPPED, SKIPPED, FAIL]
+    assert verdict.results[1].observed == 'not judged: it needs "says", which did not pass'
+    assert verdict.outcome is FAIL
+
+
+def test_checks_that_need_each_other_end_and_do_not_pass(tmp_path: Path) -> None:
+    verdict = judge(Stage(tmp_path, events=CRASH).evidence({**RUNS, "needs": ["says"]}, SAYS))
+    assert [result.outcome for result in verdict.results] == [PASS, SKIPPED, SKIPPED]
+    assert verdict.outcome is INCONCLUSIVE
+
+
+def test_a_script_cut_short_explains_what_is_absent(tmp_path: Path) -> None:
+    events = (started(), step("1", FAIL, observed="no such line"))
+    verdict = judge(Stage(tmp_path, events=events, unplayed="2").evidence(RUNS, {**LAST, "needs": []}))
+    conversation, runs, last = verdict.results
+    assert (conversation.outcome, runs.outcome, last.outcome) == (FAIL, SKIPPED, PASS)
+    assert runs.observed == "not judged: step 2 was not reached"
+
+
+def test_what_is_absent_after_a_whole_script_fails(tmp_path: Path) -> None:
+    [_, runs] = judge(Stage(tmp_path, events=(started(), step("1"))).evidence(RUNS)).results
+    assert (runs.outcome, runs.observed) == (FAIL, "server was still running")
+
+
+def test_inconclusive_is_worse_than_pass_and_better_than_fail(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, events=GOOD, trouble="the sidecar went away")
+    absent = {"name": "absent", "output": {"host": "server", "lacks": ["error"]}}
+    assert judge(stage.evidence(RUNS, absent)).outcome is INCONCLUSIVE
+    assert judge(stage.evidence({**RUNS, "exit": {"host": "server", "status": 1}}, absent)).outcome is FAIL
+
+
+def test_only_some_checks(tmp_path: Path) -> None:
+    evidence = Stage(tmp_path, events=CRASH).evidence(RUNS, SAYS, LAST)
+    assert [(r.name, r.outcome) for r in judge(evidence, ["says"]).results] == [("says", SKIPPED)]
+    with pytest.raises(UsageError, match='no check named "sayz"') as raised:
+        judge(evidence, ["sayz"])
+    assert 'did you mean "says"?' in raised.value.fix
+
+
+def test_the_same_evidence_gives_the_same_bytes(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "0 client_a > server S\n 0.1 server > client_a R.", events=CRASH)
+    spec = {"connection": {"from": "client_a", "to": "server:19999"}, "handshake": "complete", "rst": "none"}
+    texts = {json.dumps(asdict(judge(stage.evidence(spec, RUNS)))) for _ in range(3)}
+    assert len(texts) == 1

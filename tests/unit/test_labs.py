@@ -1,0 +1,94 @@
+"""Labs put together from labels, and which one is meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.engine.containers import Container
+from lab.errors import UsageError
+from lab.labels import Labels, Owner
+from lab.labs import Lab, Standing, choose, group, standing
+
+LIVING = Owner.this_process()
+GONE = replace(LIVING, started=LIVING.started + 1)
+ELSEWHERE = Owner(1, 1, "another machine")
+LABELS = Labels("cafe", "chat", "chat.yaml", "a", "10.0.0.1", "host", GONE, expires=100)
+
+
+def _container(labels: Labels, created: int = 1) -> Container:
+    return Container(f"{labels.run_id}-{labels.host}", "name", "running", labels, created)
+
+
+def _lab(run_id: str, scenario: str = "chat", owner: Owner = GONE) -> Lab:
+    labels = replace(LABELS, run_id=run_id, scenario=scenario, owner=owner)
+    (lab,) = group([_container(labels)], now=0)
+    return lab
+
+
+@pytest.mark.parametrize(
+    ("owner", "now", "expected"),
+    [
+        (GONE, 99, Standing.UP),
+        (GONE, 100, Standing.EXPIRED),
+        (LIVING, 99, Standing.BUSY),
+        (LIVING, 101, Standing.BUSY),
+        (ELSEWHERE, 99, Standing.ELSEWHERE),
+        (ELSEWHERE, 100, Standing.EXPIRED),
+    ],
+)
+def test_whose_a_container_is(owner: Owner, now: float, expected: Standing) -> None:
+    assert standing(replace(LABELS, owner=owner), now) is expected
+
+
+def test_damaged_labels_are_expired() -> None:
+    assert standing(Labels.read({"tcp-lab": "true", "tcp-lab.expires": "soon"}), now=1) is Standing.EXPIRED
+
+
+def test_containers_are_grouped_by_run_oldest_first() -> None:
+    late = replace(LABELS, run_id="late")
+    sidecar = replace(LABELS, host="", role="sidecar")
+    labs = group([_container(late, 9), _container(LABELS), _container(sidecar)], now=0)
+    assert [lab.run_id for lab in labs] == ["cafe", "late"]
+    assert [host.labels.host for host in labs[0].hosts] == ["a"]
+    assert [one.labels.role for one in labs[0].others] == ["sidecar"]
+    assert len(labs[0].containers) == 2
+
+
+@pytest.mark.parametrize("word", ["", "cafe", "ca", "chat"])
+def test_the_one_lab_there_is(word: str) -> None:
+    lab = _lab("cafe")
+    assert choose([lab], word) is lab
+
+
+def test_a_lab_that_was_left_up_comes_before_busy_ones() -> None:
+    up = _lab("up")
+    assert choose([_lab("busy", owner=LIVING), up], "") is up
+    busy = _lab("busy", owner=LIVING)
+    assert choose([busy], "") is busy
+
+
+@pytest.mark.parametrize(
+    ("labs", "word", "code", "fix"),
+    [
+        ([], "", "no-lab", "lab up FILE"),
+        ([], "x", "no-lab", "lab up FILE"),
+        ([_lab("aa")], "x", "no-lab", "aa (chat)"),
+        ([_lab("aa"), _lab("ab", "echo")], "", "which-lab", "aa (chat), ab (echo)"),
+        ([_lab("aa"), _lab("ab", "echo"), _lab("b")], "a", "which-lab", "aa (chat), ab (echo)"),
+        ([_lab("aa"), _lab("ab")], "chat", "which-lab", "aa (chat), ab (chat)"),
+    ],
+)
+def test_no_lab_or_several(labs: list[Lab], word: str, code: str, fix: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(labs, word)
+    assert caught.value.code == code
+    assert fix in caught.value.fix
+
+
+def test_a_host_by_name() -> None:
+    lab = _lab("cafe")
+    assert lab.host("a").labels.host == "a"
+    with pytest.raises(UsageError, match="no host 'b'"):
+        lab.host("b")

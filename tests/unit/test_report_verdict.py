@@ -1,0 +1,114 @@
+"""The result table and the conversation, as people read them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from lab.report.style import Style
+from lab.report.transcript import conversation, step
+from lab.report.verdict import as_data, table
+from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript
+from lab.verdict import CheckResult, Verdict
+from lab.words import Outcome
+
+PASSED = CheckResult("Greets", "output", Outcome.PASS, "it greets", "it does", ("line 1", "line 2", "line 3"))
+FAILED = CheckResult("Leaves", "output", Outcome.FAIL, "it leaves", "it stays", ("frame 7",), "Does it?", 2)
+DOUBTED = replace(PASSED, name="Who knows", outcome=Outcome.INCONCLUSIVE)
+SKIPPED = replace(PASSED, name="Later", outcome=Outcome.SKIPPED, observed="not judged", evidence=())
+SCRIPT = CheckResult("conversation", "conversation", Outcome.FAIL, "hello", "silence", ("step 4", "rest"))
+BROKEN = StepEnded(2_000, 1_000, "4", "a.yaml:1:1", "server", "expect", Outcome.FAIL, "hello", "silence", "")
+
+
+def _verdict(*results: CheckResult) -> Verdict:
+    return Verdict("T", Outcome.FAIL, results)
+
+
+def test_a_pass_is_short_and_a_failure_explains_itself() -> None:
+    assert list(table(_verdict(PASSED, FAILED), Style())) == [
+        "✓ pass  Greets",
+        "        it does",
+        "        · line 1",
+        "        · line 2",
+        "        · and 1 more in verdict.json",
+        "✗ fail  Leaves",
+        "        expected  it leaves",
+        "        observed  it stays",
+        "        evidence  frame 7",
+        "        hint      Does it?",
+        "",
+        "✗ fail  1 of 2 checks passed, 1 failed",
+    ]
+
+
+def test_every_outcome_has_a_word_and_a_sign_without_colour_or_unicode() -> None:
+    lines = list(table(_verdict(PASSED, FAILED, DOUBTED, SKIPPED), Style(unicode=False)))
+    told = [line[:14] for line in lines if line and not line.startswith(" ")]
+    assert told == ["+ pass        ", "x fail        ", "? inconclusive", "- skipped     ", "x fail  1 of 4"]
+    assert lines[-1].endswith("1 of 4 checks passed, 1 failed, 1 inconclusive, 1 skipped")
+
+
+def test_a_broken_step_shows_the_rest_of_its_screen() -> None:
+    broken = replace(BROKEN, rest="  who?\r\n\x1b[2J\nlast\n")
+    lines = list(table(_verdict(SCRIPT), Style(), [broken]))
+    at = lines.index("        the rest of server's screen")
+    assert lines[at + 1 : at + 4] == ["        │   who?", "        │ ␛[2J", "        │ last"]
+
+
+def test_only_the_end_of_a_long_screen_is_shown() -> None:
+    broken = replace(BROKEN, rest="".join(f"{number}\n" for number in range(100)))
+    lines = list(table(_verdict(SCRIPT), Style(), [broken]))
+    assert "        │ ... 88 lines before" in lines
+    assert "        │ 99" in lines
+    assert "        │ 87" not in lines
+
+
+def test_a_verdict_as_data_is_json_in_one_order() -> None:
+    data = as_data(_verdict(FAILED))
+    assert json.dumps(data) == (
+        '{"scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
+        '"outcome": "fail", "expected": "it leaves", "observed": "it stays", "evidence": ["frame 7"], '
+        '"hint": "Does it?", "points": 2, "visibility": "visible"}]}'
+    )
+
+
+def test_a_conversation_tells_who_typed_and_printed_what() -> None:
+    began = 5_000_000_000
+    events = (
+        Started(began, "a", "p", "1", "./p 1", 7),
+        Output(began + 1_000_000, "a", "p", "one\r\n  two"),
+        Input(began + 2_000_000, "a", "p", "2", "text", "hi\n"),
+        Input(began + 3_000_000, "a", "p", "3", "text", "hi"),
+        Input(began + 4_000_000, "a", "p", "4", "key", "ctrl-c"),
+        Dropped(began + 5_000_000, "a", "p", 10),
+        replace(BROKEN, at=began + 6_000_000, host="a"),
+        Exited(began + 12_000_000_000, "a", "p", 139),
+    )
+    assert list(conversation(Transcript(events, "5"), Style())) == [
+        " 0.000  a  $ ./p 1",
+        " 0.001  a  │ one",
+        "           │   two",
+        " 0.002  a  > hi",
+        " 0.003  a  > hi  (no newline)",
+        " 0.004  a  > [key ctrl-c]",
+        " 0.005  a  = output beyond 10 bytes is not kept",
+        " 0.006  a  ✗ step 4, expect: hello; silence",
+        "12.000  a  = killed by SIGSEGV (status 139)",
+        "not played: step 5 and those after it",
+    ]
+
+
+def test_programs_are_named_where_a_host_runs_several() -> None:
+    events = tuple(Output(1, "a", name, "x") for name in ("p", "q"))
+    assert [line.split()[1] for line in conversation(Transcript(events), Style())] == ["a.p", "a.q"]
+
+
+def test_nothing_was_played() -> None:
+    assert list(conversation(Transcript(()), Style())) == ["nothing was played"]
+
+
+def test_a_step_is_one_line_however_long_it_is() -> None:
+    told = step(replace(BROKEN, what="send '客户端" + "x\n" * 100), 1_000, Style(width=40))
+    assert told.startswith("✗   0.000  server: send '客户端x␊")
+    assert told.endswith("...")
+    assert "\n" not in told

@@ -1,0 +1,113 @@
+"""What is found in a program's output, and what is consumed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.conversation.screen import KEPT, Screen, describe
+from lab.scenario.steps import Pattern
+
+
+def screen(text: str, *, ended: bool = False) -> Screen:
+    found = Screen()
+    found.feed(text.encode("utf-8", "surrogateescape"))
+    if ended:
+        found.feed(b"", last=True)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "rest"),
+    [
+        ("say hello you", {"text": "hello"}, " you"),
+        ("a.c abc", {"text": "a.c"}, " abc"),
+        ("ab\nabc\nd", {"line": "abc"}, "d"),
+        ("abc\r\nd", {"line": "abc"}, "d"),
+        ("\n\nx", {"line": ""}, "\nx"),
+        ("got 12 and 7\n", {"regex": r"\d+"}, " and 7\n"),
+        ("one\ntwo\nthree\n", {"regex": "^t.o$"}, "\nthree\n"),
+        ("x\nport 99 open\ny", {"glob": "port * open"}, "y"),
+        ("a[b]\n", {"glob": "a[[]b]"}, ""),
+    ],
+)
+def test_what_is_found_is_consumed_to_its_end(text: str, pattern: dict[str, Any], rest: str) -> None:
+    found = screen(text)
+    match = found.find(Pattern(**pattern))
+    assert match is not None
+    found.consume(match)
+    assert found.rest == rest
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("hell", {"text": "hello"}),
+        ("abc", {"line": "abc"}),
+        ("xabc\nabcx\n", {"line": "abc"}),
+        ("port 99 open\n", {"glob": "port ? open"}),
+        ("anything", {"end": True}),
+        ("three", {"regex": "two"}),
+    ],
+)
+def test_what_is_not_there_is_not_found(text: str, pattern: dict[str, Any]) -> None:
+    assert screen(text).find(Pattern(**pattern)) is None
+
+
+def test_the_last_line_needs_no_newline_where_the_output_has_ended() -> None:
+    assert screen("abc", ended=True).find(Pattern(line="abc")) is not None
+    assert screen("port 1", ended=True).find(Pattern(glob="port *")) is not None
+
+
+def test_the_end_consumes_what_is_left() -> None:
+    found = screen("left over", ended=True)
+    match = found.find(Pattern(end=True))
+    assert match is not None
+    assert found.consume(match) == "left over"
+
+
+def test_named_groups_are_handed_out() -> None:
+    match = screen("port 8080, none\n").find(Pattern(regex=r"port (?P<port>\d+)(?P<more>x)?,"))
+    assert match is not None
+    assert match.groups == {"port": "8080"}
+
+
+def test_a_match_that_reaches_the_end_may_grow() -> None:
+    open_match = screen("got 1").find(Pattern(regex=r"\d+"))
+    assert open_match is not None
+    assert open_match.open
+    closed = screen("got 1", ended=True).find(Pattern(regex=r"\d+"))
+    assert closed is not None
+    assert not closed.open
+
+
+def test_characters_are_whole_and_no_byte_is_lost() -> None:
+    found = Screen()
+    texts = [found.feed(bytes([byte])) for byte in "客😀é".encode()]
+    assert [text for text in texts if text] == ["客", "😀", "é"]
+    found.feed(b"\xe5\xae")
+    found.feed(b"", last=True)
+    assert found.rest.encode("utf-8", "surrogateescape") == "客😀é".encode() + b"\xe5\xae"
+
+
+def test_what_is_kept_is_bounded_and_what_was_pushed_out_is_counted() -> None:
+    found = Screen()
+    for _ in range(10):
+        found.feed(b"x" * KEPT)
+    assert len(found.rest) == KEPT
+    assert found.lost == 9 * KEPT
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ({"text": "a"}, "the text 'a'"),
+        ({"line": "客"}, "the line '客'"),
+        ({"regex": "a+"}, "a match of 'a+'"),
+        ({"glob": "a*"}, "a line like 'a*'"),
+        ({"end": True}, "the end of the output"),
+    ],
+)
+def test_patterns_in_words(pattern: dict[str, Any], words: str) -> None:
+    assert describe(Pattern(**pattern)) == words

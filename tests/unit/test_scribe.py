@@ -1,0 +1,63 @@
+"""The transcript as it is written down: in order, and within bounds."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from lab.conversation import scribe
+from lab.conversation.scribe import OUTPUT_LIMIT, Scribe
+from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, TranscriptEvent
+from lab.words import Outcome
+
+
+def writer() -> tuple[Scribe, list[TranscriptEvent]]:
+    told: list[TranscriptEvent] = []
+    return Scribe(count(1).__next__, told.append), told
+
+
+def test_events_are_kept_and_told_in_their_order() -> None:
+    pen, told = writer()
+    pen.started("a", "p", "1", "./p", 7)
+    pen.printed("a", "p", "hello")
+    pen.typed("a", "p", "2", "text", "hi\n")
+    pen.exited(99, "a", "p", 0)
+    pen.step_ended(StepEnded(100, 99, "2", "x.yaml:1:1", "a", "send 'hi'", Outcome.PASS))
+    pen.unplayed = "3"
+    assert [type(event) for event in told] == [Started, Output, Input, Exited, StepEnded]
+    assert [event.at for event in told] == [1, 2, 3, 99, 100]
+    assert pen.transcript().events == tuple(told)
+    assert pen.transcript().unplayed == "3"
+
+
+def test_an_empty_output_is_none() -> None:
+    pen, told = writer()
+    pen.printed("a", "p", "")
+    assert told == []
+
+
+def test_so_much_of_each_programs_output_is_kept() -> None:
+    pen, told = writer()
+    pen.printed("a", "p", "x" * (OUTPUT_LIMIT - 1))
+    pen.printed("a", "p", "yz")
+    pen.printed("a", "p", "more")
+    pen.printed("a", "q", "another program")
+    assert [event.text[-2:] for event in told if isinstance(event, Output)] == ["xx", "y", "am"]
+    assert [event for event in told if isinstance(event, Dropped)] == [Dropped(3, "a", "p", OUTPUT_LIMIT)]
+
+
+def test_exactly_as_much_as_is_kept_loses_nothing() -> None:
+    pen, told = writer()
+    pen.printed("a", "p", "x" * OUTPUT_LIMIT)
+    assert not any(isinstance(event, Dropped) for event in told)
+
+
+def test_output_for_which_there_is_no_event_left_is_told_as_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scribe, "EVENT_LIMIT", 3)
+    pen, told = writer()
+    for _ in range(10):
+        pen.printed("a", "p", "x")
+    pen.typed("a", "p", "1", "text", "too much")
+    pen.exited(50, "a", "p", 0)
+    assert [type(event) for event in told] == [Output, Output, Output, Dropped, Exited]

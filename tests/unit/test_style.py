@@ -1,0 +1,101 @@
+"""Lint, types, and the direction of dependencies: what a machine can hold us to."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import assets
+
+ROOMS = (
+    "errors", "words", "transcript", "capture", "sockets", "processes", "verdict",
+    "scenario", "schema", "reference", "variables", "load", "plan", "programs", "labels", "assets",
+    "engine", "images", "terminal", "sidecar", "build", "deploy", "labs", "conversation", "observe",
+    "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
+    "watch", "prepare", "run", "doctor", "cli",
+)  # fmt: skip
+"""The rooms of the package in the order the data walks: each may know only those before it."""
+
+MODULES = sorted(path for path in assets.PACKAGE.rglob("*.py") if path.parent != assets.PACKAGE / "agent")
+
+
+def _run(checkout: Path, *words: str) -> None:
+    done = subprocess.run([sys.executable, *words], cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_lint(checkout: Path) -> None:
+    _run(checkout, "-m", "ruff", "check")
+
+
+def test_layout(checkout: Path) -> None:
+    _run(checkout, "-m", "ruff", "format", "--check")
+
+
+def test_types(checkout: Path) -> None:
+    _run(checkout, "-m", "mypy")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(assets.PACKAGE)))
+def test_dependencies_point_one_way(path: Path) -> None:
+    room = _room(path)
+    if room in ("__init__", "__main__"):
+        return
+    for known in _rooms_imported(path):
+        assert known == room or ROOMS.index(known) < ROOMS.index(room), f"{room} may not know {known}"
+
+
+def test_the_agent_needs_nothing_but_the_standard_library() -> None:
+    for path in (assets.PACKAGE / "agent").glob("*.py"):
+        for name in _imported(path):
+            assert name.startswith(".") or name.partition(".")[0] in sys.stdlib_module_names, (
+                path.name,
+                name,
+            )
+
+
+@pytest.mark.parametrize(
+    ("deed", "heavy"),
+    [
+        ("import lab.cli", {"docker", "typer", "click", "pydantic", "yaml", "rich", "asyncio"}),
+        (
+            "import sys, lab.cli; sys.argv = ['lab', '--version']; lab.cli.main()",
+            {"docker", "typer", "pydantic"},
+        ),
+        (
+            "from lab.cli.guard import run; run(['--help'])",
+            {"docker", "pydantic", "yaml", "rich", "requests"},
+        ),
+    ],
+)
+def test_heavy_modules_are_imported_late(checkout: Path, deed: str, heavy: set[str]) -> None:
+    _run(
+        checkout,
+        "-c",
+        f"{deed}\nimport sys; loaded = {heavy!r} & set(sys.modules); assert not loaded, loaded",
+    )
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(assets.PACKAGE).parts[0].removesuffix(".py")
+
+
+def _rooms_imported(path: Path) -> set[str]:
+    """The rooms that a module imports from; the package's version belongs to none."""
+    names = (name.split(".") for name in _imported(path))
+    return {parts[1] for parts in names if parts[0] == "lab" and len(parts) > 1 and parts[1] != "__version__"}
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """What a module imports; ``from lab import x`` is ``lab.x``, relative names keep their dots."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from ([f"lab.{alias.name}" for alias in node.names] if module == "lab" else [module])

@@ -1,0 +1,156 @@
+"""Captures written down: a few readable lines become the bytes of a real capture file.
+
+::
+
+    0    client_a > server  S
+    0.1  server > client_a  S.
+    0.2  client_a > server  .
+    1    client_a > server  P. 5
+
+A line is a time in milliseconds, a sender, a receiver, flags as tcpdump writes them (``S`` SYN, ``F`` FIN,
+``R`` RST, ``P`` PSH, ``.`` ACK), the payload's length, and words: ``again`` repeats the sender's last
+segment, ``crossing`` acknowledges only what it did before, ``entered`` and ``left`` let the frame be seen at
+one port only, ``seq+N`` moves the number. A port may follow a host: ``client_a:40001``. Sequence
+numbers follow by themselves.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+HOSTS = {"server": "192.168.153.128", "client_a": "192.168.153.129", "client_b": "192.168.153.130"}
+PORTS = {"server": 2, "client_a": 3, "client_b": 4}
+"""The interfaces of the switch, and who is behind each."""
+
+EPOCH = 1_700_000_000_000_000_000
+ETHERNET, RAW, COOKED, COOKED2, LOOPBACK = 1, 101, 113, 276, 0
+BITS = {"F": 1, "S": 2, "R": 4, "P": 8, ".": 16}
+DELAY = 10_000
+"""ns from where a frame enters the switch to where it leaves."""
+
+
+@dataclass
+class _Speaker:
+    """What one end of a connection has sent and acknowledges."""
+
+    next: int
+    begin: int = 0
+    acknowledges: int = 0
+    last: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class Script:
+    """Turns lines into frames; ``isn`` sets a host's first sequence number."""
+
+    hosts: Mapping[str, str] = field(default_factory=lambda: HOSTS)
+    isn: Mapping[str, int] = field(default_factory=dict)
+    _ends: dict[tuple[str, str], _Speaker] = field(default_factory=dict)
+
+    def frames(self, text: str) -> Iterator[tuple[int, str, str, bytes, set[str]]]:
+        """Time, sender, receiver, IP packet and words of each line."""
+        for line in filter(None, map(str.strip, text.splitlines())):
+            time, source, _, target, flags, *rest = line.split()
+            length = int(rest.pop(0)) if rest and rest[0].isdigit() else 0
+            source, target = _with_port(source), _with_port(target)
+            packet = self._packet(source, target, flags, length, set(rest))
+            at = EPOCH + round(float(time) * 1_000_000)
+            yield at, source.partition(":")[0], target.partition(":")[0], packet, set(rest)
+
+    def _end(self, source: str, target: str) -> _Speaker:
+        first = self.isn.get(source.partition(":")[0], 1000 * (len(self._ends) + 1))
+        return self._ends.setdefault((source, target), _Speaker(first))
+
+    def _packet(self, source: str, target: str, flags: str, length: int, words: set[str]) -> bytes:
+        bits = sum(BITS[letter] for letter in flags)
+        me, peer = self._end(source, target), self._end(target, source)
+        if bits & BITS["S"] and "again" not in words:
+            me.begin = me.next
+        seq, length = me.last if "again" in words else (me.next, length)
+        seq += sum(int(word[3:]) for word in words if word.startswith("seq"))
+        if "crossing" not in words:
+            me.acknowledges = peer.next
+        if "again" not in words and not bits & BITS["R"]:
+            me.last = (seq, length)
+            me.next = seq + length + bool(bits & BITS["S"]) + bool(bits & BITS["F"])
+        ack = me.acknowledges if bits & BITS["."] else 0
+        ports = int(source.partition(":")[2]), int(target.partition(":")[2])
+        segment = tcp(ports, seq, ack, bits, b"x" * length)
+        return ip(self.hosts[source.partition(":")[0]], self.hosts[target.partition(":")[0]], segment)
+
+
+def _with_port(end: str) -> str:
+    return end if ":" in end else f"{end}:{19999 if end == 'server' else 40000}"
+
+
+def tcp(
+    ports: tuple[int, int], seq: int, ack: int, flags: int, payload: bytes = b"", *, options: bytes = b""
+) -> bytes:
+    """A TCP segment; its checksum is a number that no two different segments are likely to share."""
+    offset = (20 + len(options)) // 4 << 4
+    mark = (seq ^ ack ^ flags ^ len(payload)) & 0xFFFF
+    head = struct.pack("!HHIIBBHHH", *ports, seq % 2**32, ack % 2**32, offset, flags, 64240, mark, 0)
+    return head + options + payload
+
+
+def ip(source: str, target: str, payload: bytes, *, options: bytes = b"", fragment: int = 0x4000) -> bytes:
+    """An IPv4 or IPv6 packet that holds TCP."""
+    if ":" in source:
+        ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target)
+        return struct.pack("!IHBB", 6 << 28, len(payload), 6, 64) + ends + payload
+    size = 20 + len(options)
+    ends = socket.inet_aton(source) + socket.inet_aton(target)
+    first = 0x40 | size // 4
+    return (
+        struct.pack("!BBHHHBBH", first, 0, size + len(payload), 0, fragment, 64, 6, 0)
+        + ends
+        + options
+        + payload
+    )
+
+
+def framed(packet: bytes, link: int = COOKED2, interface: int = 0, *, leaving: bool = False) -> bytes:
+    """A packet in a link layer's frame."""
+    kind = 0x86DD if packet[0] >> 4 == 6 else 0x0800
+    heads = {
+        ETHERNET: b"\x02" * 12 + struct.pack("!H", kind),
+        RAW: b"",
+        COOKED: struct.pack("!HHH8sH", 4 * leaving, 1, 6, b"", kind),
+        COOKED2: struct.pack("!HHIHBB8s", kind, 0, interface, 1, 4 if leaving else 3, 6, b""),
+        LOOPBACK: struct.pack("<I", 2 if kind == 0x0800 else 10),
+    }
+    return heads[link] + packet
+
+
+def pcap(
+    frames: list[tuple[int, bytes]], link: int = COOKED2, *, order: str = "<", nano: bool = True
+) -> bytes:
+    """A capture file of frames, each with its time in ns."""
+    magic, unit = (0xA1B23C4D, 1) if nano else (0xA1B2C3D4, 1000)
+    data = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, link)
+    for time, frame in frames:
+        seconds, rest = divmod(time, 1_000_000_000)
+        data += struct.pack(order + "IIII", seconds, rest // unit, len(frame), len(frame)) + frame
+    return data
+
+
+def switch(text: str, *, isn: Mapping[str, int] | None = None) -> bytes:
+    """The switch's capture: every frame where it enters and, a moment later, where it leaves."""
+    frames = []
+    for time, source, target, packet, words in Script(isn=isn or {}).frames(text):
+        if "left" not in words:
+            frames.append((time, framed(packet, interface=PORTS[source])))
+        if "entered" not in words:
+            frames.append((time + DELAY, framed(packet, interface=PORTS[target], leaving=True)))
+    return pcap(sorted(frames, key=lambda frame: frame[0]))
+
+
+def single(
+    text: str, link: int = ETHERNET, *, hosts: Mapping[str, str] = HOSTS, isn: Mapping[str, int] | None = None
+) -> bytes:
+    """A capture at one place: every frame once."""
+    frames = [(time, framed(packet, link)) for time, _, _, packet, _ in Script(hosts, isn or {}).frames(text)]
+    return pcap(frames, link)
