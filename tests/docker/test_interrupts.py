@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -118,12 +119,87 @@ def test_more_signals_do_not_cut_the_clean_up_short(stage: Stage) -> None:
     assert _left(stage) == []
 
 
+class _Wire:
+    """A stand-in for the engine's socket that hands everything on, until it is cut."""
+
+    def __init__(self, here: Path, engine: str) -> None:
+        self._engine = engine
+        self._door = socket.socket(socket.AF_UNIX)
+        self._clients: list[socket.socket] = []
+        self._ends = [self._door]
+        self._threads: list[threading.Thread] = []
+        self._door.bind(str(here))
+        self._door.listen(64)
+        self._usher = threading.Thread(target=self._serve, daemon=True)
+        self._usher.start()
+
+    def cut(self) -> None:
+        """Whoever listens hears nothing more, whoever asks is refused."""
+        for end in [self._door, *self._clients]:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def settle(self) -> None:
+        """Cut it, and wait until the engine is done with all that it had been asked for.
+
+        A container whose client has gone is made all the same, be it seconds later: only then can it be
+        seen, and removed.
+        """
+        self.cut()
+        for thread in chain([self._usher], self._threads):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        for end in self._ends:
+            end.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._door.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._engine)
+                self._clients.append(client)
+                self._ends += [client, server]
+                self._threads += [_hand_on(client, server), _hand_on(server, client)]
+
+
+def _hand_on(source: socket.socket, sink: socket.socket) -> threading.Thread:
+    """Hand on what a source sends until it ends; a sink that takes no more keeps nothing back."""
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                with contextlib.suppress(OSError):
+                    sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def wire(stage: Stage) -> Iterator[tuple[_Wire, str]]:
+    """A way to the engine that can be cut, and its address."""
+    if not stage.engine.address.startswith(("unix://", "http+docker://")):
+        pytest.skip("the engine is not behind a socket of this machine")
+    here = stage.folder / "s"
+    found = _Wire(here, stage.engine.address.removeprefix("unix://"))
+    yield found, f"unix://{here}"
+    found.settle()
+
+
 @pytest.mark.parametrize("moment", ["in the conversation", "while it is wired", "when a container starts"])
-def test_after_kill_nothing_runs_on_and_wipe_removes_the_rest(stage: Stage, moment: str) -> None:
-    with stage.popen("run", "-v", _lay(stage, moment)) as lab:
+def test_after_kill_nothing_runs_on_and_wipe_removes_the_rest(
+    stage: Stage, wire: tuple[_Wire, str], moment: str
+) -> None:
+    connection, address = wire
+    with stage.popen("run", "-v", _lay(stage, moment), DOCKER_HOST=address) as lab:
         _reach(lab, moment)
         lab.kill()
         lab.communicate(timeout=PATIENCE)
+    connection.settle()
     if moment == "in the conversation":
         _wait_until(lambda: _left(stage) == [])
     _wipe(stage)
@@ -162,56 +238,6 @@ def test_an_exception_leaves_nothing(stage: Stage) -> None:
     assert _left(stage) == []
 
 
-# The engine goes away
-
-
-class _Wire:
-    """A stand-in for the engine's socket that hands everything on, until it is cut."""
-
-    def __init__(self, here: Path, engine: str) -> None:
-        self._engine = engine
-        self._ends: list[socket.socket] = []
-        self._door = socket.socket(socket.AF_UNIX)
-        self._door.bind(str(here))
-        self._door.listen(64)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def cut(self) -> None:
-        """Whoever listens hears nothing more, whoever asks is refused."""
-        for end in [self._door, *self._ends]:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                here, _ = self._door.accept()
-                there = socket.socket(socket.AF_UNIX)
-                self._ends += [here, there]
-                there.connect(self._engine)
-                for ends in ((here, there), (there, here)):
-                    threading.Thread(target=_hand_on, args=ends, daemon=True).start()
-
-
-def _hand_on(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-
-
-@pytest.fixture
-def wire(stage: Stage) -> Iterator[tuple[_Wire, str]]:
-    """A way to the engine that can be cut, and its address."""
-    if not stage.engine.address.startswith(("unix://", "http+docker://")):
-        pytest.skip("the engine is not behind a socket of this machine")
-    here = stage.folder / "s"
-    found = _Wire(here, stage.engine.address.removeprefix("unix://"))
-    yield found, f"unix://{here}"
-    found.cut()
-
-
 @pytest.mark.parametrize(
     "moment",
     [
@@ -237,6 +263,8 @@ def test_an_engine_that_goes_away_is_told_and_leaves_nothing(
     assert "Traceback" not in rest
     assert "exception was never retrieved" not in rest
     assert time.monotonic() - began < 5
+    connection.settle()
     if moment != "while it builds":
         _wait_until(lambda: not [one for one in _left(stage) if "created" not in one])
     _wipe(stage)
+    assert _left(stage) == []
