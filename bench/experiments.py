@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 import scenes
-from measure import Samples, process, seconds
+from measure import Samples, installed, process, seconds
 
 from lab import judge as judging
 from lab import record
@@ -111,13 +111,13 @@ def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str = "F") -> 
         description = _caged(engine, hosts[0], run)
         began = time.perf_counter()
         done = subprocess.run(
-            words, input=json.dumps(description), capture_output=True, text=True, check=True
+            words, input=json.dumps(description), capture_output=True, text=True, check=True, env=installed()
         )
-        samples.add(f"{name} process", time.perf_counter() - began)
+        samples.add(name, time.perf_counter() - began)
     up, down = json.loads(done.stdout)
     samples.add(f"{name} up", up)
     samples.add(f"{name} down", down)
-    samples.add(name, up + down)
+    samples.add(f"{name} up and down", up + down)
 
 
 def _caged(engine: Engine, host: PlannedHost, run: Labels) -> dict[str, Any]:

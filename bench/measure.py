@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -34,11 +35,17 @@ class Ended:
     cpu: float
 
 
+def installed() -> dict[str, str]:
+    """The environment of a measured process: its modules are compiled once, as those of a package are."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def process(argv: Sequence[str], *, expected: int = 0) -> Ended:
     """Run a process to its end, its output thrown away. RuntimeError if it ends otherwise than expected."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", _LAUNCHER, *argv],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True,
+        env=installed(),
     )  # fmt: skip
     seconds, status, peak, cpu = json.loads(done.stderr.splitlines()[-1])
     if status != expected:
