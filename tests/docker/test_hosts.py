@@ -29,6 +29,7 @@ steps:
 - a: {wait: {exited: true}}
 - b: {send: still here}
 - b: {expect: still here}
+- b: {quiet: 2s}    # until the host has ended, a moment after its first process was killed
 - a: {start: q}
 checks:
 - {exit: {host: a, program: p, signal: SIGKILL}, name: p}
@@ -39,7 +40,7 @@ checks:
 def test_a_host_that_kills_itself_is_the_programs_fault_and_no_one_elses(stage: Stage) -> None:
     finished = stage.play(SCENARIO, {"p.py": KILLER})
     step = broken(finished)
-    assert (step.step, step.expected, step.observed) == ("7", "host a is up", "all in it was killed")
+    assert (step.step, step.expected, step.observed) == ("8", "host a is up", "all in it was killed")
     assert results(finished)["p"].outcome is Outcome.PASS
     assert results(finished)["q"].outcome is Outcome.PASS
 
