@@ -1,11 +1,10 @@
-"""The command as a process: its speed, its streams, and screens of every kind."""
+"""The command as a process: its streams, and screens of every kind."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 RECORD = CHECKOUT / "tests" / "golden" / "runs" / "unfriendly"
-QUICK = 0.15
-"""Seconds that ``lab --help`` and ``lab --version`` may take."""
 
 
 def _lab(
@@ -29,16 +26,6 @@ def _lab(
         stderr=subprocess.PIPE,
         check=False,
     )
-
-
-@pytest.mark.parametrize("word", ["--version", "--help"])
-def test_quick(word: str) -> None:
-    def seconds() -> float:
-        began = time.perf_counter()
-        assert _lab(word).returncode == 0
-        return time.perf_counter() - began
-
-    assert min(seconds() for _ in range(5)) < QUICK
 
 
 def test_a_record_is_judged_where_the_engines_library_is_not_installed() -> None:

@@ -97,7 +97,7 @@ def test_an_interrupted_build_is_abandoned(engine: Engine, prefix: str, dockerfi
 
     with pytest.raises(KeyboardInterrupt):
         images.ensure(engine, [f"{prefix}/host"], interrupt)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 55
     _until(lambda: _containers(engine) <= before)
 
 
@@ -123,7 +123,7 @@ def test_an_image_that_nobody_has_is_refused_soon(engine: Engine) -> None:
     began = time.monotonic()
     with pytest.raises(EngineError, match="registry"):
         images.ensure(engine, ["registry.invalid/nobody/none:1"], print)
-    assert time.monotonic() - began < engine_images.REGISTRY_TIMEOUT + 5
+    assert time.monotonic() - began < engine_images.REGISTRY_TIMEOUT + 30
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a base image")

@@ -358,20 +358,9 @@ def test_damaged_bytes_give_a_scenario_or_an_error(seed: int, tmp_path: Path) ->
     ],
 )
 def test_hostile_files_are_refused_soon(text: str, tmp_path: Path) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert isinstance(verdict_on(written(tmp_path, text)), LabError)
-    assert time.monotonic() - began < 10
-
-
-def test_loading_is_quick(tmp_path: Path) -> None:
-    """Around 2 ms on the reference machine; the bound leaves room for busy ones."""
-    file = written(tmp_path, BASE)
-    times = []
-    for _ in range(10):
-        began = time.perf_counter()
-        load(file)
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.015
+    assert time.process_time() - began < 10
 
 
 def test_places_read_as_editors_take_them() -> None:
