@@ -1,12 +1,13 @@
 """The capture reader against tshark: `python bench/captures.py [--packets N] [--out FILE]`, tshark installed.
 
-Both read the same files as whole processes: few long connections, many short ones, and a flood of SYNs that
-nobody answers, which is about memory.
+Both read the same files as whole processes: few long connections, ordinary ones of about a hundred packets,
+many short ones, and a flood of SYNs that nobody answers.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import shutil
 import socket
 import struct
@@ -24,6 +25,13 @@ SYN, ACK, PSH, FIN = 2, 16, 8, 1
 FIELDS = ("frame.number", "tcp.stream", "tcp.flags", "tcp.seq", "tcp.ack", "tcp.len")
 _LONG = 10
 """Long connections side by side."""
+
+_ORDINARY = 200
+"""Ordinary connections that are open at once."""
+
+_SEGMENT = 1448
+_LOST = 0.002
+"""How often a segment of an answer is sent again: a packet in a thousand, as on a good line."""
 
 _PAYLOAD = b"x" * 100
 _ROUNDS = 3
@@ -79,6 +87,38 @@ def long(packets: int) -> Iterator[bytes]:
         yield from (ends.client(PSH | ACK, _PAYLOAD), ends.server(ACK))
 
 
+def ordinary(packets: int) -> Iterator[bytes]:
+    """Connections of about a hundred packets, many at once: questions, answers of some segments, a close."""
+    chance = random.Random(1)  # noqa: S311 - the same capture each time
+    talks = [_talk(number, chance) for number in range(1, _ORDINARY + 1)]
+    number, made = _ORDINARY, 0
+    while made < packets:
+        turn = chance.randrange(_ORDINARY)
+        frame = next(talks[turn], None)
+        if frame is None:
+            number += 1
+            talks[turn] = _talk(number, chance)
+        else:
+            made += 1
+            yield frame
+
+
+def _talk(number: int, chance: random.Random) -> Iterator[bytes]:
+    """One of them: every other segment of an answer is acknowledged by itself, and a few are sent again."""
+    ends = Ends.of(number)
+    yield from (ends.client(SYN), ends.server(SYN | ACK), ends.client(ACK))
+    for _ in range(chance.randrange(8, 17)):
+        yield ends.client(PSH | ACK, b"x" * chance.randrange(50, 500))
+        for place in range(chance.randrange(1, 8)):
+            yield (last := ends.server(ACK, b"x" * chance.choice([_SEGMENT, chance.randrange(1, _SEGMENT)])))
+            if chance.random() < _LOST:
+                yield last
+            if place % 2:
+                yield ends.client(ACK)
+        yield ends.client(ACK)
+    yield from (ends.client(FIN | ACK), ends.server(FIN | ACK), ends.client(ACK))
+
+
 def short(packets: int) -> Iterator[bytes]:
     """Many connections: handshake, a question, an answer, an orderly close."""
     for number in range(1, packets // 9 + 1):
@@ -127,11 +167,9 @@ def _line(name: str, who: str, packets: int, ended: Sequence[Ended]) -> str:
 def _report(packets: int, folder: Path) -> Iterator[str]:
     yield from (f"{what:<14} {value}" for what, value in machine.itself())
     path = folder / "capture.pcap"
-    for name, made in (("few, long", long), ("many, short", short)):
+    for name, made in (("few, long", long), ("ordinary", ordinary), ("many, short", short), ("flood", flood)):
         _write(path, made(packets))
         yield from _compared(name, path, packets)
-    _write(path, flood(packets))
-    yield _line("flood", "lab analyze", packets, [process(_own(path))])
 
 
 def main() -> None:

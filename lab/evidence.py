@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from lab.capture import CaptureFile, Interface
-from lab.errors import EvidenceError
+from lab.capture import CaptureFile, HeldSegment, Interface
 from lab.flows import MOST_CONNECTIONS, Connection, Flows, Vantage
-from lab.packets import Reader
+from lab.packets import RST, Reader, Segment, opened
 from lab.processes import ProcessSample
 from lab.scenario import Scenario
 from lab.sockets import Sampling, SocketSample
 from lab.transcript import Transcript
+
+_MOST_RESETS = 100_000
+"""RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class RunInfo:
     """The texts that ``${...}`` stood for: nonce and captured groups."""
     trouble: str = ""
     """What cut the observation short, in words; empty when nothing did."""
+    held: tuple[HeldSegment, ...] = ()
+    """What the script kept back at the switch."""
 
     def hosts_by_address(self) -> Mapping[str, str]:
         """Which host has an address; addresses in their shortest form."""
@@ -63,6 +67,14 @@ class Evidence:
     samples: tuple[SocketSample, ...]
     unsound: tuple[str, ...] = ()
     processes: tuple[ProcessSample, ...] = ()
+    resets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """When each host sent an RST (ns), repeated ones too, as its own ports and loopback saw it."""
+
+    @property
+    def origin(self) -> int:
+        """From when on a run is told (ns): its first SYN, its beginning if there was none."""
+        syns = (connection.client.syn.first for connection in self.connections if connection.client.syn)
+        return min((syn.time for syn in syns if syn), default=self.info.began)
 
 
 def gather(
@@ -80,34 +92,48 @@ def gather(
     """
     connections: list[Connection] = []
     unsound: list[str] = []
+    resets: dict[str, list[int]] = {}
     for capture in info.captures:
-        found, damage = _read(folder / capture.path, capture, info)
+        found, damage = _read(folder / capture.path, capture, info, resets)
         connections += found
         unsound += (f"{capture.path}: {sentence}" for sentence in damage)
     connections.sort(
         key=lambda connection: (connection.began.time, connection.capture, connection.began.frame)
     )
-    return Evidence(scenario, info, transcript, tuple(connections), samples, tuple(unsound), processes)
+    sent = {host: tuple(sorted(times)) for host, times in resets.items()}
+    return Evidence(
+        scenario, info, transcript, tuple(connections), samples, tuple(unsound), processes, resets=sent
+    )
 
 
-def _read(path: Path, capture: CaptureFile, info: RunInfo) -> tuple[tuple[Connection, ...], tuple[str, ...]]:
+def _read(
+    path: Path, capture: CaptureFile, info: RunInfo, resets: dict[str, list[int]]
+) -> tuple[tuple[Connection, ...], tuple[str, ...]]:
     let_go = 0
 
-    def count(_: Connection) -> None:
+    def count(_: object) -> None:
         nonlocal let_go
         let_go += 1
 
-    flows = Flows(_vantage(capture, info), capture.path, most=MOST_CONNECTIONS, retire=count)
-    try:
-        with path.open("rb") as stream:
-            reader = Reader(stream)
-            for segment in reader:
-                flows.add(segment)
-    except OSError as error:
-        what = f"the capture cannot be read: {error.strerror}"
-        raise EvidenceError("capture-unreadable", what, where=str(path)) from error
+    vantage = _vantage(capture, info)
+    flows = Flows(vantage, capture.path, most=MOST_CONNECTIONS, retire=count)
+    with opened(path) as stream:
+        reader = Reader(stream)
+        for segment in reader:
+            flows.add(segment)
+            if segment.flags & RST:
+                _note(segment, vantage, resets)
     flood = (f"{let_go} connections more than {MOST_CONNECTIONS} are not kept",) if let_go else ()
     return flows.connections(), (*reader.unsound, *flood)
+
+
+def _note(reset: Segment, vantage: Vantage, resets: dict[str, list[int]]) -> None:
+    """Take down an RST that was seen at its sender's own port or loopback."""
+    own = vantage.alone or reset.interface in vantage.ports_of(reset.flow.source)
+    if own and not reset.leaving:
+        times = resets.setdefault(vantage.host_of(reset.flow.source), [])
+        if len(times) < _MOST_RESETS:
+            times.append(reset.time)
 
 
 def _vantage(capture: CaptureFile, info: RunInfo) -> Vantage:

@@ -21,9 +21,8 @@ from typing import BinaryIO, NamedTuple
 
 from lab import __version__
 from lab.capture import Interface
-from lab.errors import EvidenceError
 from lab.evidence import Evidence
-from lab.packets.files import records
+from lab.packets.files import opened, records
 from lab.packets.link import network
 from lab.packets.problems import Damage, Problems
 from lab.report.escape import escape
@@ -143,14 +142,10 @@ def _device(interface: Interface, evidence: Evidence) -> _Place:
 
 
 def _frames(path: Path, places: _Places, problems: Problems) -> Iterator[_Frame]:
-    try:
-        with path.open("rb") as stream:
-            for time, link, data, start, end, wire, _ in records(stream, problems):
-                frame = data[start:end]
-                yield _Frame(time, places.of(path.name, link, frame), link, frame, max(wire, len(frame)))
-    except OSError as error:
-        what = f"the capture cannot be read: {error.strerror}"
-        raise EvidenceError("capture-unreadable", what, where=str(path)) from error
+    with opened(path) as stream:
+        for time, link, data, start, end, wire, _ in records(stream, problems):
+            frame = data[start:end]
+            yield _Frame(time, places.of(path.name, link, frame), link, frame, max(wire, len(frame)))
 
 
 def _in_order(frames: Iterable[_Frame]) -> Iterator[_Frame]:

@@ -26,8 +26,7 @@ class Teller:
     """Tells moments of one run."""
 
     def __init__(self, evidence: Evidence) -> None:
-        syns = (c.client.syn.first for c in evidence.connections if c.client.syn)
-        self._origin = min((syn.time for syn in syns if syn), default=evidence.info.began)
+        self._origin = evidence.origin
         self._main = next((capture.path for capture in evidence.info.captures if not capture.host), "")
 
     def when(self, time: int) -> str:

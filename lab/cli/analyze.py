@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.cli.screen import Screen
-from lab.errors import EvidenceError, ExitCode
+from lab.errors import ExitCode
 from lab.report.style import Ink, Style
 
 if TYPE_CHECKING:
@@ -26,21 +25,19 @@ _INDENT = 14
 def analyze(file: Path, screen: Screen) -> ExitCode:
     """Tell the connections of a capture; what of it cannot be read is a warning."""
     from lab.analyze import analyze as analysis_of
-    from lab.analyze import as_data
+    from lab.analyze import as_json
+    from lab.packets import opened
 
     # What is read makes no circles: looking for some among millions of objects takes half of the time.
     gc.disable()
     try:
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             analysis = analysis_of(stream)
-    except OSError as error:
-        what = f"the capture cannot be read: {error.strerror}"
-        raise EvidenceError("capture-unreadable", what, where=str(file)) from error
     finally:
         gc.enable()
     screen.show(_lines(analysis, screen.style))
     if screen.json:  # on one line: there may be thousands of connections
-        screen.line(json.dumps({"file": str(file), **as_data(analysis)}))
+        screen.line(as_json(analysis, file=str(file)))
     for sentence in analysis.unsound:
         screen.warn(sentence)
     return ExitCode.PASSED

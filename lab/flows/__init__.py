@@ -3,14 +3,14 @@
 ::
 
     flows = Flows(vantage)
-    for segment in reader: flows.add(segment)
+    for batch in reader.batches(): flows.take(batch)
     flows.connections()      # at any time; memory grows with connections, not with segments
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lab.flows.facts import (
     CloseKind,
@@ -18,6 +18,7 @@ from lab.flows.facts import (
     Fin,
     Handshake,
     Moment,
+    Outcome,
     Resent,
     Reset,
     ResetCause,
@@ -26,13 +27,16 @@ from lab.flows.facts import (
     Sighting,
     StateChange,
 )
-from lab.flows.tracker import OneView, Tracker, TwoViews
+from lab.flows.shape import Said, Shape, Shapes
+from lab.flows.talk import Talk
+from lab.flows.tracker import way_from_client
 from lab.flows.vantage import Vantage
-from lab.packets.segment import ACK, SYN, FourTuple, Segment
+from lab.packets.segment import ACK, FLAGS, FRAME, SYN, WAY, Bare
 
 __all__ = [
-    "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Handshake", "Moment", "Resent", "Reset",
-    "ResetCause", "Retransmissions", "Side", "Sighting", "StateChange", "Vantage",
+    "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Handshake", "Moment", "Outcome", "Resent",
+    "Reset", "ResetCause", "Retransmissions", "Said", "Shape", "Shapes", "Side",
+    "Sighting", "StateChange", "Talk", "Vantage", "way_from_client",
 ]  # fmt: skip
 
 
@@ -43,11 +47,17 @@ _CHANCES = 16
 """Connections in a row that are kept because they are open, before one goes all the same."""
 
 
+_MOST_HELD = 1024
+"""Segments that are held back before the connections take them in: as many as are still in a processor's
+cache, and as many more as there are connections that will not take theirs in yet."""
+
+
 class Flows:
     """The connections of one capture, as they grow.
 
-    At most ``most`` are kept, if that is not 0: for each more, the oldest that is not open is given to
-    ``retire`` and forgotten. A capture of a flood takes no more memory than one of so many connections.
+    At most ``most`` are kept, if that is not 0: for each more, the oldest that is not open is forgotten, and
+    ``retire`` is told how it began and ended. A capture of a flood takes no more memory than one of so many
+    connections.
     """
 
     def __init__(
@@ -56,46 +66,74 @@ class Flows:
         capture: str = "",
         *,
         most: int = 0,
-        retire: Callable[[Connection], None] | None = None,
+        retire: Callable[[Outcome], None] | None = None,
     ) -> None:
         self._vantage = vantage
         self._capture = capture
         self._most = most
         self._retire = retire
-        self._trackers: deque[Tracker] = deque()
-        self._ways: dict[FourTuple, OneView | TwoViews] = {}
+        self._talks: deque[Talk] = deque()
+        self._ways: dict[bytes, Talk] = {}
+        self._waiting: list[Talk] = []
+        """Those that have segments which they did not take in."""
+        self._held, self._most_held = 0, _MOST_HELD
+        self.shapes = Shapes()
 
-    def add(self, segment: Segment) -> None:
+    def add(self, segment: Bare) -> None:
         """Take in one frame."""
-        way = self._ways.get(segment.flow)
-        if way is None or (segment.flags & (SYN | ACK) == SYN and not way.tracker.continues_with(segment)):
-            way = self._open(segment)
-        way.see(segment)
+        self.take((segment,))
+
+    def take(self, segments: Sequence[Bare]) -> None:
+        """Take in frames, in order."""
+        talk_of = self._ways.get
+        for bare in segments:
+            talk = talk_of(bare[WAY])
+            if talk is None or (bare[FLAGS] & (SYN | ACK) == SYN and not talk.continues_with(bare)):
+                self._open(bare)
+                continue
+            held = talk.segments
+            if not held:
+                self._waiting.append(talk)
+            held.append(bare)
+        self._held += len(segments)
+        if self._held > self._most_held:
+            self._tidy()
 
     def connections(self) -> tuple[Connection, ...]:
         """What is known so far, in the order of their first frames."""
-        trackers = sorted(self._trackers, key=lambda tracker: tracker.began.frame)
-        found = (tracker.connection(self._capture) for tracker in trackers)
+        found = (talk.connection(self._capture) for talk in self.talks())
         return tuple(connection for connection in found if connection is not None)
 
-    def _open(self, segment: Segment) -> OneView | TwoViews:
-        if self._most and len(self._trackers) >= self._most:
+    def talks(self) -> list[Talk]:
+        """The same connections, each to be asked for what is wanted of it."""
+        return sorted(self._talks, key=lambda talk: talk.first[FRAME])
+
+    def _tidy(self) -> None:
+        for talk in self._waiting:
+            if len(talk.segments) > talk.room:
+                talk.digest()
+        self._waiting = [talk for talk in self._waiting if talk.segments]
+        self._held, self._most_held = 0, _MOST_HELD + len(self._waiting)
+
+    def _open(self, first: Bare) -> None:
+        if self._most and len(self._talks) >= self._most:
             self._make_room()
-        tracker = Tracker(segment, self._vantage)
-        self._trackers.append(tracker)
-        self._ways[tracker.flow], self._ways[tracker.flow.reverse] = tracker.ways
-        return self._ways[segment.flow]
+        talk = Talk(first, self._vantage)
+        self._talks.append(talk)
+        self._waiting.append(talk)
+        self._ways[first[WAY]] = self._ways[talk.back] = talk
 
     def _make_room(self) -> None:
-        for _ in range(_CHANCES):
-            if not self._trackers[0].open:
-                break
-            self._trackers.rotate(-1)
-        tracker = self._trackers.popleft()
-        for flow, way in zip((tracker.flow, tracker.flow.reverse), tracker.ways, strict=True):
-            if self._ways.get(flow) is way:
-                del self._ways[flow]
-        connection = tracker.connection(self._capture)
-        tracker.forget()
-        if connection is not None and self._retire is not None:
-            self._retire(connection)
+        talks, chances = self._talks, _CHANCES
+        standing = talks[0].standing(self.shapes)
+        while standing.open and chances:
+            chances -= 1
+            talks.rotate(-1)
+            standing = talks[0].standing(self.shapes)
+        talk = talks.popleft()
+        for way in (talk.first[WAY], talk.back):
+            if self._ways.get(way) is talk:
+                del self._ways[way]
+        if self._retire is not None and (outcome := standing.outcome):
+            self._retire(outcome)
+        talk.segments.clear()

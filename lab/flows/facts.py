@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from lab.packets.segment import Segment
 from lab.words import TcpState
 
 Handshake = Literal["complete", "simultaneous", "refused", "no_reply", "half_open", "unknown"]
@@ -23,6 +24,18 @@ class Moment(NamedTuple):
 
     frame: int
     time: int
+
+
+def moment_of(segment: Segment) -> Moment:
+    """The frame that a segment was seen in: its first two fields."""
+    return tuple.__new__(Moment, segment[:2])
+
+
+class Outcome(NamedTuple):
+    """How a connection began and ended, where nothing else is told of it."""
+
+    handshake: Handshake
+    close: CloseKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +63,11 @@ class Fin(Sighting):
 
 @dataclass(frozen=True, slots=True)
 class Reset(Sighting):
-    """The first RST of a side, and whether it had sent its FIN before and received the peer's.
-
-    ``heard`` is the last segment with data that had reached it before.
-    """
+    """The first RST of a side, and whether it had sent its FIN before and received the peer's."""
 
     cause: ResetCause = "unknown"
     after_own_fin: bool = False
     after_peer_fin: bool = False
-    heard: Moment | None = None
 
 
 class StateChange(NamedTuple):
@@ -89,8 +98,9 @@ class Side:
 
     ``syn`` is its SYN or SYN-ACK, ``ack`` its first segment without SYN that acknowledges.
     ``bytes`` is the payload it sent, each byte once; ``exact`` says that its SYN and FIN frame that number
-    (sequence numbers then prove it, whatever the capture lacks). ``late`` is its first new data after
-    the peer's FIN had been acknowledged by it, and ``late_acked`` whether the peer acknowledged that.
+    (sequence numbers then prove it, whatever the capture lacks). ``heard`` is the last segment with data that
+    reached it. ``late`` is its first new data after the peer's FIN had been acknowledged by it, and
+    ``late_acked`` whether the peer acknowledged that.
     ``resent`` are the first few of the ``retransmissions``. ``reordered`` counts segments that came
     shortly after what was sent after them. ``isn`` is its SYN's sequence number, if that was seen.
     ``history`` replays its states from its own port's frames. ``gaps`` counts the places where those frames
@@ -107,6 +117,7 @@ class Side:
     ack: Sighting | None
     fin: Fin | None
     reset: Reset | None
+    heard: Moment | None
     late: Moment | None
     late_acked: bool
     retransmissions: Retransmissions

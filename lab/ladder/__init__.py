@@ -27,7 +27,7 @@ def as_text(rows: Iterable[Row], evidence: Evidence, style: Style) -> Iterator[s
     """The ladder in lines that fit the style's width; times are milliseconds from the first SYN."""
     hosts = [(host, _address(evidence, host)) for host in _columns(evidence)]
     span = (evidence.info.began, evidence.info.ended)
-    ladder = Ladder(hosts, _origin(evidence), span, len(evidence.connections), style)
+    ladder = Ladder(hosts, evidence.origin, span, len(evidence.connections), style)
     return ladder.lines(rows)
 
 
@@ -45,9 +45,3 @@ def _columns(evidence: Evidence) -> list[str]:
 def _address(evidence: Evidence, host: str) -> str:
     networks = evidence.info.addresses.get(host, {})
     return next((address for addresses in networks.values() for address in addresses), "")
-
-
-def _origin(evidence: Evidence) -> int:
-    """The time of the first SYN, that of the beginning without one."""
-    syns = (connection.client.syn.first for connection in evidence.connections if connection.client.syn)
-    return min((syn.time for syn in syns if syn), default=evidence.info.began)

@@ -36,6 +36,8 @@ def _with_fate(text: str, packet: Packet) -> str:
     """The text with what happened to the packet."""
     if packet.mark:
         text = f"{packet.mark}: {text}"
+    if packet.held:
+        return f"{text} {packet.held}"
     if packet.fate != "arrived":
         text += " lost" if packet.fate == "lost" else " not seen to arrive"
     if packet.delay >= _SLOW:

@@ -14,14 +14,17 @@ rows are held back until the caller says that they have waited long enough. Memo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import count
 
+from lab.capture import HeldSegment
 from lab.flows import Connection, Flows, Vantage
 from lab.ladder.crossings import Atlas, Crossing, Pairing
 from lab.ladder.folding import folded
+from lab.ladder.held import Holds
 from lab.ladder.rows import Entered, Opened, Packet, Row
 from lab.ladder.said import rows_of
-from lab.ladder.story import entered, joined, opening, packet
+from lab.ladder.story import entered, joined, listeners, opening, packet
 from lab.packets import Segment
 from lab.transcript import Started, TranscriptEvent
 
@@ -59,19 +62,19 @@ class Wire:
                 self._pairing.take(segment, atlas)
             yield from self._new_states()
 
-    def packets(self, before: int) -> Iterator[Opened | Packet]:
+    def packets(self, before: int, holds: Holds) -> Iterator[Opened | Packet]:
         """The packets that are complete, and those that began before that time (ns) as they are."""
         for crossing in self._pairing.ready(before):
             connection = self._connections.get(crossing.index)
             if connection is not None:
-                yield from self._shown(crossing, connection)
+                yield from self._shown(crossing, connection, holds)
 
-    def _shown(self, crossing: Crossing, connection: Connection) -> Iterator[Opened | Packet]:
+    def _shown(self, crossing: Crossing, connection: Connection, holds: Holds) -> Iterator[Opened | Packet]:
         if crossing.index not in self._opened:
             self._opened.add(crossing.index)
             yield opening(crossing, connection)
         # Whether the capture is complete is proven at its end only.
-        yield packet(crossing, connection, doubt=True)
+        yield packet(crossing, connection, holds, doubt=True)
 
     def _survey(self, numbers: Iterator[int]) -> None:
         """Learn the connections anew; each keeps its index, and those that are gone are forgotten."""
@@ -101,6 +104,8 @@ class Live:
         self._numbers = count()
         self._held: list[Row] = []
         self._ran: dict[str, set[str]] = {}
+        self._holds = Holds(str)
+        self._listening: dict[str, AbstractSet[int]] = {}
 
     def see(self, wire: int, segments: Iterable[Segment]) -> None:
         """New frames of a wire, by its place."""
@@ -112,10 +117,19 @@ class Live:
             self._ran.setdefault(event.host, set()).add(event.program)
         self._held += rows_of(event, {host for host, programs in self._ran.items() if len(programs) > 1})
 
+    def listen(self, at: int, host: str, ports: AbstractSet[int]) -> None:
+        """A host listens on these ports."""
+        self._held += listeners(at, host, self._listening.get(host, set()), ports)
+        self._listening[host] = ports
+
+    def keep(self, segment: HeldSegment) -> None:
+        """A step keeps a segment back: it is not waited for."""
+        self._holds.hear([segment])
+
     def due(self, before: int) -> Iterator[Row]:
         """The rows before that time (ns), in order; what is still missing of them is not waited for."""
         for wire in self._wires:
-            self._held += wire.packets(before)
+            self._held += wire.packets(before, self._holds)
         held = list(joined(sorted(self._held, key=_place)))
         early = sum(row.time < before for row in held)
         early = max(early, len(held) - _MOST_HELD)

@@ -35,7 +35,8 @@ class Packet:
     ``number`` is its connection's. ``seq`` and ``ack`` are relative to each side's SYN; ``ports`` are the
     sender's and the receiver's. ``delay`` is the time (ns) from one's port to the other's. ``states`` are
     those that the sender came into by sending it and the receiver by its arrival. ``blamed`` is the worst
-    outcome of the checks that did not pass and name it as evidence.
+    outcome of the checks that did not pass and name it as evidence. ``held`` says, in words, that a step of
+    the script kept it back at the switch, and until when.
     """
 
     time: int
@@ -52,6 +53,7 @@ class Packet:
     delay: int = 0
     states: tuple[tuple[TcpState, ...], tuple[TcpState, ...]] = ((), ())
     blamed: Outcome | None = None
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
 
 from lab.capture import CaptureFile
-from lab.errors import EvidenceError
+from lab.checks.telling import Teller
 from lab.evidence import Evidence
 from lab.flows import Connection, Side
 from lab.ladder.blame import Blame
 from lab.ladder.crossings import Crossing, crossings
+from lab.ladder.held import Holds
 from lab.ladder.rows import OUTSIDE, Entered, Fate, Opened, Packet, Row
 from lab.ladder.said import said
-from lab.packets import Reader, Segment
+from lab.packets import Reader, Segment, opened
 from lab.verdict import Verdict
 from lab.words import TcpState
 
@@ -30,13 +32,8 @@ _MOST_HELD = 256
 
 def segments_of(folder: Path, capture: CaptureFile) -> Iterator[Segment]:
     """The segments of a capture of the record in ``folder``. EvidenceError if it cannot be opened."""
-    path = folder / capture.path
-    try:
-        with path.open("rb") as stream:
-            yield from Reader(stream)
-    except OSError as error:
-        what = f"the capture cannot be read: {error.strerror}"
-        raise EvidenceError("capture-unreadable", what, where=str(path)) from error
+    with opened(folder / capture.path) as stream:
+        yield from Reader(stream)
 
 
 def story(
@@ -51,9 +48,10 @@ def story(
     number of a connection: nothing is told of others and of what other hosts said; 0 tells all. Memory grows
     with connections and the transcript, not with packets.
     """
-    blame = Blame(evidence, verdict)
+    blame, holds = Blame(evidence, verdict), Holds(Teller(evidence).when)
+    holds.hear(evidence.info.held)
     packets = [
-        _packets(segments.get(capture.path, ()), capture, evidence, blame, only)
+        _packets(segments.get(capture.path, ()), capture, evidence, blame, holds=holds, only=only)
         for capture in evidence.info.captures
     ]
     sides = evidence.connections[only - 1].sides if only else ()
@@ -64,7 +62,13 @@ def story(
 
 
 def _packets(
-    segments: Iterable[Segment], capture: CaptureFile, evidence: Evidence, blame: Blame, only: int
+    segments: Iterable[Segment],
+    capture: CaptureFile,
+    evidence: Evidence,
+    blame: Blame,
+    *,
+    holds: Holds,
+    only: int,
 ) -> Iterator[Row]:
     """Each packet with the connection that it opens before it, and the checks that it decided behind it."""
     opened: set[int] = set()
@@ -77,7 +81,8 @@ def _packets(
             opened.add(number)
             yield opening(crossing, connection)
         frames = [(capture.path, moment.frame) for moment in (crossing.sent, crossing.arrived) if moment]
-        yield replace(packet(crossing, connection, doubt=bool(capture.doubt)), blamed=blame.of(frames))
+        row = packet(crossing, connection, holds, doubt=bool(capture.doubt))
+        yield replace(row, blamed=blame.of(frames))
         yield from blame.decided(frames, crossing.moment.time)
 
 
@@ -87,10 +92,11 @@ def opening(crossing: Crossing, connection: Connection) -> Opened:
     return Opened(crossing.moment.time, crossing.index + 1, _end(client), _end(server))
 
 
-def packet(crossing: Crossing, connection: Connection, *, doubt: bool) -> Packet:
+def packet(crossing: Crossing, connection: Connection, holds: Holds, *, doubt: bool) -> Packet:
     """A packet's row; ``doubt`` says that the capture may lack frames."""
     client, server = connection.sides
     sender, receiver = (client, server) if crossing.from_client else (server, client)
+    held = holds.told(crossing.segment) if crossing.sent else ""
     return Packet(
         time=crossing.moment.time,
         number=crossing.index + 1,
@@ -101,9 +107,10 @@ def packet(crossing: Crossing, connection: Connection, *, doubt: bool) -> Packet
         seq=crossing.seq,
         ack=crossing.ack,
         length=crossing.segment.length,
-        fate=_fate(crossing, doubt=doubt),
+        fate=_fate(crossing, doubt=doubt or bool(held)),
         mark=crossing.mark if crossing.sent else "",
         delay=crossing.arrived.time - crossing.sent.time if crossing.sent and crossing.arrived else 0,
+        held=held,
     )
 
 
@@ -144,11 +151,14 @@ def _listening(evidence: Evidence, hosts: Collection[str]) -> Iterator[Entered]:
     samples = (sample for sample in evidence.samples if sample.host in hosts)
     for sample in sorted(samples, key=attrgetter("at")):
         now = {row.local_port for row in sample.rows if row.state == TcpState.LISTEN}
-        known = before.get(sample.host, set())
+        yield from listeners(sample.at, sample.host, before.get(sample.host, set()), now)
         before[sample.host] = now
-        for port in sorted(now ^ known):
-            state = TcpState.LISTEN if port in now else TcpState.CLOSED
-            yield Entered(sample.at, 0, sample.host, port, state)
+
+
+def listeners(at: int, host: str, before: AbstractSet[int], now: AbstractSet[int]) -> Iterator[Entered]:
+    """What became of the ports on which a host listened and listens."""
+    for port in sorted(now ^ before):
+        yield Entered(at, 0, host, port, TcpState.LISTEN if port in now else TcpState.CLOSED)
 
 
 def joined(rows: Iterable[Row]) -> Iterator[Row]:

@@ -2,9 +2,9 @@
 
 ::
 
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         reader = Reader(stream)
-        for segment in reader: ...
+        for segment in reader: ...      # or, faster, for batch in reader.batches(): ...
     reader.unsound          # what could not be read, in words
 
 pcap (microseconds and nanoseconds) and pcapng, in both byte orders; Ethernet, Linux cooked (both versions),
@@ -14,42 +14,55 @@ raw IP and loopback; VLAN tags; IPv4 with options, IPv6 with extension headers, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
-from socket import inet_ntoa
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from lab.packets.files import records
+from lab.packets.files import opened, runs
 from lab.packets.fragments import Fragment, Fragments
-from lab.packets.internet import segment_in
-from lab.packets.link import IPV4, network
-from lab.packets.pcap import Record
+from lab.packets.internet import segment_in, segment_of_fragments
+from lab.packets.link import network
+from lab.packets.pcap import Run, Span
 from lab.packets.problems import Damage, Problems
-from lab.packets.segment import ACK, FIN, PSH, RST, SYN, URG, FourTuple, Segment, describe_flags
-from lab.packets.transport import ORDINARY, any_segment, ordinary
+from lab.packets.segment import (
+    ACK,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    URG,
+    Bare,
+    FourTuple,
+    Place,
+    Segment,
+    describe_flags,
+    flow_of,
+    way_back,
+)
+from lab.packets.transport import Ordinary, any_segment
 
 __all__ = [
-    "ACK", "FIN", "PSH", "RST", "SYN", "URG", "FourTuple", "Reader", "Segment", "describe_flags",
+    "ACK", "FIN", "PSH", "RST", "SYN", "URG", "Bare", "FourTuple", "Place", "Reader", "Segment",
+    "describe_flags", "flow_of", "opened", "way_back",
 ]  # fmt: skip
 
-_PORTS = struct.Struct("!HH")
-_MOST_FLOWS = 200_000
-"""4-tuples that are remembered; a flood makes them anew."""
+_BATCH = 256
+"""Segments that are handed over at once, at least; there are fewer only at the end."""
 
-_make = Segment._make
+_MOST_KINDS = 1024
+"""Kinds of runs whose ordinary frames are remembered: a file may have thousands of interfaces."""
 
 
 class Reader:
     """The TCP segments of a capture, once, in the order of the file.
 
-    ``frames`` is the number of the last record read. Memory grows with the 4-tuples met, up to a bound.
+    ``frames`` is the number of the last record read. Memory does not grow with the capture.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._problems = Problems()
         self._fragments = Fragments(self._problems)
-        self._flows: dict[bytes, FourTuple] = {}
+        self._kinds: dict[tuple[int, Place], Ordinary] = {}
         self.frames = 0
 
     @property
@@ -58,60 +71,63 @@ class Reader:
         return self._problems.texts()
 
     def __iter__(self) -> Iterator[Segment]:
-        yield from self._segments(records(self._stream, self._problems))
+        for batch in self.batches():
+            yield from map(Segment._make, batch)
+
+    def batches(self) -> Iterator[list[Bare]]:
+        """The same segments, many at once and without names: for those who read millions."""
+        batch: list[Bare] = []
+        for run in runs(self._stream, self._problems):
+            batch += self._segments(run)
+            if len(batch) >= _BATCH:
+                yield batch
+                batch = []
         self._fragments.finish()
+        if batch:
+            yield batch
 
-    def _segments(self, found: Iterable[Record]) -> Iterator[Segment]:
-        for record in found:
-            self.frames += 1
-            try:
-                segment = self._segment(record)
-            except Damage as damage:
-                self._problems.add(self.frames, str(damage))
-            except (IndexError, struct.error):
-                self._problems.add(self.frames, "it ends within its headers")
-            else:
-                if segment is not None:
-                    yield segment
+    def _segments(self, run: Run) -> list[Bare]:
+        before = self.frames
+        self.frames += len(run.spans)
+        return self._ordinary(run).segments(run, before, self._study)
 
-    def _segment(self, record: Record) -> Segment | None:
-        time, link, data, start, end, wire, recorder = record
-        if link < 0:
+    def _ordinary(self, run: Run) -> Ordinary:
+        """What is known of the ordinary frames of a run's kind."""
+        kind = run.link, (run.interface, run.leaving)
+        known = self._kinds.get(kind)
+        if known is None:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            known = self._kinds[kind] = Ordinary(run.link)
+        return known
+
+    def _study(self, number: int, run: Run, span: Span) -> Bare | None:
+        """The segment in a frame of any kind, if there is one that can be read."""
+        if run.link < 0:
             return None
-        kind, at, interface, leaving = network(link, data, start)
-        found = None
-        if kind == IPV4 and at + ORDINARY <= end:
-            found = ordinary(data, at, start + wire)
-        if found is None:
-            packet = segment_in(kind, data, at, end, start + wire)
-            if packet is None:
+        try:
+            return self._segment(number, run, span)
+        except Damage as damage:
+            self._problems.add(number, str(damage))
+        except (IndexError, struct.error):
+            self._problems.add(number, "it ends within its headers")
+        return None
+
+    def _segment(self, number: int, run: Run, span: Span) -> Bare | None:
+        time, start, end, wire = span
+        # A copy: what stands behind the frame must not be read as a part of it.
+        data, end = run.data[start:end], end - start
+        kind, at, interface, leaving = network(run.link, data, 0)
+        place = interface or run.interface, run.leaving if leaving is None else leaving
+        self._ordinary(run).learn(data, kind, at, place)
+        packet = segment_in(kind, data, at, end, wire)
+        if isinstance(packet, Fragment):
+            whole = self._fragments.add(number, packet, data, end, place)
+            if whole is None:
                 return None
-            if isinstance(packet, Fragment):
-                whole = self._fragments.add(self.frames, packet, data, end, (interface or recorder, leaving))
-                if whole is None:
-                    return None
-                head, size = whole
-                found = any_segment(head, len(head), packet.addresses, 0, size)
-            else:
-                found = any_segment(data, end, *packet)
-        key, seq, ack, flags, length, window, checksum, options = found
-        flow = self._flows.get(key) or self._flow(key)
-        return _make(
-            (
-                self.frames, time, interface or recorder, leaving, flow,
-                seq, ack, flags, length, window, checksum, options,
-            )
-        )  # fmt: skip
-
-    def _flow(self, key: bytes) -> FourTuple:
-        half = (len(key) - _PORTS.size) // 2
-        source, target = _PORTS.unpack(key[-_PORTS.size :])
-        flow = FourTuple(_text(key[:half]), source, _text(key[half : 2 * half]), target)
-        if len(self._flows) >= _MOST_FLOWS:
-            self._flows.clear()
-        self._flows[key] = flow
-        return flow
-
-
-def _text(address: bytes) -> str:
-    return inet_ntoa(address) if len(address) == 4 else str(ip_address(address))
+            packet, data, end = segment_of_fragments(packet.addresses, whole), whole.head, len(whole.head)
+        if packet is None:
+            return None
+        found = any_segment(data, end, *packet)
+        way, seq, ack, flags, length, window, checksum, options = found
+        return number, time, place, way, seq, ack, flags, length, window, checksum, options

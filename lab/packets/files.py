@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
+from lab.errors import EvidenceError
 from lab.packets import pcap, pcapng
 from lab.packets.problems import Problems
 
@@ -12,14 +15,38 @@ _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
 """How gzip, zstd and lz4 begin."""
 
 
-def records(stream: BinaryIO, problems: Problems) -> Iterator[pcap.Record]:
-    """The records of a capture, up to its end or to where it cannot be read on: ``problems`` is told."""
+Record = tuple[int, int, bytes, int, int, int, int]
+"""A captured frame: its time in ns, the number of its link layer (LINKTYPE_; -1 for a frame that is lost), a
+buffer, where in it the frame begins and ends, how many bytes it had on the wire, and the number of the
+interface in the file."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A capture file, to be read. EvidenceError if it cannot be opened, or cannot be read on."""
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        what = f"the capture cannot be read: {error.strerror}"
+        raise EvidenceError("capture-unreadable", what, where=str(path)) from error
+
+
+def runs(stream: BinaryIO, problems: Problems) -> Iterator[pcap.Run]:
+    """The frames of a capture, up to its end or to where it cannot be read on: ``problems`` is told."""
     magic = stream.read(4)
     if magic in pcap.FORMATS:
-        yield from pcap.records(stream, magic, problems)
+        yield from pcap.runs(stream, magic, problems)
     elif magic == pcapng.SECTION:
-        yield from pcapng.records(stream, magic, problems)
+        yield from pcapng.runs(stream, magic, problems)
     elif magic.startswith(_COMPRESSED):
         problems.add(0, "this is a compressed file: unpack it first")
     else:
         problems.add(0, "this is no capture, neither pcap nor pcapng")
+
+
+def records(stream: BinaryIO, problems: Problems) -> Iterator[Record]:
+    """The same frames, one at a time."""
+    for data, spans, link, interface, _ in runs(stream, problems):
+        for time, start, end, wire in spans:
+            yield time, link, data, start, end, wire, interface

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from lab.packets.problems import Problems
 
-_HEAD = 60
-"""Bytes that a TCP header has at most."""
+_HEAD = 512
+"""Bytes of a datagram that are kept: a TCP header has 60 at most, and IPv6 may have headers before it."""
 
 _MOST = 256
 """Datagrams that may be under way at once; of more, the oldest are given up."""
@@ -24,7 +24,10 @@ _INCOMPLETE = "it is a fragment of an IP packet of which others are missing"
 
 
 class Fragment(NamedTuple):
-    """A part of an IP packet that holds TCP: its payload lies from ``at`` to ``last`` in the frame."""
+    """A part of an IP packet that may hold TCP: its payload lies from ``at`` to ``last`` in the frame.
+
+    ``following`` is the number of the header that the whole packet's payload begins with.
+    """
 
     addresses: bytes
     ident: int
@@ -32,11 +35,21 @@ class Fragment(NamedTuple):
     more: bool
     at: int
     last: int
+    following: int
+
+
+class Whole(NamedTuple):
+    """A payload that was put together: its first bytes, its size, the number of the header it begins with."""
+
+    head: bytes
+    size: int
+    following: int
 
 
 @dataclass(slots=True)
 class _Datagram:
     first: int
+    following: int
     head: bytearray = field(default_factory=lambda: bytearray(_HEAD))
     pieces: list[tuple[int, int]] = field(default_factory=list)
     size: int | None = None
@@ -46,6 +59,8 @@ class _Datagram:
         stop = part.offset + part.last - part.at
         if not part.more and self.size is None:
             self.size = stop
+        if not part.offset:
+            self.following = part.following  # what other fragments say of it counts for nothing
         if part.offset < _HEAD:
             known = data[part.at : min(part.last, end)][: _HEAD - part.offset]
             self.head[part.offset : part.offset + len(known)] = known
@@ -72,15 +87,13 @@ class Fragments:
         self._problems = problems
         self._waiting: dict[tuple[object, ...], _Datagram] = {}
 
-    def add(
-        self, frame: int, part: Fragment, data: bytes, end: int, place: object
-    ) -> tuple[bytes, int] | None:
-        """The first bytes of the packet's payload and its size, if this fragment makes it whole.
+    def add(self, frame: int, part: Fragment, data: bytes, end: int, place: object) -> Whole | None:
+        """The packet's payload, if this fragment makes it whole.
 
         ``end`` is where the captured bytes end, ``place`` where the frame was seen: copies are kept apart.
         """
         key = part.addresses, part.ident, place
-        datagram = self._waiting.setdefault(key, _Datagram(frame))
+        datagram = self._waiting.setdefault(key, _Datagram(frame, part.following))
         whole = datagram.add(part, data, end)
         if not whole:
             if len(datagram.pieces) > _MOST_PIECES:
@@ -89,7 +102,8 @@ class Fragments:
                 self._give_up(next(iter(self._waiting)))
             return None
         del self._waiting[key]
-        return bytes(datagram.head[: datagram.size]), datagram.size or 0
+        size = datagram.size or 0
+        return Whole(bytes(datagram.head[:size]), size, datagram.following)
 
     def finish(self) -> None:
         """No more frames come: tell of what is not whole."""

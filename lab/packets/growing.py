@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from io import BytesIO
 
 from lab.packets import Reader, Segment
-from lab.packets.pcap import FILE_HEADER, records, whole
+from lab.packets.pcap import FILE_HEADER, FORMATS, Layout, Run, spans
 
 
 class Growing(Reader):
@@ -19,17 +19,19 @@ class Growing(Reader):
     def __init__(self) -> None:
         super().__init__(BytesIO())
         self._rest = b""
-        self._header = b""
+        self._layout: Layout | None = None
         self.damaged = False
 
     def feed(self, piece: bytes) -> Iterator[Segment]:
         """The segments that this piece made whole."""
         data = self._rest + piece
-        if not self._header and len(data) >= FILE_HEADER:
-            self._header, data = data[:FILE_HEADER], data[FILE_HEADER:]
-        end = whole(self._header, data) if self._header else 0
-        self.damaged |= end < 0
-        self._rest = b"" if self.damaged else data[end:]
-        if self._header and not self.damaged:
-            stream = BytesIO(self._header[4:] + data[:end])
-            yield from self._segments(records(stream, self._header[:4], self._problems))
+        if self._layout is None and len(data) >= FILE_HEADER and not self.damaged:
+            if data[:4] in FORMATS:
+                self._layout, data = Layout.of(data[:FILE_HEADER]), data[FILE_HEADER:]
+            self.damaged = self._layout is None
+        if self._layout is None or self.damaged:
+            self._rest = b"" if self.damaged else data
+            return
+        found, end, sound = spans(data, self._layout)
+        self.damaged, self._rest = not sound, data[end:] if sound else b""
+        yield from map(Segment._make, self._segments(Run(data, found, self._layout.link)))

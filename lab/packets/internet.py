@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from lab.packets.fragments import Fragment
+from lab.packets.fragments import Fragment, Whole
 from lab.packets.link import IPV4, IPV6
 from lab.packets.problems import Damage
 
@@ -59,7 +59,7 @@ def _from_ipv4(data: bytes, at: int, end: int, wire_end: int) -> Packet | Fragme
     addresses, inner, last = data[at + 12 : at + 20], at + header, _packet_end(at, total, header, wire_end)
     if fragment & FRAGMENTED:
         offset = (fragment & _IPV4_OFFSET) * 8
-        return Fragment(addresses, ident, offset, bool(fragment & _IPV4_MORE), inner, last)
+        return Fragment(addresses, ident, offset, bool(fragment & _IPV4_MORE), inner, last, protocol)
     return addresses, inner, last
 
 
@@ -78,27 +78,47 @@ def _from_ipv6(data: bytes, at: int, end: int, wire_end: int) -> Packet | Fragme
     if first >> 28 != 6:
         raise Damage("its IPv6 header is damaged")
     last = _packet_end(at, length and length + _IPV6_HEADER, _IPV6_HEADER, wire_end)
-    addresses, inner = data[at + 8 : at + 40], at + _IPV6_HEADER
+    addresses = data[at + 8 : at + 40]
+    following, inner, part = _past_extensions(data, at + _IPV6_HEADER, end, following)
+    if part is None:
+        return (addresses, inner, last) if following == TCP else None
+    if inner > last:
+        raise Damage("its IP header gives a length that cannot be")
+    if following != TCP and following not in _EXTENSIONS:
+        return None
+    offset, ident = part
+    return Fragment(addresses, ident, offset & _IPV6_OFFSET, bool(offset & 1), inner, last, following)
+
+
+def segment_of_fragments(addresses: bytes, whole: Whole) -> Packet | None:
+    """The TCP segment in a packet that was put together, or None if it holds something else. Raises Damage.
+
+    Its part that was fragmented may begin with further extension headers (RFC 8200, section 4.5).
+    """
+    following, at, part = _past_extensions(whole.head, 0, len(whole.head), whole.following)
+    if part is not None:
+        raise Damage("it is a fragment within another")
+    return (addresses, at, whole.size) if following == TCP else None
+
+
+def _past_extensions(
+    data: bytes, at: int, end: int, following: int
+) -> tuple[int, int, tuple[int, int] | None]:
+    """What follows IPv6's extension headers, and where: after that of a fragment if one is among them.
+
+    Of a fragment also its offset, with the bit that tells whether there are more, and its identification.
+    """
     while following in _EXTENSIONS:
-        if inner + 8 > end:
+        if at + 8 > end:
             raise Damage("it ends within an IPv6 extension header")
-        kind, (following, length, offset, ident) = following, _extension(data, inner)
-        inner += _extension_size(kind, length)
+        kind, (following, length, offset, ident) = following, _extension(data, at)
+        at += _extension_size(kind, length)
         if kind == _FRAGMENT and offset & _IPV6_OFFSET_OR_MORE:
-            part = Fragment(addresses, ident, offset & _IPV6_OFFSET, bool(offset & 1), inner, last)
-            return _part_of_tcp(part, following)
-    return (addresses, inner, last) if following == TCP else None
+            return following, at, (offset, ident)
+    return following, at, None
 
 
 def _extension_size(kind: int, length: int) -> int:
     if kind == _FRAGMENT:
         return 8
     return (length + 2) * 4 if kind == _AUTHENTICATION else (length + 1) * 8
-
-
-def _part_of_tcp(part: Fragment, following: int) -> Fragment | None:
-    if following in _EXTENSIONS:
-        raise Damage("it is a fragment of an IP packet with further headers, which are not put together")
-    if part.at > part.last:
-        raise Damage("its IP header gives a length that cannot be")
-    return part if following == TCP else None

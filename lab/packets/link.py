@@ -81,6 +81,22 @@ LINKS: dict[int, Callable[[bytes, int], Network]] = {
 """LINKTYPE_ number (www.tcpdump.org/linktypes.html) -> how its frames are read."""
 
 
+PREFIXES = {
+    0: (0, 5),
+    1: (12, 3),
+    12: (0, 1),
+    14: (0, 1),
+    101: (0, 1),
+    108: (0, 5),
+    113: (0, 17),
+    228: (0, 1),
+    229: (0, 1),
+    276: (0, 21),
+}
+"""LINKTYPE_ number -> how many bytes of a frame tell nothing, and how many after them, the network packet's
+first byte included, tell all that :func:`network` does of a frame without VLAN tags."""
+
+
 def network(link: int, data: bytes, start: int) -> Network:
     """The network packet of a frame; Damage for a link layer that is not read here."""
     read = LINKS.get(link)

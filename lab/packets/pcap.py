@@ -1,18 +1,20 @@
 """The classic capture file: a header, then records (draft-ietf-opsawg-pcap).
 
 The file is read in chunks, so that memory does not grow with it and a pipe will do. Each format has the
-same one function: a stream in, records out.
+same one function: a stream in, runs of frames out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lab.packets.problems import Problems
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
+"""Bytes read at once: what is made of them still fits into a processor's cache."""
+
 LARGEST = 262_144
 """Bytes that no record exceeds (libpcap's MAXIMUM_SNAPLEN): more is damage."""
 
@@ -20,6 +22,8 @@ FILE_HEADER = 24
 _RECORD_HEADER = 16
 _LINK_MASK = 0xFFFF
 """The link type; the bits above hold the length of a frame check sequence."""
+
+_SECOND = 1_000_000_000
 
 FORMATS = {
     bytes.fromhex("d4c3b2a1"): ("<", 1000),
@@ -30,61 +34,76 @@ FORMATS = {
 """The first four bytes -> byte order, and nanoseconds in a unit of a record's fraction of a second."""
 
 
-Record = tuple[int, int, bytes, int, int, int, int]
-"""A captured frame: its time in ns, the number of its link layer (LINKTYPE_; -1 for a frame that is lost), a
-buffer, where in it the frame begins and ends, how many bytes it had on the wire, and the number of the
-interface in the file. A bare tuple: there are millions of them."""
+Span = tuple[int, int, int, int]
+"""A frame in a buffer: its time in ns, where it begins and ends, and how many bytes it had on the wire. A
+bare tuple: there are millions of them."""
 
 
-def records(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Record]:
-    """The records of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
+class Run(NamedTuple):
+    """Frames in a row that lie in one buffer and were captured alike.
+
+    ``link`` is the number of their link layer (LINKTYPE_; -1 for a frame that is lost), ``interface`` that of
+    the interface in the file, ``leaving`` the direction there if the file tells it.
+    """
+
+    data: bytes
+    spans: list[Span]
+    link: int
+    interface: int = 0
+    leaving: bool | None = None
+
+
+class Layout(NamedTuple):
+    """How records lie in a file: their header, the nanoseconds of a unit of time, the link layer."""
+
+    header: Struct
+    unit: int
+    link: int
+
+    @classmethod
+    def of(cls, header: bytes) -> Layout:
+        """What a file's header says. KeyError if it is none."""
+        order, unit = FORMATS[header[:4]]
+        link = Struct(order + "I").unpack_from(header, 20)[0] & _LINK_MASK
+        return cls(Struct(order + "IIII"), unit, link)
+
+
+def runs(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Run]:
+    """The frames of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
     header += stream.read(FILE_HEADER - len(header))
     if len(header) < FILE_HEADER:
         problems.add(0, "the capture ends within its header")
         return
-    order, unit = FORMATS[header[:4]]
-    link = Struct(order + "I").unpack_from(header, 20)[0] & _LINK_MASK
-    yield from _after_header(stream, Struct(order + "IIII"), unit, link, problems)
-
-
-def whole(header: bytes, data: bytes) -> int:
-    """How many bytes of ``data``, from behind the file's header, are whole records; -1 if it is damaged."""
-    if header[:4] not in FORMATS:
-        return -1
-    length = Struct(FORMATS[header[:4]][0] + "8xI").unpack_from
-    at = 0
-    while at + _RECORD_HEADER <= len(data):
-        (captured,) = length(data, at)
-        if captured > LARGEST:
-            return -1
-        if at + _RECORD_HEADER + captured > len(data):
-            break
-        at += _RECORD_HEADER + captured
-    return at
-
-
-def _after_header(
-    stream: BinaryIO, header: Struct, unit: int, link: int, problems: Problems
-) -> Iterator[Record]:
-    unpack = header.unpack_from
-    number, data, at = 0, b"", 0
-    while True:
-        if len(data) - at < _RECORD_HEADER:
-            data, at = data[at:] + stream.read(CHUNK), 0
-            if len(data) < _RECORD_HEADER:
-                break
-        seconds, fraction, captured, wire = unpack(data, at)
-        number += 1
-        if captured > LARGEST:
-            problems.add(number, "its length is absurd: from here on the capture cannot be read")
+    layout = Layout.of(header)
+    number, data = 0, b""
+    while chunk := stream.read(CHUNK):
+        data += chunk
+        found, end, sound = spans(data, layout)
+        yield Run(data, found, layout.link)
+        number += len(found)
+        if not sound:
+            problems.add(number + 1, "its length is absurd: from here on the capture cannot be read")
             return
-        at += _RECORD_HEADER
-        if len(data) - at < captured:
-            data, at = data[at:] + stream.read(CHUNK), 0
-            if len(data) < captured:
-                problems.add(number, "the capture ends within this frame")
-                return
-        yield seconds * 1_000_000_000 + fraction * unit, link, data, at, at + captured, wire, 0
-        at += captured
+        data = data[end:]
     if data:
         problems.add(number + 1, "the capture ends within this frame")
+
+
+def spans(data: bytes, layout: Layout) -> tuple[list[Span], int, bool]:
+    """The frames that lie whole in a buffer, where the next begins, and whether that can be one."""
+    unpack, unit = layout.header.unpack_from, layout.unit
+    found: list[Span] = []
+    add = found.append
+    size, at = len(data), 0
+    since, whole = -1, 0
+    while at + _RECORD_HEADER <= size:
+        seconds, fraction, captured, wire = unpack(data, at)
+        start = at + _RECORD_HEADER
+        end = start + captured
+        if end > size or captured > LARGEST:
+            return found, at, captured <= LARGEST
+        if seconds != since:  # numbers beyond 30 bits are slow: most frames share their second
+            since, whole = seconds, seconds * _SECOND
+        add((whole + fraction * unit, start, end, wire))
+        at = end
+    return found, at, True

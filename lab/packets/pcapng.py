@@ -1,7 +1,7 @@
 """The newer capture file: blocks, in sections that each have their interfaces (draft-ietf-opsawg-pcapng).
 
 Every kind of packet block is read, in either byte order. Options are passed over, but for an interface's
-resolution and offset of time; so are blocks of other kinds.
+resolution and offset of time and a packet's direction; so are blocks of other kinds.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from lab.packets.pcap import CHUNK, LARGEST, Record
+from lab.packets.pcap import CHUNK, LARGEST, Run
 from lab.packets.problems import Damage, Problems
 
 SECTION = bytes.fromhex("0a0d0d0a")
 _INTERFACE, _OBSOLETE, _SIMPLE, _ENHANCED = 1, 2, 3, 6
 _RESOLUTION, _OFFSET = 9, 14
+_FLAGS = 2
+_DIRECTIONS = {1: False, 2: True}
+"""Bits 0 and 1 of a packet's flags (section 4.3.1) -> whether it left; 0 is unknown, 3 means nothing."""
+
 _ORDERS = {bytes.fromhex("4d3c2b1a"): "<", bytes.fromhex("1a2b3c4d"): ">"}
 _SMALLEST = 12
 _LARGEST_BLOCK = 1 << 24
@@ -49,8 +53,8 @@ class _Layout:
         self.obsolete = Struct(order + "H2xIIII").unpack_from
 
 
-def records(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Record]:
-    """The records of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
+def runs(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Run]:
+    """The frames of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
     section = _Section(problems)
     for kind, data, at, end in _blocks(stream, begun, section, problems):
         found = section.block(kind, data, at, end)
@@ -124,7 +128,7 @@ class _Section:
         self.layout = _Layout(_ORDERS[magic])
         return True
 
-    def block(self, kind: int, data: bytes, at: int, end: int) -> Record | None:
+    def block(self, kind: int, data: bytes, at: int, end: int) -> Run | None:
         """The packet in a block's body, if there is one that can be read."""
         if kind == _INTERFACE:
             self._declare(data, at, end)
@@ -135,9 +139,9 @@ class _Section:
         try:
             return self._packet(kind, data, at, end)
         except Damage as damage:
-            # The frame keeps its number: its record is there, but empty.
+            # The frame keeps its number: it is there, but empty.
             self._problems.add(self.frames, str(damage))
-            return self._time, -1, data, at, at, 0, 0
+            return Run(data, [(self._time, at, at, 0)], -1)
 
     def _declare(self, data: bytes, at: int, end: int) -> None:
         if len(self._interfaces) >= _MOST_INTERFACES or end - at < 8:
@@ -151,19 +155,31 @@ class _Section:
     def _clock(self, data: bytes, at: int, end: int) -> tuple[int, int]:
         """Units in a second and the offset, from an interface's options."""
         units, offset = 1_000_000, 0
+        for code, value, size in self._options(data, at, end):
+            if code == _RESOLUTION and size == 1:
+                units = 2 ** (data[value] & 127) if data[value] & 128 else 10 ** data[value]
+            elif code == _OFFSET and size == 8:
+                offset = self.layout.offset(data, value)[0] * _SECOND
+        return units, offset
+
+    def _options(self, data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """The code of each option, where its value begins, and how long that is."""
         while at + 4 <= end:
             code, size = self.layout.option(data, at)
             at += 4
             if not code or at + size > end:
                 break
-            if code == _RESOLUTION and size == 1:
-                units = 2 ** (data[at] & 127) if data[at] & 128 else 10 ** data[at]
-            elif code == _OFFSET and size == 8:
-                offset = self.layout.offset(data, at)[0] * _SECOND
+            yield code, at, size
             at += size + -size % 4
-        return units, offset
 
-    def _packet(self, kind: int, data: bytes, at: int, end: int) -> Record:
+    def _direction(self, data: bytes, at: int, end: int) -> bool | None:
+        """Whether a packet left, if its options tell."""
+        flags = next(
+            (here for code, here, size in self._options(data, at, end) if (code, size) == (_FLAGS, 4)), None
+        )
+        return None if flags is None else _DIRECTIONS.get(self.layout.word(data, flags)[0] & 3)
+
+    def _packet(self, kind: int, data: bytes, at: int, end: int) -> Run:
         if kind == _SIMPLE:
             return self._simple(data, at, end)
         if end - at < 20:
@@ -172,25 +188,29 @@ class _Section:
         number, high, low, captured, wire = read(data, at)
         interface = self._interface(number)
         self._time = (high << 32 | low) * _SECOND // interface.units + interface.offset
-        return self._record(interface, data, (at + 20, end), captured, wire)
+        run = self._run(interface, data, (at + 20, end), captured, wire)
+        options = at + 20 + captured + -captured % 4
+        if options + 8 > end:
+            return run
+        return run._replace(leaving=self._direction(data, options, end))
 
-    def _simple(self, data: bytes, at: int, end: int) -> Record:
+    def _simple(self, data: bytes, at: int, end: int) -> Run:
         """A packet without a time: it has that of the one before."""
         if end - at < 4:
             raise Damage("it ends within its block")
         interface, wire = self._interface(0), self.layout.word(data, at)[0]
         captured = min(wire, interface.snap or wire)
-        return self._record(interface, data, (at + 4, end), captured, wire)
+        return self._run(interface, data, (at + 4, end), captured, wire)
 
     def _interface(self, number: int) -> _Interface:
         if number >= len(self._interfaces):
             raise Damage("its interface was never declared")
         return self._interfaces[number]
 
-    def _record(
+    def _run(
         self, interface: _Interface, data: bytes, body: tuple[int, int], captured: int, wire: int
-    ) -> Record:
+    ) -> Run:
         at, end = body
         if captured > min(end - at, LARGEST):
             raise Damage("its block is too short for it")
-        return self._time, interface.link, data, at, at + captured, wire, interface.number
+        return Run(data, [(self._time, at, at + captured, wire)], interface.link, interface.number)

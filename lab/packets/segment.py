@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from ipaddress import ip_address
+from socket import inet_ntoa
+from struct import Struct
+from typing import Final, NamedTuple
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 """The control bits (RFC 9293, section 3.1)."""
 
 _LETTERS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG"))
+_PORTS = Struct("!HH")
+_MOST_FLOWS = 1 << 16
+"""4-tuples whose texts are kept; a flood makes them anew."""
 
 
 def describe_flags(flags: int) -> str:
@@ -29,21 +36,42 @@ class FourTuple(NamedTuple):
         return FourTuple(self.target, self.target_port, self.source, self.source_port)
 
 
+@lru_cache(_MOST_FLOWS)
+def flow_of(way: bytes) -> FourTuple:
+    """The 4-tuple in a segment's ``way``."""
+    half = (len(way) - _PORTS.size) // 2
+    source, target = _PORTS.unpack(way[-_PORTS.size :])
+    return FourTuple(_text(way[:half]), source, _text(way[half : 2 * half]), target)
+
+
+def way_back(way: bytes) -> bytes:
+    """The other direction of a segment's ``way``."""
+    half = (len(way) - _PORTS.size) // 2
+    return way[half:-4] + way[:half] + way[-2:] + way[-4:-2]
+
+
+def _text(address: bytes) -> str:
+    return inet_ntoa(address) if len(address) == 4 else str(ip_address(address))
+
+
+Place = tuple[int, bool | None]
+"""Where a frame was seen: the capture's number for the interface (0 where it has none), and the direction
+there: False entered, True left, None unknown."""
+
+
 class Segment(NamedTuple):
     """One sighting of a TCP segment: a tuple, because a capture holds millions of them.
 
     ``frame`` counts all records of the capture from 1, as Wireshark does; ``time`` is in nanoseconds since
-    the epoch. ``interface`` is the capture's number for the interface (0 where it has none) and ``leaving``
-    tells the direction there: False entered, True left, None unknown. ``length`` is the payload's as
-    the IP header gives it, however little of it was captured. ``options`` are the raw TCP options of
-    a segment with SYN and empty otherwise.
+    the epoch. ``way`` are the addresses and the ports, source before target, as they stand in the packet.
+    ``length`` is the payload's as the IP header gives it, however little of it was captured. ``options`` are
+    the raw TCP options of a segment with SYN and empty otherwise.
     """
 
     frame: int
     time: int
-    interface: int
-    leaving: bool | None
-    flow: FourTuple
+    place: Place
+    way: bytes
     seq: int
     ack: int
     flags: int
@@ -51,3 +79,31 @@ class Segment(NamedTuple):
     window: int
     checksum: int
     options: bytes
+
+    @property
+    def flow(self) -> FourTuple:
+        """Where it comes from and goes to, as text."""
+        return flow_of(self.way)
+
+    @property
+    def interface(self) -> int:
+        """The capture's number for the interface."""
+        return self.place[0]
+
+    @property
+    def leaving(self) -> bool | None:
+        """The direction at the interface: False entered, True left, None unknown."""
+        return self.place[1]
+
+
+Bare = tuple[int, int, Place, bytes, int, int, int, int, int, int, bytes]
+"""A segment without its names, which only cost time where there are millions."""
+
+FRAME: Final = 0
+TIME: Final = 1
+PLACE: Final = 2
+WAY: Final = 3
+SEQ: Final = 4
+FLAGS: Final = 6
+LENGTH: Final = 7
+"""Where its parts are."""

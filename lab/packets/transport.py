@@ -1,49 +1,95 @@
 """TCP headers (RFC 9293, section 3.1).
 
-Nearly every segment is ordinary: whole headers, IPv4 without options, no SYN. Those are read with one look at
-both headers, everything else step by step. Both ways give the same.
+Nearly every segment is ordinary: whole headers, IPv4 without options, and before them a link layer's header
+that was met before. Those are read with one look at all headers, everything else step by step. Both ways give
+the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 
 from lab.packets.internet import FRAGMENTED, TCP
+from lab.packets.link import IPV4, PREFIXES
+from lab.packets.pcap import Run, Span
 from lab.packets.problems import Damage
-from lab.packets.segment import SYN
+from lab.packets.segment import SYN, Bare, Place
 
 _HEADER = 20
 _SMALLEST_OFFSET = _HEADER // 4 << 4
 _IPV4_WITHOUT_OPTIONS = 0x45
+_MOST_PREFIXES = 4096
+_NONE_IS_ORDINARY = 1 << 32
 
-_unpack_both = Struct("!BxHxxHxBxx12sIIBBHH").unpack_from
-"""An IPv4 header without options and TCP's up to the checksum; addresses and ports lie side by side."""
+_BOTH = "xHxxHxBxx12sIIBBHH"
+"""IPv4's header from its second byte on and TCP's up to the checksum: addresses and ports are neighbours."""
 
 _unpack_tcp = Struct("!IIBBHH").unpack_from
 
-ORDINARY = 2 * _HEADER
-"""Bytes that :func:`ordinary` needs from the packet's beginning on."""
 
 Header = tuple[bytes, int, int, int, int, int, int, bytes]
 """Addresses and ports as they stand there; seq, ack, flags, the payload's length, window, checksum; then
 the options of a SYN."""
 
 
-def ordinary(data: bytes, at: int, wire_end: int) -> Header | None:
-    """The segment in an IPv4 packet if nothing about it is out of the ordinary, else None."""
-    first, total, fragment, protocol, key, seq, ack, offset, flags, window, checksum = _unpack_both(data, at)
-    length = total - _HEADER - (offset >> 4) * 4
-    if (
-        first != _IPV4_WITHOUT_OPTIONS
-        or protocol != TCP
-        or fragment & FRAGMENTED
-        or flags & SYN
-        or offset < _SMALLEST_OFFSET
-        or length < 0
-        or at + total > wire_end
-    ):
-        return None
-    return key, seq, ack, flags, length, window, checksum, b""
+class Ordinary:
+    """Ordinary frames of one kind, known by how they begin; where each was seen follows from that.
+
+    It is learned from frames that were read step by step.
+    """
+
+    def __init__(self, link: int) -> None:
+        skipped, kept = PREFIXES.get(link, (0, 0))
+        self._size = kept
+        self._internet = skipped + kept - 1
+        self._unpack = Struct(f"!{skipped}x{kept}s{_BOTH}").unpack_from
+        self._least = self._internet + 2 * _HEADER if kept else _NONE_IS_ORDINARY
+        self._places: dict[bytes, Place] = {}
+
+    def learn(self, frame: bytes, kind: int, at: int, place: Place) -> None:
+        """A frame whose network packet begins at ``at`` was seen at that place."""
+        if kind == IPV4 and at == self._internet and frame[at : at + 1] == bytes([_IPV4_WITHOUT_OPTIONS]):
+            if len(self._places) >= _MOST_PREFIXES:
+                self._places.clear()
+            self._places[frame[at + 1 - self._size : at + 1]] = place
+
+    def segments(self, run: Run, number: int, study: Callable[[int, Run, Span], Bare | None]) -> list[Bare]:
+        """The segments in the frames of a run, which follow on frame ``number``.
+
+        What is out of the ordinary is left to ``study``.
+        """
+        unpack, least, internet, places = self._unpack, self._least, self._internet, self._places
+        data, found = run.data, list[Bare]()
+        for span in run.spans:
+            time, start, end, wire = span
+            number += 1
+            if end - start >= least:
+                (
+                    prefix, total, fragment, protocol, way, seq, ack, offset, flags, window, checksum,
+                ) = unpack(data, start)  # fmt: skip
+                place, length = places.get(prefix), total - _HEADER - (offset >> 2 & 60)
+                if (
+                    place is not None
+                    and protocol == TCP
+                    and not fragment & FRAGMENTED
+                    and offset >= _SMALLEST_OFFSET
+                    and length >= 0
+                    and internet + total <= wire
+                ):
+                    options = (
+                        data[start + least : min(end, start + internet + total - length)]
+                        if flags & SYN
+                        else b""
+                    )
+                    found.append(
+                        (number, time, place, way, seq, ack, flags, length, window, checksum, options)
+                    )
+                    continue
+            studied = study(number, run, span)
+            if studied is not None:
+                found.append(studied)
+        return found
 
 
 def any_segment(data: bytes, end: int, addresses: bytes, at: int, last: int) -> Header:

@@ -49,7 +49,7 @@ def resolution(value: int, order: str = "<") -> bytes:
 
 
 def pcapng(order: str = "<") -> bytes:
-    """Both ends of a connection at two interfaces of one section."""
+    """Both ends of a connection as one interface received them."""
     data = section(order) + interface(wire.RAW, order) + block(0xBAD, b"unknown", order)
     for number, packet in enumerate(PACKETS):
         data += enhanced(packet, number * 1000, 0, order, options=struct.pack(order + "HHI", 2, 4, 1))
@@ -76,7 +76,7 @@ def test_a_pcapng_gives_what_a_pcap_gives(order: str) -> None:
     segments, unsound = read(pcapng(order))
     plain, _ = read(wire.pcap([(0, packet) for packet in PACKETS], wire.RAW))
     assert unsound == ()
-    assert [one._replace(time=0) for one in segments] == plain
+    assert [one._replace(time=0) for one in segments] == [one._replace(place=(0, False)) for one in plain]
     assert [one.time for one in segments[:3]] == [0, 1_000_000, 2_000_000]
 
 
@@ -87,6 +87,23 @@ def test_the_resolution_of_time(value: int, nanoseconds: int) -> None:
     data = section() + interface(wire.RAW, options=resolution(value)) + enhanced(PACKETS[0], 5)
     [segment], _ = read(data)
     assert segment.time == nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("flags", "leaving"), [(0, None), (1, False), (2, True), (3, None), (0x8000_0002, True)]
+)
+def test_the_direction_of_a_packet(flags: int, leaving: bool | None) -> None:
+    comment, end = struct.pack("<HH4s", 1, 4, b"lost"), bytes(4)
+    for options in (struct.pack("<HHI", 2, 4, flags), comment + struct.pack("<HHI", 2, 4, flags) + end):
+        [segment], unsound = read(section() + interface(wire.RAW) + enhanced(PACKETS[0], options=options))
+        assert (segment.leaving, unsound) == (leaving, ())
+
+
+def test_what_the_link_layer_says_of_the_direction_goes_before() -> None:
+    cooked = wire.framed(PACKETS[0], wire.COOKED2, 7, leaving=True)
+    data = section() + interface(wire.COOKED2) + enhanced(cooked, options=struct.pack("<HHI", 2, 4, 1))
+    [segment], _ = read(data)
+    assert segment.place == (7, True)
 
 
 def test_each_section_has_its_own_interfaces_and_byte_order() -> None:
@@ -166,18 +183,64 @@ def test_a_fragment_that_is_missing_is_told() -> None:
     assert sentence == "frame 1: it is a fragment of an IP packet of which others are missing"
 
 
-def test_fragments_of_ipv6() -> None:
-    segment = wire.tcp((1, 2), 5, 6, 24, bytes(60))
-    frames = []
-    for at in (0, 40):
-        more = int(not at)
-        head = struct.pack("!BBHI", 6, 0, at | more, 99)
-        packet = bytearray(wire.ip("fd00::1", "fd00::2", head + segment[at : at + 40]))
-        packet[6] = 44
-        frames.append((0, bytes(packet)))
-    segments, unsound = read(wire.pcap(frames, wire.RAW))
-    assert [(one.seq, one.length) for one in segments] == [(5, 60)]
+OPTIONS = bytes([0, 1, 1, 12, *bytes(12)])
+"""Sixteen bytes of IPv6 extension header (RFC 8200, section 4.6); the first says what follows."""
+
+SEGMENT = wire.tcp((1, 2), 5, 6, 24, bytes(100))
+
+
+def pieces6(
+    payload: bytes, following: int, size: int, *, ahead: bytes = b"", others: int = -1
+) -> list[bytes]:
+    """An IPv6 packet in fragments; ``ahead`` are hop-by-hop options before each fragment header.
+
+    ``following`` is what the first fragment says of the payload, ``others`` what the others do.
+    """
+    found = []
+    for at in range(0, len(payload), size):
+        more = int(at + size < len(payload))
+        says = others if at and others >= 0 else following
+        head = struct.pack("!BBHI", says, 0, at | more, 99)
+        packet = bytearray(wire.ip("fd00::1", "fd00::2", ahead + head + payload[at : at + size]))
+        packet[6] = 0 if ahead else 44
+        found.append(bytes(packet))
+    return found
+
+
+@pytest.mark.parametrize("size", [8, 24, 48])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_fragments_whose_packet_has_further_headers(count: int, seed: int, size: int) -> None:
+    chain = b"".join(bytes([60 if left else 6]) + OPTIONS[1:] for left in reversed(range(count)))
+    ahead = bytes([44]) + bytes([0, 1, 4, 0, 0, 0, 0])
+    parts = pieces6(chain + SEGMENT, 60 if count else 6, size, ahead=ahead)
+    random.Random(seed).shuffle(parts)
+    segments, unsound = read(wire.pcap([(0, part) for part in parts], wire.RAW))
+    assert [(one.frame, one.seq, one.length) for one in segments] == [(len(parts), 5, 100)]
+    assert segments[0].flow.source_port == 1
     assert unsound == ()
+
+
+def test_what_follows_is_what_the_first_fragment_says() -> None:
+    parts = pieces6(bytes([6]) + OPTIONS[1:] + SEGMENT, 60, 48, others=6)
+    for order in (parts, parts[::-1]):
+        [segment], unsound = read(wire.pcap([(0, part) for part in order], wire.RAW))
+        assert (segment.length, unsound) == (100, ())
+
+
+@pytest.mark.parametrize(
+    ("payload", "following", "why"),
+    [
+        (bytes([17]) + OPTIONS[1:] + SEGMENT, 60, ""),
+        (bytes([60, 255]) + bytes(600), 60, "it ends within an IPv6 extension header"),
+        (struct.pack("!BBHI", 6, 0, 8, 7) + SEGMENT, 44, "it is a fragment within another"),
+        (bytes([6]) + OPTIONS[1:] + SEGMENT[:12], 60, "it ends within the TCP header"),
+    ],
+)
+def test_fragments_that_hold_no_segment(payload: bytes, following: int, why: str) -> None:
+    segments, unsound = read(wire.pcap([(0, part) for part in pieces6(payload, following, 48)], wire.RAW))
+    assert segments == []
+    assert [sentence.partition(": ")[2] for sentence in unsound] == [why] * bool(why)
 
 
 def test_a_flood_of_fragments_takes_no_memory() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lab.flows import Connection, Flows, Vantage
 from lab.flows.serial import distance
-from lab.packets import FourTuple, Reader, Segment
+from lab.packets import Reader, Segment
 from lab.words import TcpState
 from tests.unit import wire
 
@@ -421,12 +421,12 @@ def test_a_flood_of_nonsense_keeps_every_bound() -> None:
 def test_memory_does_not_grow_with_segments() -> None:
     def peak(segments: int) -> int:
         flows = Flows(SWITCH)
-        flow = FourTuple(wire.HOSTS["client_a"], 40000, wire.HOSTS["server"], 19999)
+        [way] = {segment.way for segment in Reader(io.BytesIO(wire.single("0 client_a > server S")))}
         tracemalloc.start()
         for number in range(segments):
             # Seen at the sender's port only, now and then out of line: the worst there is.
             seq = number * 10 - 30 * (number % 7 == 0)
-            flows.add(Segment(number, number, 3, False, flow, seq, 1, 16, 10, 0, number % 3, b""))
+            flows.add(Segment(number, number, (3, False), way, seq, 1, 16, 10, 0, number % 3, b""))
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most

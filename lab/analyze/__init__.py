@@ -1,0 +1,47 @@
+"""Any capture, told: its connections, what both ends went through, and what is odd about it.
+
+Nothing is known of where it was made. Each direction is judged where it was first seen, and both ends by what
+passed there: a state's time is that of the frame that led to it, not of its arrival at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from operator import gt
+from typing import BinaryIO
+
+from lab.analyze.document import as_data, as_json
+from lab.analyze.told import Analysis, Tally, Told, end_of
+from lab.flows import MOST_CONNECTIONS, Flows, Talk, Vantage
+from lab.packets import Reader
+from lab.packets.segment import FRAME, TIME, WAY
+
+__all__ = ["Analysis", "Tally", "Told", "analyze", "as_data", "as_json", "end_of"]
+
+
+def analyze(stream: BinaryIO, most: int = MOST_CONNECTIONS) -> Analysis:
+    """Read a capture to its end. Nothing in it raises; memory does not grow beyond ``most`` connections."""
+    others = Tally()
+    flows = Flows(Vantage(), most=most, retire=others.add)
+    reader = Reader(stream)
+    segments = backwards = began = now = 0
+    for batch in reader.batches():
+        times = [bare[TIME] for bare in batch]
+        began = began or times[0]
+        backwards += sum(map(gt, chain((now,), times), times))
+        now = times[-1]
+        segments += len(batch)
+        flows.take(batch)
+    told = tuple(_told(flows.talks()))
+    return Analysis(
+        reader.frames, segments, began, now, backwards, told, others, reader.unsound, flows.shapes
+    )
+
+
+def _told(talks: Iterable[Talk]) -> Iterator[Told]:
+    used: dict[bytes, int] = {}
+    for talk in talks:
+        ports = min(talk.first[WAY], talk.back)
+        yield Told(talk, used.get(ports, 0))
+        used[ports] = talk.first[FRAME]

@@ -1,0 +1,106 @@
+"""What is told of a capture: its connections, each as far as it is asked for, and the others counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lab.flows import Connection, Outcome, Shapes, Side, Talk
+
+
+@dataclass(slots=True)
+class Tally:
+    """Connections that are only counted, by how they began and ended."""
+
+    count: int = 0
+    handshakes: Counter[str] = field(default_factory=Counter)
+    closes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one."""
+        self.count += 1
+        self.handshakes[outcome.handshake] += 1
+        self.closes[outcome.close] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A connection of a capture.
+
+    ``before`` is the frame with which another connection between the same ports began before, 0 if none did.
+    """
+
+    talk: Talk
+    before: int
+
+    @property
+    def connection(self) -> Connection:
+        """The facts."""
+        found = self.talk.connection("")
+        assert found is not None  # noqa: S101 - without a vantage every frame is at both ends' ports
+        return found
+
+    @property
+    def anomalies(self) -> tuple[str, ...]:
+        """What is odd about it, a sentence each."""
+        return anomalies(self.connection, self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a capture holds. ``began`` and ``ended`` are the times (ns) of its first and last TCP segment.
+
+    ``others`` counts the connections that ``connections`` has no room for. ``unsound`` says what could not
+    be read, ``backwards`` how many segments have a time before that of the one in front of them. ``shapes``
+    are those of the connections.
+    """
+
+    frames: int
+    segments: int
+    began: int
+    ended: int
+    backwards: int
+    connections: tuple[Told, ...]
+    others: Tally
+    unsound: tuple[str, ...]
+    shapes: Shapes
+
+
+def anomalies(connection: Connection, before: int = 0) -> tuple[str, ...]:
+    """What is odd about a connection, a sentence each; ``before`` as :class:`Told` has it."""
+    reused = (f"the ports were used before, from frame {before} on",) if before else ()
+    return *reused, *_of_both(connection), *(one for side in connection.sides for one in _of_side(side))
+
+
+def _of_both(connection: Connection) -> Iterator[str]:
+    client, server = connection.sides
+    if client.syn is None and server.syn is None:
+        yield "it began before the capture"
+    elif connection.handshake == "unknown":
+        yield "the capture lacks a part of its handshake"
+    silent = [side for side in connection.sides if side.silent]
+    if silent and (connection.handshake == "unknown" or silent == [client]):
+        yield f"only one direction was captured: nothing from {end_of(silent[0])}"
+
+
+def _of_side(side: Side) -> Iterator[str]:
+    whose = end_of(side)
+    if side.gaps:
+        yield f"{side.gaps} gaps: segments from or to {whose} are not in the capture"
+    if side.reordered:
+        yield f"{side.reordered} segments from {whose} were overtaken by later ones"
+    if side.isn is not None and side.isn + 1 + side.bytes > 0xFFFFFFFF:
+        yield f"the sequence numbers of {whose} wrap around"
+    if side.reset and side.reset.cause == "after_close":
+        yield f"RST from {whose} after both had closed"
+
+
+def end_of(side: Side) -> str:
+    """``10.0.0.1:80``, ``[fd00::1]:80``."""
+    return end_text(side.address, side.port)
+
+
+def end_text(address: str, port: int) -> str:
+    """The same of an address and a port."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
