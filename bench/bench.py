@@ -21,6 +21,9 @@ from measure import Samples
 from lab.engine import Engine, connect
 
 _SMALLER = (3, 16)
+_OF_A_CORE = 0.03
+"""Seconds of processor a second, tcpdump counted, that looking on may take."""
+
 _MEMORY_ROOM = 32.0
 """MiB that a flood of output may cost: what a screen and a transcript keep of it, and the buffers between."""
 
@@ -73,6 +76,8 @@ def _measure(engine: Engine, samples: Samples, folder: Path, quick: bool, hosts:
     for count in sorted({*_SMALLER, hosts}):
         for _ in range(1 if quick else 3):
             experiments.crowd(engine, samples, folder, count)
+    for _ in range(1 if quick else 3):
+        experiments.watching(engine, samples, folder)
     experiments.memory(samples, folder)
 
 
@@ -85,6 +90,10 @@ def _targets(samples: Samples, hosts: int) -> Iterator[Target]:
     yield Target(f"{hosts} hosts up: at most 1.2 F", samples.ratio(f"{hosts} up", f"F{hosts} up"), 1.2)
     both = samples.ratio(f"{hosts}", f"F{hosts} up and down")
     yield Target(f"{hosts} hosts up and down: at most 1.2 F", both, 1.2)
+    told = f"the agent's processor with {scenes.TALKERS} hosts"
+    yield Target(f"{told}: under 3 % of a core", samples.median(experiments.IDLE), _OF_A_CORE)
+    promise = f"the same while they open {scenes.CONNECTIONS} connections a second"
+    yield Target(promise, samples.median(experiments.TALKING), _OF_A_CORE)
     for words in ("--version", "--help"):
         yield Target(f"lab {words}: under 0.15 s", samples.median(f"lab {words}"), 0.15, " s")
     more = samples.median("peak flooding") - samples.median("peak silent")
@@ -100,7 +109,7 @@ def _report(engine: Engine, samples: Samples, hosts: int) -> Iterator[str]:
     yield ""
     yield f"{'target':68}{'measured':>12}{'at most':>12}"
     for target in _targets(samples, hosts):
-        figures = f"{target.measured:>10.2f}{target.unit:4}{target.most:>8.2f}{target.unit:4}"
+        figures = f"{target.measured:>10.3f}{target.unit:4}{target.most:>8.2f}{target.unit:4}"
         yield f"{target.promise:68}{figures}  {'kept' if target.kept else 'NOT KEPT'}"
     bare = samples.ratio("run without script", "F up and down")
     yield f"{'(the same run against the containers of F alone, no import counted)':68}{bare:>10.2f}"

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -32,15 +32,19 @@ from lab.load import Loaded, load
 from lab.observe import Observer
 from lab.plan import HOST_IMAGE, PlannedHost, plan
 from lab.prepare import Options
-from lab.programs import recipe
+from lab.programs import FOLDER, recipe
 from lab.run import play
 from lab.sidecar import Agent
 from lab.transcript import Started, StepEnded, TranscriptEvent
+from lab.words import TcpState, kernel_numbers
 
 LAB = (sys.executable, "-m", "lab")
 MULTI_CLIENT = Path(__file__).parent.parent / "scenarios" / "multi_client.yaml"
 BARE = Path(__file__).parent / "bare.py"
 _SAMPLED_SECONDS = 2.0
+_WATCHED_SECONDS = 6.0
+IDLE = f"agent's processor with {scenes.TALKERS} idle"
+TALKING = f"agent's processor with {scenes.TALKERS} talking"
 _LEASE = 600
 
 _COMPOSE = """\
@@ -196,21 +200,57 @@ def crowd(engine: Engine, samples: Samples, folder: Path, count: int) -> None:
 
 async def _up_and_down(engine: Engine, samples: Samples, loaded: Loaded, name: str) -> None:
     run = _labels("crowd")
-    planned = plan(loaded.scenario)
-    images = ensure(engine, [SIDECAR, HOST_IMAGE], Deaf().say)
-    program = recipe("idle", loaded.scenario.programs["idle"], loaded.folder)
-    files = {"idle": built(engine, program, images[HOST_IMAGE], run, seconds=60, say=Deaf().say)}
+    up = _up(engine, loaded, run)
     with _removed(engine, run), _requests(samples, f"of {name}"):
         async with deployed(engine, run, Observer().hear) as deployment:
             began = time.perf_counter()
-            await deployment.up(planned, images, images[SIDECAR], files)
+            await up(deployment)
             samples.add(f"{name} up", time.perf_counter() - began)
-            samples.add(f"agent's processor with {name}", await _agent_cpu(deployment))
+            samples.add(f"agent's processor with {name}", await _agent_cpu(deployment, _SAMPLED_SECONDS))
             began = time.perf_counter()
         samples.add(f"{name} down", time.perf_counter() - began)
 
 
-async def _agent_cpu(deployment: Deployment) -> float:
+def _up(engine: Engine, loaded: Loaded, run: Labels) -> Callable[[Deployment], Awaitable[None]]:
+    """How to bring up a lab whose one program is built, so that only its start is left to do."""
+    images = ensure(engine, [SIDECAR, HOST_IMAGE], Deaf().say)
+    program = recipe("idle", loaded.scenario.programs["idle"], loaded.folder)
+    files = {"idle": built(engine, program, images[HOST_IMAGE], run, seconds=60, say=Deaf().say)}
+    return lambda deployment: deployment.up(plan(loaded.scenario), images, images[SIDECAR], files)
+
+
+def watching(engine: Engine, samples: Samples, folder: Path) -> None:
+    """What the agent takes of a processor while the hosts do nothing, and while they talk."""
+    asyncio.run(_watching(engine, samples, folder))
+
+
+async def _watching(engine: Engine, samples: Samples, folder: Path) -> None:
+    run = _labels("talk")
+    loaded, talkers = scenes.talking(folder)
+    up, observer = _up(engine, loaded, run), Observer()
+    with _removed(engine, run):
+        async with deployed(engine, run, observer.hear) as deployment:
+            await up(deployment)
+            samples.add(IDLE, await _agent_cpu(deployment, _WATCHED_SECONDS))
+            for host, words in talkers:
+                await _until_runs(deployment, host, words)
+            heard = len(observer.samples)
+            samples.add(TALKING, await _agent_cpu(deployment, _WATCHED_SECONDS))
+            samples.add("samples told in a second", (len(observer.samples) - heard) / _WATCHED_SECONDS)
+
+
+async def _until_runs(deployment: Deployment, host: str, words: list[str]) -> None:
+    """Start a program; return when it listens or has a connection."""
+    there = deployment.hosts[host]
+    with deployment.engine.doing("start a program"):
+        client = deployment.engine.client
+        made = client.exec_create(there.container, words, workdir=FOLDER, stdout=False, stderr=False)
+        client.exec_start(made["Id"], detach=True)
+    states = [number for state in (TcpState.LISTEN, TcpState.ESTABLISHED) for number in kernel_numbers(state)]
+    await deployment.agent.ask("wait_socket", host=host, states=states, port=7000, peers=[])
+
+
+async def _agent_cpu(deployment: Deployment, seconds: float) -> float:
     """Seconds of processor the sidecar takes in a second of sampling."""
     client = deployment.engine.client
 
@@ -219,7 +259,7 @@ async def _agent_cpu(deployment: Deployment) -> float:
         return int(told["cpu_stats"]["cpu_usage"]["total_usage"])
 
     began, before = time.perf_counter_ns(), await deployment.call(used)
-    await asyncio.sleep(_SAMPLED_SECONDS)
+    await asyncio.sleep(seconds)
     after = await deployment.call(used)
     return (after - before) / (time.perf_counter_ns() - began)
 

@@ -40,13 +40,54 @@ checks:
 def crowd(folder: Path, count: int) -> Loaded:
     """Hosts that each hold a program which was brought to them."""
     (folder / "idle.sh").write_text("exec sleep 600\n", encoding="utf-8")
+    return load(_written(folder / f"crowd{count}.yaml", _crowd(count)))
+
+
+def _crowd(count: int) -> str:
     numbers = range(1, count + 1)
-    text = _CROWD.format(
+    return _CROWD.format(
         count=count,
         hosts="\n".join(f"  h{each}: {{address: 10.153.{each // 250}.{each % 250 + 1}}}" for each in numbers),
         steps="\n".join(f"- h{each}: {{start: idle}}" for each in numbers),
     )
-    return load(_written(folder / f"crowd{count}.yaml", text))
+
+
+TALKERS = 10
+"""Hosts that talk: each of one half opens connections to one of the other half."""
+
+CONNECTIONS = 50
+"""Short connections that they open in a second, all together."""
+
+_TALK = """\
+import socket, sys, time
+if len(sys.argv) == 1:
+    listener = socket.create_server(("", 7000))
+    while True:
+        end, _ = listener.accept()
+        end.sendall(end.recv(99))
+        end.close()
+due = time.monotonic()
+while True:
+    with socket.create_connection((sys.argv[1], 7000)) as end:
+        end.sendall(b"hello")
+        end.recv(99)
+        end.recv(99)
+    due += float(sys.argv[2])
+    time.sleep(max(0.0, due - time.monotonic()))
+"""
+
+
+def talking(folder: Path) -> tuple[Loaded, list[tuple[str, list[str]]]]:
+    """Hosts that hold a program which talks, and on which host to start it with which words."""
+    (folder / "talk.py").write_text(_TALK, encoding="utf-8")
+    half = range(1, TALKERS // 2 + 1)
+    gap = str(len(half) / CONNECTIONS)
+    words = [(f"h{each}", ["python3", "idle/talk.py"]) for each in half]
+    words += [
+        (f"h{each + len(half)}", ["python3", "idle/talk.py", f"10.153.0.{each + 1}", gap]) for each in half
+    ]
+    text = _crowd(TALKERS).replace("idle.sh", "talk.py")
+    return load(_written(folder / "talking.yaml", text)), words
 
 
 def silent(folder: Path) -> Path:

@@ -47,3 +47,25 @@ class CaptureFile:
         if not self.sealed:
             return "the closing sentinel frame is not in the capture"
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSegment:
+    """A segment that a step of the script kept back at the switch, or one that waited behind such a one.
+
+    ``host`` sent it; ``at`` is when it was kept (ns) and ``until`` when it went on, 0 if it never did;
+    ``step`` is the number of the step. The rest is as in the frame.
+    """
+
+    at: int
+    until: int
+    host: str
+    step: str
+    source: str
+    source_port: int
+    target: str
+    target_port: int
+    seq: int
+    ack: int
+    flags: int
+    length: int

@@ -146,14 +146,18 @@ class Deployment:
             hosts=[_cabling(self.hosts[host.name]) for host in plan.hosts],
         )
         self.interfaces = _interfaces(plan, names)
-        pids = {name: host.pid for name, host in self.hosts.items()}
-        await self.agent.ask("sample", hosts=pids, interval=SAMPLING_INTERVAL)
+        await self.sample()
         for host in plan.hosts:
             if host.loopback:
                 pid = self.hosts[host.name].pid
                 await self.agent.ask(
                     "capture", name=f"loopback-{host.name}", snaplen=65535, limit=CAPTURE_LIMIT, pid=pid
                 )
+
+    async def sample(self) -> None:
+        """Have the hosts' sockets and processes looked at from now on."""
+        pids = {name: host.pid for name, host in self.hosts.items()}
+        await self.agent.ask("sample", hosts=pids, interval=SAMPLING_INTERVAL)
 
     # --- going down ----------------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lab.capture import CaptureFile
+from lab.capture import CaptureFile, HeldSegment
 from lab.deploy import Deployment
 from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.sockets import Sampling, SocketRow, SocketSample
@@ -15,18 +16,32 @@ from lab.words import kernel_state
 ROWS_KEPT = 200_000
 """Sockets in all samples of a run, and as many processes: what opens thousands must not eat the memory."""
 
+HELD_KEPT = 10_000
+"""Segments kept back whose times a record holds."""
+
 
 class Observer:
     """Hears the agent's events; afterwards fetches what it recorded."""
 
     def __init__(self) -> None:
         self._samples: list[SocketSample] = []
+        self._last: dict[str, int] = {}
         self._processes: list[ProcessSample] = []
+        self._held: dict[int, HeldSegment] = {}
         self._room = dict.fromkeys(("sockets", "processes"), ROWS_KEPT)
 
     def hear(self, event: dict[str, Any]) -> None:
-        """Take an event of the agent: sockets or processes of a host have changed."""
+        """Take an event of the agent.
+
+        Sockets or processes of a host have changed, or a segment was kept back or went on.
+        """
         kind = event["event"]
+        if kind == "held" and len(self._held) < HELD_KEPT:
+            self._held[event["number"]] = held_in(event)
+        if kind == "released" and (held := self._held.get(event["number"])):
+            self._held[event["number"]] = replace(held, until=event["at"])
+        if kind in {"held", "released"}:
+            return
         self._room[kind] -= 1 + len(event["rows"])
         if self._room[kind] < 0:
             return
@@ -34,9 +49,22 @@ class Observer:
             programs = tuple(_process(row) for row in event["rows"])
             self._processes.append(ProcessSample(event["at"], event["host"], programs))
             return
+        self._end_last(event["host"], **event["before"])
         rows = tuple(SocketRow(kernel_state(state), *rest) for state, *rest in event["rows"])
-        counters = event["overflows"], event["drops"]
-        self._samples.append(SocketSample(event["at"], event["host"], rows, *counters))
+        at, host, took = event["at"], event["host"], event["took"]
+        self._last[host] = len(self._samples)
+        self._samples.append(SocketSample(at, host, rows, **event["counts"], took=took, until=at))
+
+    def _end_last(self, host: str, until: int, took: int) -> None:
+        """Until when what a host's last sample shows was seen to be so."""
+        if host in self._last:
+            last = self._samples[self._last[host]]
+            self._samples[self._last[host]] = replace(last, until=until, took=max(last.took, took))
+
+    @property
+    def held(self) -> tuple[HeldSegment, ...]:
+        """The segments that were kept back, in that order."""
+        return tuple(self._held.values())
 
     @property
     def samples(self) -> tuple[SocketSample, ...]:
@@ -61,6 +89,11 @@ class Observer:
         hosts = [host.plan.name for host in deployment.hosts.values() if host.plan.loopback]
         wanted = [("capture", ""), *((f"loopback-{host}", host) for host in hosts)]
         return tuple([await _bring(deployment, folder, name, host) for name, host in wanted])
+
+
+def held_in(event: dict[str, Any]) -> HeldSegment:
+    """The segment that the agent tells to have kept back."""
+    return HeldSegment(event["at"], 0, event["host"], event["step"], **event["segment"])
 
 
 def _process(row: list[Any]) -> ProcessRow:

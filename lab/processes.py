@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNKNOWN = "unknown"
+"""What a program for a machine whose system calls are not known here sleeps in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
     """A thread that sleeps in a system call, and the inode of the socket it waits for (0: none).
 
-    ``call`` is accept, recv, send, connect, read, write, poll, wait, futex or sleep; ``read`` and ``write``
-    of a socket are told as recv and send.
+    ``call`` is accept, recv, send, connect, read, write, poll, wait, futex or sleep, or :data:`UNKNOWN`;
+    ``read`` and ``write`` of a socket are told as recv and send.
     """
 
     call: str

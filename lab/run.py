@@ -82,29 +82,30 @@ async def _play(prepared: Prepared, engine: Engine, audience: Audience) -> Finis
         await deployment.up(planned, images, images[SIDECAR], files)
         async with watching(deployment, planned, prepared.options.watch, audience.draw) as watch:
             hear = watch.hear if watch else audience.event
-            finished = await _perform(prepared, deployment, observer, hear)
-            if watch:
-                outcome = finished.verdict.outcome.value
-                audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
-                await watch.until_interrupted()
+            with contextlib.ExitStack() as ending:
+                finished = await _perform(prepared, deployment, observer, hear, ending)
+                if watch:
+                    outcome = finished.verdict.outcome.value
+                    audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
+                    await watch.until_interrupted()
     return replace(finished, kept=deployment.kept)
 
 
-async def _perform(prepared: Prepared, deployment: Deployment, observer: Observer, hear: Hear) -> Finished:
-    """Play the script in a lab that is up, and judge it."""
+async def _perform(
+    prepared: Prepared, deployment: Deployment, observer: Observer, hear: Hear, ending: contextlib.ExitStack
+) -> Finished:
+    """Play the script in a lab that is up, and judge it; its programs are heard until the ``ending``."""
     scenario = prepared.loaded.scenario
     scribe = Scribe(deployment.now, hear)
     variables = {**host_variables(scenario), "nonce": nonce(prepared.options.seed)}
     began = deployment.now()
     acts = Acts(scenario, deployment, await starters(deployment, prepared, variables), scribe)
-    try:
-        async with deployment.agent.needed():
-            await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play()
-        ended = deployment.now()
-        sampling = await observer.end_sampling(deployment)
-        captures = await observer.end_captures(deployment, prepared.folder)
-    finally:
-        acts.let_go()
+    ending.callback(acts.let_go)
+    async with deployment.agent.needed():
+        await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play()
+    ended = deployment.now()
+    sampling = await observer.end_sampling(deployment)
+    captures = await observer.end_captures(deployment, prepared.folder)
     info = RunInfo(
         run_id=prepared.run_id,
         file=str(prepared.loaded.file),
@@ -117,6 +118,7 @@ async def _perform(prepared: Prepared, deployment: Deployment, observer: Observe
         sampling=sampling,
         clock_offset=deployment.clock_offset,
         variables=variables,
+        held=observer.held,
     )
     if prepared.options.keep:
         await deployment.keep()

@@ -26,7 +26,7 @@ class Agent(asyncio.Protocol):
     """
 
     def __init__(self, on_event: Listener) -> None:
-        self._on_event = on_event
+        self._listeners = [on_event]
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._frames = Frames()
@@ -59,6 +59,10 @@ class Agent(asyncio.Protocol):
                 self._send({"id": next(self._numbers), "op": "cancel", "request": number})
             raise
 
+    def tell(self, listener: Listener) -> None:
+        """Somebody else hears the events, too."""
+        self._listeners.append(listener)
+
     @contextlib.asynccontextmanager
     async def needed(self) -> AsyncIterator[None]:
         """What is done inside ends with an EngineError, in a group, as soon as the agent is gone."""
@@ -73,8 +77,9 @@ class Agent(asyncio.Protocol):
 
     def close(self) -> None:
         """Let go: the agent hears the end of its input."""
-        if self._transport is not None:
-            self._transport.abort()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
 
     # --- asyncio's side ------------------------------------------------------------------------
 
@@ -109,7 +114,8 @@ class Agent(asyncio.Protocol):
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "event" in message:
-            self._on_event(message)
+            for listener in self._listeners:
+                listener(message)
             return
         future = self._asked.pop(message["id"], None)
         if future is None or future.done():

@@ -31,10 +31,16 @@ class SocketRow:
 
 @dataclass(frozen=True, slots=True)
 class SocketSample:
-    """All TCP sockets of a host at one moment; kept only when something changed since the one before.
+    """All TCP sockets of a host and what its kernel counts, kept only when something changed.
 
-    ``overflows`` and ``drops`` are the host's counters ListenOverflows and ListenDrops since it came up: how
-    often a full accept queue took no connection, and how many SYNs and last ACKs its listeners dropped.
+    The look began at ``at`` and took at most ``took``; one that began at ``until`` still showed the same, and
+    the next sample is what came after that. In a record of an older version ``until`` is 0. That a socket has
+    left TIME_WAIT is seen up to a second late.
+
+    The counters are the host's since it came up (proc_net(5)): ``overflows`` is ListenOverflows, how often a
+    full accept queue took no connection; ``drops`` ListenDrops, how many SYNs and last ACKs its listeners
+    dropped; ``unread_closes`` TCPAbortOnClose, closes with data unread; ``data_aborts`` TCPAbortOnData, those
+    with linger 0, and data that came to a closed socket; ``resets`` OutRsts, the RSTs it sent.
     """
 
     at: int
@@ -42,6 +48,11 @@ class SocketSample:
     rows: tuple[SocketRow, ...]
     overflows: int = 0
     drops: int = 0
+    unread_closes: int = 0
+    data_aborts: int = 0
+    resets: int = 0
+    took: int = 0
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

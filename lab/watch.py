@@ -17,16 +17,19 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any
 
 from lab.deploy import Deployment
 from lab.errors import EngineError
 from lab.flows import Vantage
 from lab.ladder.live import Live, Wire
 from lab.ladder.scroll import Scroll
+from lab.observe import held_in
 from lab.packets.growing import Growing
 from lab.plan import Plan
 from lab.report.style import Style
 from lab.transcript import TranscriptEvent
+from lab.words import TcpState, kernel_state
 
 Draw = Callable[[Iterable[str]], None]
 
@@ -74,18 +77,29 @@ class Watch:
         self._live.hear(event)
 
     async def until_interrupted(self) -> None:
-        """Look on until ^C, or until the lab is gone."""
+        """Look on until ^C, or until the lab is gone; the sampling for the record has ended."""
         if self._looking is None:
             return
         try:
+            with contextlib.suppress(EngineError):  # it is gone already
+                await self._deployment.sample()
             await self._looking
         except asyncio.CancelledError:
             # It ends the watching and nothing else: what comes after it is to be done in full.
             if task := asyncio.current_task():
                 task.uncancel()
 
+    def notice(self, event: dict[str, Any]) -> None:
+        """The agent tells something: listeners and segments that are kept back are drawn."""
+        if event["event"] == "held":
+            self._live.keep(held_in(event))
+        if event["event"] == "sockets":
+            listeners = (row for row in event["rows"] if kernel_state(row[0]) is TcpState.LISTEN)
+            self._live.listen(event["at"], event["host"], {port for _, _, port, *_ in listeners})
+
     async def begin(self, group: asyncio.TaskGroup) -> None:
         """Start the captures, and to look at them in this group."""
+        self._deployment.agent.tell(self.notice)
         for source in self._sources:
             await self._deployment.agent.ask(
                 "capture",
@@ -104,6 +118,7 @@ class Watch:
         with contextlib.suppress(EngineError):  # with the lab the captures are gone too
             for source in self._sources:
                 await self._deployment.agent.ask("end_capture", name=source.name)
+            await self._deployment.agent.ask("end_sample")
 
     async def _look_on(self) -> None:
         try:

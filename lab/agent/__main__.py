@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from .capture import Capture
@@ -79,16 +80,15 @@ class Agent:
         indices = wire(networks, hosts)
         for host in hosts:
             if host["lane"]:
-                ports = [leg["port"] for leg in host["legs"]]
-                self.lanes[host["name"]] = [
-                    Lane(cable_end(port), cable_end(trunk(port)[1])) for port in ports
-                ]
+                tell = partial(_say_of, host["name"])
+                ends = [(cable_end(leg["port"]), cable_end(trunk(leg["port"])[1])) for leg in host["legs"]]
+                self.lanes[host["name"]] = [Lane(port, switch, tell) for port, switch in ends]
         return indices
 
-    def do_hold(self, host: str, segment: str, peers: list[str]) -> None:
-        """Keep back segments of a kind that a host sends."""
+    def do_hold(self, host: str, segment: str, peers: list[str], step: str) -> None:
+        """Keep back segments of a kind that a host sends, as a step says; told as events."""
         for lane in self.lanes[host]:
-            lane.hold(segment, peers)
+            lane.hold(segment, peers, step)
 
     def do_release(self, host: str, segment: str) -> int:
         """Send on what was kept back of a host, of a kind or all; how many frames."""
@@ -231,9 +231,17 @@ class Agent:
         if self.lookout.due <= time.monotonic():
             self.lookout.look()
         for request, condition in list(self.conditions.items()):
-            if condition():
-                del self.conditions[request]
-                _say({"id": request, "ok": time.time_ns()})
+            self._try(request, condition)
+
+    def _try(self, request: int, condition: Condition) -> None:
+        try:
+            if not condition():
+                return
+            answer: dict[str, Any] = {"id": request, "ok": time.time_ns()}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
+            answer = {"id": request, "error": f"{type(error).__name__}: {error}"}
+        del self.conditions[request]
+        _say(answer)
 
     def _ended(self, request: int) -> None:
         os.close(self.processes.pop(request).pidfd)
@@ -266,6 +274,10 @@ def _now_and_then(condition: Condition) -> Condition:
         return condition()
 
     return met
+
+
+def _say_of(host: str, event: dict[str, Any]) -> None:
+    _say({**event, "host": host})
 
 
 def _say(message: dict[str, Any]) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import select
 import socket
 import struct
-from collections.abc import Iterator
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, NamedTuple
 
 _ETH_P_ALL = 3
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
@@ -42,13 +44,37 @@ class Segment(NamedTuple):
     length: int
 
 
-class Lane:
-    """The cable of one host. ``port`` is where it ends, ``trunk`` leads to the switch."""
+class _Hold(NamedTuple):
+    """What is kept back: segments to these addresses (none: to any), because a step said so."""
 
-    def __init__(self, port: socket.socket, trunk: socket.socket) -> None:
+    peers: frozenset[bytes]
+    step: str
+
+
+class _Held(NamedTuple):
+    """A frame that is kept back, and its number."""
+
+    frame: bytes
+    number: int
+
+
+_NUMBERS = count(1)
+"""Of the frames that were kept back, whatever cable they came by."""
+
+
+class Lane:
+    """The cable of one host. ``port`` is where it ends, ``trunk`` leads to the switch.
+
+    ``tell`` hears of each segment that is kept back, and when it goes on.
+    """
+
+    def __init__(
+        self, port: socket.socket, trunk: socket.socket, tell: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.port, self.trunk = port, trunk
-        self._holds: dict[str, frozenset[bytes]] = {}
-        self._held: dict[Flow, tuple[str, list[bytes]]] = {}
+        self._tell = tell
+        self._holds: dict[str, _Hold] = {}
+        self._held: dict[Flow, tuple[str, list[_Held]]] = {}
         self._fins: dict[Flow, int] = {}
         """For each way back, the number that acknowledges the FIN that reached the host."""
 
@@ -61,21 +87,23 @@ class Lane:
             if not self._keeps(frame):
                 _send(self.trunk, frame)
 
-    def hold(self, word: str, peers: list[str]) -> None:
-        """From now on keep back each segment of a kind to one of these addresses (none: to any).
+    def hold(self, word: str, peers: list[str], step: str) -> None:
+        """From now on, as a step says, keep back each segment of a kind to one of these addresses.
 
-        What the host sends behind it in the same connection waits too, so that the order remains.
+        No address is any. What the host sends behind it in the same connection waits too, so that the order
+        remains.
         """
-        self._holds[word] = frozenset(_packed(address) for address in peers)
+        self._holds[word] = _Hold(frozenset(_packed(address) for address in peers), step)
 
     def release(self, word: str) -> int:
         """Hold this kind no longer ("": none at all), pass on what was held, in order; how many frames."""
-        self._holds = {kind: peers for kind, peers in self._holds.items() if word not in {"", kind}}
         flows = [flow for flow, (reason, _) in self._held.items() if word in {"", reason}]
-        frames = [frame for flow in flows for frame in self._held.pop(flow)[1]]
-        for frame in frames:
-            _send(self.trunk, frame)
-        return len(frames)
+        self._holds = {kind: hold for kind, hold in self._holds.items() if word not in {"", kind}}
+        held = [one for flow in flows for one in self._held.pop(flow)[1]]
+        for one in held:
+            _send(self.trunk, one.frame)
+            self._tell({"event": "released", "number": one.number, "at": time.time_ns()})
+        return len(held)
 
     def _keeps(self, frame: bytes) -> bool:
         segment = _segment(frame) if self._holds or self._held else None
@@ -85,11 +113,22 @@ class Lane:
         waiting = self._held.get(segment.flow)
         if (not word and waiting is None) or sum(len(held) for _, held in self._held.values()) >= _MOST_HELD:
             return False
-        self._held.setdefault(segment.flow, (word, []))[1].append(frame)
+        reason, held = self._held.setdefault(segment.flow, (word, []))
+        held.append(_Held(frame, next(_NUMBERS)))
+        self._tell_of(segment, held[-1].number, reason)
         return True
 
+    def _tell_of(self, segment: Segment, number: int, reason: str) -> None:
+        source, target, ports = segment.flow
+        source_port, target_port = struct.unpack(">HH", ports)
+        told = {"source": _text(source), "source_port": source_port}
+        told |= {"target": _text(target), "target_port": target_port}
+        told |= {"seq": segment.seq, "ack": segment.ack, "flags": segment.flags, "length": segment.length}
+        event = {"event": "held", "number": number, "at": time.time_ns(), "step": self._holds[reason].step}
+        self._tell({**event, "segment": told})
+
     def _is_meant(self, word: str, segment: Segment) -> bool:
-        peers = self._holds[word]
+        peers = self._holds[word].peers
         return (not peers or segment.flow[1] in peers) and self._is(word, segment)
 
     def _is(self, word: str, segment: Segment) -> bool:
@@ -142,6 +181,10 @@ def _send(packets: socket.socket, frame: bytes) -> None:
 
 def _packed(address: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def _text(address: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
 def _segment(frame: bytes) -> Segment | None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
-from .processes import Processes, Row
+from .processes import UNKNOWN, Processes, Row
 
 _NEVER = float("inf")
 _AFTER_SECONDS = 0.02
 """So long after something happened to a host's sockets its programs have done what they do about it."""
 
 _REST_SECONDS = 0.1
-"""Between two looks that nobody asked for."""
+"""Between two looks that nobody asked for, at the least."""
+
+_DUTY = 150
+"""Nor do these looks take more than one part in so many of a core."""
 
 
 class Lookout:
@@ -23,7 +27,7 @@ class Lookout:
         self._tell = tell
         self._processes = Processes()
         self._told: dict[str, tuple[Row, ...]] = {}
-        self._looked = 0.0
+        self._looked = self._cost = 0.0
         self._watching = False
         self.due = _NEVER
         """When to look (time.monotonic); infinity while there is no reason."""
@@ -41,14 +45,15 @@ class Lookout:
     def stir(self) -> None:
         """Something has happened to a host's sockets: its processes are worth a look."""
         if self._watching:
-            self.due = min(self.due, max(time.monotonic() + _AFTER_SECONDS, self._looked + _REST_SECONDS))
+            rest = max(_REST_SECONDS, self._cost * _DUTY)
+            self.due = min(self.due, max(time.monotonic() + _AFTER_SECONDS, self._looked + rest))
 
     def look(self) -> dict[str, tuple[Row, ...]]:
         """Look at all hosts now; the processes of each, told as an event where they have changed."""
         self.due = _NEVER
-        now = time.time_ns()
+        now, spent = time.time_ns(), time.thread_time()
         seen = self._processes.look()
-        self._looked = time.monotonic()
+        self._looked, self._cost = time.monotonic(), time.thread_time() - spent
         for host, rows in seen.items():
             if rows != self._told.get(host, ()):
                 self._told[host] = rows
@@ -60,13 +65,17 @@ class Lookout:
         return not any(row[5] for rows in self.look().values() for row in rows)
 
     def sleeps(self, host: str, pid: int, call: str) -> bool:
-        """Look: whether a thread of a program, or of a child of it, sleeps in a call; of any, if pid is 0."""
-        return any(
-            call == asleep
-            for row in self.look()[host]
-            if pid in (0, row[0], row[1], row[2])
-            for asleep, _ in row[8]
-        )
+        """Look: whether a thread of a program, or of a child of it, sleeps in a call; of any, if pid is 0.
+
+        OSError if one sleeps in a call that is not known, so that nobody can tell.
+        """
+        meant = [row for row in self.look()[host] if pid in (0, row[0], row[1], row[2])]
+        calls = {asleep for row in meant for asleep, _ in row[8]}
+        if UNKNOWN in calls and call not in calls:
+            raise OSError(
+                f"where a program for another machine than {os.uname().machine} sleeps is not known"
+            )
+        return call in calls
 
     def stop(self) -> None:
         """Look no more unless asked."""

@@ -20,12 +20,20 @@ _CALLS = {
 }  # fmt: skip
 """System calls that a process may sleep in, by their numbers on each machine (asm/unistd.h)."""
 
+_X86_64, _AARCH64 = 62, 183
 _NUMBERS = {
-    number: call for call, numbers in _CALLS.get(os.uname().machine, {}).items() for number in numbers
+    machine: {number: call for call, numbers in _CALLS[name].items() for number in numbers}
+    for machine, name in ((_X86_64, "x86_64"), (_AARCH64, "aarch64"))
 }
+"""The same by the machine that a program was made for (elf(5), e_machine): programs of 64 bits only."""
+
+UNKNOWN = "unknown"
+"""The call of a program for a machine whose numbers are not known here."""
+
 _ON_SOCKETS = {"read": "recv", "write": "send"}
 _WITH_DESCRIPTOR = frozenset({"accept", "recv", "send", "connect", "read", "write"})
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
+_PROC = "/proc"
 _ENGINE = "runc:["
 """The name of the engine's helper while it brings a program into a host."""
 
@@ -51,8 +59,6 @@ class Processes:
         """Watch these hosts: name to the process id of the first process. OSError if one is gone."""
         self._hosts = dict(hosts)
         self._by_namespace = {_namespace(pid): name for name, pid in hosts.items()}
-        if not _NUMBERS:
-            self.trouble = f"where programs sleep is not known on {os.uname().machine}"
 
     def look(self) -> dict[str, tuple[Row, ...]]:
         """The programs of every host, by process id."""
@@ -65,7 +71,7 @@ class Processes:
 
     def _find(self) -> None:
         """Whose each process is: asked once, for there may be very many that are nobody's."""
-        there = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+        there = {int(name) for name in os.listdir(_PROC) if name.isdigit()}
         self._known = {pid: self._known[pid] for pid in self._known.keys() & there}
         self._numbers = {pid: self._numbers[pid] for pid in self._numbers.keys() & there}
         for pid in there - self._known.keys():
@@ -95,7 +101,7 @@ class Processes:
 
 
 def _namespace(pid: int) -> int:
-    return os.stat(f"/proc/{pid}/ns/pid").st_ino
+    return os.stat(f"{_PROC}/{pid}/ns/pid").st_ino
 
 
 def _read(path: str) -> str:
@@ -105,23 +111,23 @@ def _read(path: str) -> str:
 
 def _stat(pid: int) -> tuple[str, str, int, int]:
     """Name, state, parent and session; the name stands in brackets and may hold any character."""
-    head, _, tail = _read(f"/proc/{pid}/stat").rpartition(")")
+    head, _, tail = _read(f"{_PROC}/{pid}/stat").rpartition(")")
     state, parent, _, session = tail.split()[:4]
     return head.partition("(")[2], state, int(parent), int(session)
 
 
 def _number(pid: int) -> int:
     """Its process id within its host."""
-    found = re.search(r"^NSpid:.*?(\d+)$", _read(f"/proc/{pid}/status"), re.MULTILINE)
+    found = re.search(r"^NSpid:.*?(\d+)$", _read(f"{_PROC}/{pid}/status"), re.MULTILINE)
     return int(found[1]) if found else 0
 
 
 def _descriptors(pid: int) -> dict[int, int]:
     """The open descriptors of a process, each with the inode of its socket, 0 if it is none."""
     held = {}
-    for name in os.listdir(f"/proc/{pid}/fd"):
+    for name in os.listdir(f"{_PROC}/{pid}/fd"):
         try:
-            found = _SOCKET.fullmatch(os.readlink(f"/proc/{pid}/fd/{name}"))
+            found = _SOCKET.fullmatch(os.readlink(f"{_PROC}/{pid}/fd/{name}"))
         except FileNotFoundError:
             continue  # closed meanwhile
         held[int(name)] = int(found[1]) if found else 0
@@ -129,13 +135,26 @@ def _descriptors(pid: int) -> dict[int, int]:
 
 
 def _asleep(pid: int, held: Mapping[int, int]) -> Iterator[tuple[str, int]]:
-    """The call that each sleeping thread is in, and the inode of its socket."""
-    for thread in os.listdir(f"/proc/{pid}/task")[:_MOST]:
+    """The call that each sleeping thread is in, if it is known, and the inode of its socket."""
+    calls = _NUMBERS.get(_machine(pid))
+    for thread in os.listdir(f"{_PROC}/{pid}/task")[:_MOST]:
         try:
-            number, *arguments = _read(f"/proc/{pid}/task/{thread}/syscall").split()
+            number, *arguments = _read(f"{_PROC}/{pid}/task/{thread}/syscall").split()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has just ended
-        call = _NUMBERS.get(int(number), "") if arguments else ""
+        call = calls.get(int(number), "") if arguments and calls else ""
         if call:
             inode = held.get(int(arguments[0], 16), 0) if call in _WITH_DESCRIPTOR else 0
             yield _ON_SOCKETS.get(call, call) if inode else call, inode
+        elif arguments and not calls:
+            yield UNKNOWN, 0
+
+
+def _machine(pid: int) -> int:
+    """The machine of 64 bits that a program was made for (elf(5)); 0 for any other program.
+
+    It says what the numbers of its system calls mean.
+    """
+    with open(f"{_PROC}/{pid}/exe", "rb", buffering=0) as file:
+        head = file.read(20)
+    return int.from_bytes(head[18:20], "little") if head[:6] == b"\x7fELF\x02\x01" else 0

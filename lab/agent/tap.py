@@ -1,4 +1,4 @@
-"""Hears that a host opens, closes or resets a TCP connection, without looking at its sockets."""
+"""Hears which TCP connections a host opens, closes or resets, without looking at its sockets."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import contextlib
 import ctypes
 import socket
 import struct
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from . import namespaces
+from .diag import Ends, text_of
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
-_RECEIVE_BUFFER = 1 << 14
-"""Bytes of frames that may wait: that there was one is all that counts."""
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_RECEIVE_BUFFER = 1 << 17
+"""Bytes of frames that may wait, about a hundred; that some were lost is known."""
 
-_SYN_FIN_RST = 0x07
+_HEAD = 74
+"""Bytes of a packet that are enough for an IP header with options and the flags of TCP."""
+
+_SYN_FIN_RST, _RST = 0x07, 0x04
 _TCP = socket.IPPROTO_TCP
 _LOAD_BYTE, _LOAD_HALF, _LOAD_BYTE_AT_X, _LOAD_HEADER_LENGTH = 0x30, 0x28, 0x50, 0xB1
 _AND, _EQUAL, _ANY_BIT, _RETURN = 0x54, 0x15, 0x45, 0x06
@@ -36,8 +43,20 @@ _PROGRAM = (
     (_LOAD_BYTE, 0, 0, 53),
     (_ANY_BIT, 1, 0, _SYN_FIN_RST),
     (_RETURN, 0, 0, 0),
-    (_RETURN, 0, 0, 1),
+    (_RETURN, 0, 0, _HEAD),
 )
+
+
+class Heard(NamedTuple):
+    """Segments with SYN, FIN or RST: the connections they were of, as each of both ends sees them.
+
+    Each has the number of the interface where it was seen. ``reset`` tells whether there was an RST, ``lost``
+    whether there were more of them than could be kept.
+    """
+
+    ends: Mapping[Ends, int]
+    reset: bool
+    lost: bool
 
 
 class Tap:
@@ -46,6 +65,7 @@ class Tap:
     def __init__(self, pid: int) -> None:
         with namespaces.inside(pid):
             self._packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+            self._interfaces = {name: index for index, name in socket.if_nameindex()}
         self._packets.setblocking(False)
         self._packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         _filter(self._packets)
@@ -55,11 +75,41 @@ class Tap:
         """For select(2): readable when there was such a segment."""
         return self._packets.fileno()
 
-    def drain(self) -> None:
-        """Forget the segments there were."""
+    def drain(self) -> Heard:
+        """The segments since it was asked last."""
+        ends: dict[Ends, int] = {}
+        lost = self._lost()
+        reset = lost
+        for head, interface in self._received():
+            try:
+                one, other, flags = _parsed(head)
+            except (IndexError, ValueError, struct.error):
+                lost = reset = True  # nobody's header is like that
+                continue
+            ends[*one, *other] = ends[*other, *one] = interface
+            reset |= bool(flags & _RST)
+        return Heard(ends, reset, lost)
+
+    def _received(self) -> Iterator[tuple[bytes, int]]:
         with contextlib.suppress(OSError):
             while True:
-                self._packets.recv(1)
+                head, address = self._packets.recvfrom(_HEAD)
+                yield head, self._interfaces.get(address[0], 0)
+
+    def _lost(self) -> bool:
+        """Whether frames found no room (packet(7), PACKET_STATISTICS, which begins anew each time)."""
+        _, drops = struct.unpack("II", self._packets.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
+        return bool(drops)
+
+
+def _parsed(head: bytes) -> tuple[tuple[str, int], tuple[str, int], int]:
+    """Source, target and flags of a segment that the filter let through."""
+    if head[0] >> 4 == 4:
+        start, source, target = (head[0] & 15) * 4, head[12:16], head[16:20]
+    else:
+        start, source, target = 40, head[8:24], head[24:40]
+    source_port, target_port = struct.unpack_from(">HH", head, start)
+    return (text_of(source), source_port), (text_of(target), target_port), head[start + 13]
 
 
 def _filter(packets: socket.socket) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.checks.select import samples_of
+from lab.checks.select import samples_of, until_reused
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.flows import Connection, Moment, Side
@@ -44,7 +44,7 @@ class Case:
 
     def rows(self, side: Side) -> Iterator[Row]:
         """The rows of a side's kernel for this connection, in the order of time."""
-        peer, until = self.connection.peer_of(side), self._until()
+        peer, until = self.connection.peer_of(side), until_reused(self.connection, self.evidence)
         ends = side.address, side.port, peer.address, peer.port
         for sample in samples_of(self.evidence, side.host):
             if sample.at < until:
@@ -57,14 +57,3 @@ class Case:
         client, server = self.connection.sides
         turned = (server.host, server.port) != (self.ref.to.host, self.ref.to.port)
         return client if (role == "from") != turned else server
-
-    def _until(self) -> int:
-        """When the same ports are used again, or the end of the run."""
-        own = _ports(self.connection)
-        began = self.connection.began.time
-        later = (c.began.time for c in self.evidence.connections if _ports(c) == own and c.began.time > began)
-        return min(later, default=self.evidence.info.ended + 1)
-
-
-def _ports(connection: Connection) -> frozenset[tuple[str, int]]:
-    return frozenset((side.address, side.port) for side in connection.sides)

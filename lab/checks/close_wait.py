@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lab.checks import doubt
+from lab.checks.agreement import LAG, Agreement, looks_of
 from lab.checks.finding import Finding, conclude, find, joined
 from lab.checks.holders import holders
 from lab.checks.select import rows_of, samples_of
@@ -23,9 +24,6 @@ from lab.verdict import CheckResult
 from lab.words import TcpState
 
 Row = tuple[SocketSample, SocketRow]
-_TELLING_GAPS = 3
-"""Sampling gaps that a state must outlast before its absence from the samples says anything."""
-
 _LONG = 100_000_000
 """ns after which a stay that has ended is worth telling why it lasted."""
 
@@ -87,8 +85,13 @@ def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
             left = side.left(TcpState.CLOSE_WAIT)
             end = left.at.time if left else evidence.info.ended
             shown = rows.get((side.port, connection.peer_of(side).port), [])
-            meanwhile = tuple(row for row in shown if at.time <= row[0].at <= end)
+            meanwhile = tuple(row for row in shown if at.time <= _last_seen(row[0]) and row[0].at <= end)
             yield _Stay(connection, side, at, left, end, meanwhile)
+
+
+def _last_seen(sample: SocketSample) -> int:
+    """Until when a sample may have been taken, or was seen to be so still: a look takes its time."""
+    return max(sample.at, sample.until) + sample.took
 
 
 def _rows_by_ports(host: str, evidence: Evidence) -> Mapping[tuple[int, int], list[Row]]:
@@ -168,7 +171,7 @@ def _proof(stay: _Stay, teller: Teller, evidence: Evidence) -> Iterator[str]:
         what = f"FIN from {named(stay.side)}" if stay.by_fin else "RST"
         yield teller.frame(capture, stay.left.at, f"{what}: CLOSE_WAIT ends")
     if stay.rows:
-        first, last = stay.rows[0][0].at, _until(stay.rows[-1][0], evidence)
+        first, last = max(stay.rows[0][0].at, stay.began.time), _until(stay.rows[-1][0], evidence)
         times = f"from {teller.when(first)} to {teller.when(last)}"
         yield f"the kernel of {stay.side.host} shows CLOSE_WAIT {times}"
 
@@ -183,21 +186,19 @@ def _until(sample: SocketSample, evidence: Evidence) -> int:
 
 
 def _disagreement(stays: list[_Stay], evidence: Evidence) -> str:
-    """A stay that the samples must have met and did not."""
-    sampling = evidence.info.sampling
-    for stay in stays:
-        end = min(stay.end, sampling.ended)
-        met = end - max(stay.began.time, sampling.began) > _TELLING_GAPS * sampling.worst_gap
-        if met and not doubt.of_sampling(evidence, stay.side.host) and not stay.rows:
-            return f"the wire shows CLOSE_WAIT on {stay.side.host} and the samples of its kernel do not"
-    return ""
+    """A stay that a look at the kernel should have shown and did not."""
+    if not stays:
+        return ""
+    agreement = Agreement(stays[0].side.host, evidence)
+    told = (agreement.dispute(stay.connection, stay.side, TcpState.CLOSE_WAIT) for stay in stays)
+    return next(filter(None, told), "")
 
 
 _BLAME = {
     "not_accepted": "no program ever accepted the connection",
     "unread_data": "data was never read, nor the end after it",
     "eof_not_read": "its program has not read the end of the input (recv giving 0)",
-    "not_closed": "its program has read the end of the input (recv gave 0) and not closed",
+    "not_closed": "its program has read the whole input and not closed",
 }
 """Why nobody closes, in the words of a scenario and in plain ones."""
 
@@ -238,15 +239,49 @@ def _blamed(stay: _Stay, wanted: str, lacking: str, evidence: Evidence) -> Findi
     )
 
 
+_END = {
+    True: "recv gave 0",
+    False: "the end was not read",
+    None: "nothing was left to be read",
+}
+
+
 def _eof_read(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Finding:
-    read = _blame(stay) == "not_closed"
+    read = _end_was_read(stay, evidence)
+    unknown = "" if read is not None else "the end may have been taken along with the data before it"
     return find(
         f"{stay.side.host} {'reads' if wanted else 'never reads'} the end of the input",
-        f"it {'was' if read else 'was not'} read; {_told(stay, evidence)}",
+        f"{_END[read]}; {_told(stay, evidence)}",
         list(_proof(stay, Teller(evidence), evidence)),
         holds=read == wanted,
-        doubt=lacking or _unsampled(stay),
-        proven=read,
+        doubt=lacking or _unsampled(stay) or unknown,
+        proven=read is True,
+    )
+
+
+def _end_was_read(stay: _Stay, evidence: Evidence) -> bool | None:
+    """Whether recv gave 0; None where an empty queue does not tell.
+
+    Linux appends a FIN to data that are still unread, and whoever reads those takes it along without being
+    told (tcp_try_coalesce() and tcp_recvmsg() of net/ipv4). It stood alone if no data came, if the queue
+    was seen to hold nothing else, or if it was empty between the last data and the FIN.
+    """
+    if _blame(stay) != "not_closed":
+        return False
+    heard = stay.side.heard
+    alone = heard is None or any(row.recv_queue == 1 for _, row in stay.rows)
+    return True if alone or _was_empty(stay, evidence) else None
+
+
+def _was_empty(stay: _Stay, evidence: Evidence) -> bool:
+    """Whether a look between the last data and the FIN found nothing unread."""
+    since = stay.side.heard.time + LAG if stay.side.heard else 0
+    ports = stay.side.port, stay.connection.peer_of(stay.side).port
+    return any(
+        row.recv_queue == 0
+        and (row.local_port, row.remote_port) == ports
+        and any(since < began and began + sample.took < stay.began.time for began in looks_of(sample))
+        for sample, row in rows_of(evidence, stay.side.host, TcpState.ESTABLISHED)
     )
 
 

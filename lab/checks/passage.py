@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from lab.checks import doubt
+from lab.checks.agreement import Agreement
 from lab.checks.case import Case, Row
 from lab.checks.finding import Finding, decided, find
 from lab.checks.telling import counted
@@ -75,11 +76,11 @@ def _shown(side: Side, case: Case) -> Iterator[str]:
 
 
 def _disagreement(side: Side, case: Case) -> str:
-    """What the samples show that does not lie on the way that the frames show."""
+    """What the samples show that does not lie on the way that the frames show, or not at that time."""
     sampled = [row.state for _, row in _in_turn(case.rows(side))]
     way = iter([change.state for change in side.history])
     if all(state in way for state in sampled):
-        return ""
+        return Agreement(side.host, case.evidence).dispute(case.connection, side)
     return f"the kernel of {side.host} shows {_listed(sampled)}: wire and kernel disagree"
 
 

@@ -9,7 +9,7 @@ from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import children_of
 from lab.checks.telling import Teller, counted, listed
 from lab.evidence import Evidence
-from lab.processes import ProcessRow, ProcessSample
+from lab.processes import UNKNOWN, ProcessRow, ProcessSample
 from lab.scenario.base import Count
 from lab.scenario.checks import ProcessCheck, ProcessRef
 from lab.transcript import Started
@@ -94,7 +94,8 @@ def _asleep(call: str, run: Started, looks: list[_Look], evidence: Evidence) -> 
         else f"it was seen asleep in {listed(calls) if calls else 'no call'}",
         [_told(met, f"is asleep in {call}", [], evidence)] if met else [],
         holds=met is not None,
-        doubt=_lacking(evidence),
+        doubt=_lacking(evidence)
+        or ("where it sleeps is not known on such a machine" if UNKNOWN in calls else ""),
         proven=met is not None,
     )
 

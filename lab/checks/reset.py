@@ -1,19 +1,26 @@
-"""Why a side sent RST. The wire tells who answered what; what the program did, the kernel's rows must tell.
+"""Why a side sent RST. The wire tells who answered what; its kernel's counters tell what the program did.
 
 A socket that is closed with data unread, or with SO_LINGER at 0, or by its listener before it was accepted,
-sends the same RST. Which it was follows from the socket's last row before that: who held it, and whether all
-that had reached it was read.
+sends the same RST. The kernel counts the first (TCPAbortOnClose) and the second (TCPAbortOnData) for the
+whole host and the third not at all (tcp_close() and inet_csk_listen_stop() of Linux's net/ipv4). So two
+samples around an RST tell its cause, if all RSTs between them must have one and the same, and if as many were
+captured as the kernel says it sent (OutRsts).
 """
 
 from __future__ import annotations
 
-from lab.checks.case import Case, Row
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from lab.checks.case import Case
+from lab.checks.select import samples_of
+from lab.evidence import Evidence
 from lab.flows import Reset, Side
 from lab.scenario.checks import ResetWord
+from lab.sockets import SocketSample
 from lab.words import TcpState
-
-_LOOKS = 3
-"""Looks at the sockets between which nothing changed, before that is taken to have lasted until the RST."""
 
 _ABORTED = "its program closed with data unread, or with linger 0"
 _WHY = {
@@ -26,6 +33,9 @@ _WHY = {
     "abort": f"{_ABORTED}, or its listener before anybody had accepted the connection",
 }
 
+_FROM_A_CLOSE = frozenset({"abort", "late_data", "unknown"})
+"""What the wire says of an RST that may come from a close; the others answer a segment."""
+
 Cause = tuple[ResetWord | None, list[str]]
 """The cause, None where it cannot be known, and what of the kernel's samples tells it."""
 
@@ -35,9 +45,13 @@ def cause_of(side: Side, case: Case) -> Cause:
     reset = side.reset
     if reset is None:
         return None, []
-    if reset.cause in {"no_listener", "late_data"}:
+    if reset.cause == "no_listener":
         return reset.cause, []
-    return _aborted(side, reset, case) if reset.cause == "abort" else (None, [])
+    if reset.cause == "abort":
+        return _aborted(side, reset, case)
+    if reset.cause == "late_data":
+        return _after_own_fin(side, reset, case)
+    return None, []
 
 
 def cause_told(side: Side, case: Case) -> str:
@@ -49,31 +63,109 @@ def cause_told(side: Side, case: Case) -> str:
 
 
 def _aborted(side: Side, reset: Reset, case: Case) -> Cause:
-    """The RST came from a close: what the socket's last row before it says."""
-    at = reset.first.time if reset.first else 0
-    before = [shown for shown in case.rows(side) if shown[0].at <= at]
-    if not before:
+    """The RST came from a close: what the kernel counted meanwhile."""
+    span = _span(side.host, reset, case.evidence)
+    if span is None:
         return None, []
-    sample, row = before[-1]
-    proof = f"the kernel of {sample.host} shows {_words(before[-1])} at {case.teller.when(sample.at)}"
-    # Between the last look and the RST a program may have accepted, read and closed: what may so have changed
-    # is known only if it had stood for several looks.
-    stood = at - sample.at > _LOOKS * case.evidence.info.sampling.mean_gap
-    if reset.heard is not None and sample.at <= reset.heard.time:
-        return None, [proof]
-    if not row.inode:
-        return ("listener_closed" if stood and not side.bytes else None), [proof]
-    if _unread(before[-1]):
-        return ("unread_data" if stood else None), [proof]
-    return "linger0", [proof]
+    if span.unread_closes == span.closes:
+        return "unread_data", [span.told("TCPAbortOnClose", case)]
+    if span.data_aborts == span.closes and not span.unread_closes:
+        return "linger0", [span.told("TCPAbortOnData", case)]
+    if span.unread_closes or span.data_aborts or not _listener_went(side, span, case):
+        return None, []
+    gone = f"the kernel of {side.host} shows LISTEN on port {side.port} no more at "
+    counted = [span.told(counter, case) for counter in ("TCPAbortOnClose", "TCPAbortOnData")]
+    return "listener_closed", [*counted, gone + case.teller.when(span.after.at)]
 
 
-def _unread(shown: Row) -> int:
-    """Bytes that the program had not read; an unread FIN counts 1 in the receive queue."""
-    row = shown[1]
-    return max(0, row.recv_queue - (row.state is TcpState.CLOSE_WAIT))
+def _after_own_fin(side: Side, reset: Reset, case: Case) -> Cause:
+    """Sent after the own FIN: to late data, unless the kernel says that every close left data unread."""
+    span = _span(side.host, reset, case.evidence)
+    if span is not None and span.unread_closes == span.closes:
+        return "unread_data", [span.told("TCPAbortOnClose", case)]
+    return "late_data", []
 
 
-def _words(shown: Row) -> str:
-    holder = "" if shown[1].inode else ", held by no process"
-    return f"{shown[1].state} with {_unread(shown)} bytes unread{holder}"
+def _listener_went(side: Side, span: _Span, case: Case) -> bool:
+    """Whether a listener that the side had not been accepted from was there before, and is gone."""
+    accepted = side.bytes or any(row.inode for sample, row in case.rows(side) if sample.at < span.after.at)
+    full = span.before.overflows != span.after.overflows
+    went = _listens(side, span.before) and not _listens(side, span.after)
+    return side is case.connection.server and went and not accepted and not full
+
+
+def _listens(side: Side, sample: SocketSample) -> bool:
+    return any(
+        row.state is TcpState.LISTEN
+        and row.local_port == side.port
+        and (row.local == side.address or ip_address(row.local).is_unspecified)
+        for row in sample.rows
+    )
+
+
+# Two samples around an RST
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Two samples of a host; ``closes`` RSTs between them may have come from a close."""
+
+    before: SocketSample
+    after: SocketSample
+    closes: int
+
+    @property
+    def unread_closes(self) -> int:
+        return self.after.unread_closes - self.before.unread_closes
+
+    @property
+    def data_aborts(self) -> int:
+        return self.after.data_aborts - self.before.data_aborts
+
+    def told(self, counter: str, case: Case) -> str:
+        """What became of a counter, as evidence."""
+        name = {"TCPAbortOnClose": "unread_closes", "TCPAbortOnData": "data_aborts"}[counter]
+        first, last = getattr(self.before, name), getattr(self.after, name)
+        times = f"{case.teller.when(self.before.at)} and {case.teller.when(self.after.at)}"
+        went = f"went from {first} to {last}" if first != last else f"stayed {first}"
+        return f"{counter} of {self.after.host} {went} between {times}"
+
+
+def _span(host: str, reset: Reset, evidence: Evidence) -> _Span | None:
+    """The last sample before the RST and the last before the next one; None if the counters do not add up."""
+    if reset.sent is None:
+        return None
+    sent, times = reset.sent.time, evidence.resets.get(host, ())
+    clean = list(_clean(host, evidence))
+    before = next((sample for sample in reversed(clean) if sample.at < sent), None)
+    first = next((sample for sample in clean if sample.at > sent), None)
+    if before is None or first is None:
+        return None
+    upto = bisect_right(times, first.at)
+    after = [sample for sample in clean if sample.at >= first.at and bisect_right(times, sample.at) == upto][
+        -1
+    ]
+    if after.resets - before.resets != upto - bisect_left(times, before.at):
+        return None
+    return _Span(before, after, _closes(host, before.at, after.at, evidence))
+
+
+def _clean(host: str, evidence: Evidence) -> Iterator[SocketSample]:
+    """The samples of a host during which it sent no RST: what they count is clear."""
+    times = evidence.resets.get(host, ())
+    for sample in samples_of(evidence, host):
+        if bisect_left(times, sample.at) == bisect_right(times, sample.at + sample.took):
+            yield sample
+
+
+def _closes(host: str, since: int, until: int, evidence: Evidence) -> int:
+    """How many sides of a host sent their first RST in a time, and may have done so by closing."""
+    return sum(
+        side.host == host
+        and side.reset is not None
+        and side.reset.cause in _FROM_A_CLOSE
+        and side.reset.sent is not None
+        and since < side.reset.sent.time < until
+        for connection in evidence.connections
+        for side in connection.sides
+    )

@@ -31,6 +31,17 @@ def _leads_to(connection: Connection, to: Endpoint, from_: str | None) -> bool:
     )
 
 
+def until_reused(connection: Connection, evidence: Evidence) -> int:
+    """When the next connection with the same two ends began (ns), or the run was over."""
+    own, began = _ends(connection), connection.began.time
+    later = (c.began.time for c in evidence.connections if c.began.time > began and _ends(c) == own)
+    return min(later, default=evidence.info.ended + 1)
+
+
+def _ends(connection: Connection) -> frozenset[tuple[str, int]]:
+    return frozenset((side.address, side.port) for side in connection.sides)
+
+
 def samples_of(evidence: Evidence, host: str) -> list[SocketSample]:
     """The samples of one host, in the order of time."""
     return [sample for sample in evidence.samples if sample.host == host]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.checks import doubt
+from lab.checks.agreement import Agreement
 from lab.checks.finding import conclude, find
 from lab.checks.select import endpoint, host_of, rows_of, samples_of
 from lab.checks.telling import Teller, named
@@ -27,7 +28,7 @@ def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
     """Look for the state in the samples and in the replayed capture."""
     ref = spec.state
     sampled = list(_sampled(ref, evidence))
-    replayed = [] if _kernel_only(ref) else list(_replayed(ref, evidence))
+    replayed, disputed = ([], "") if _kernel_only(ref) else _replayed(ref, evidence)
     seen = bool(sampled or replayed)
     finding = find(
         f"{_whose(ref)} {'is' if ref.observed else 'never is'} in {_what(ref)}",
@@ -36,8 +37,8 @@ def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
         else f"{_whose(ref)} never was in {_what(ref)}{_instead(ref, evidence)}",
         [*sampled[:1], *replayed],
         holds=seen == ref.observed,
-        doubt=_lacking(ref, evidence),
-        proven=seen,
+        doubt=disputed or _lacking(ref, evidence),
+        proven=bool(sampled) or (seen and not disputed),
         absent=not seen,
     )
     return conclude(spec, f"state {ref.state} on {ref.host}", [finding])
@@ -73,15 +74,18 @@ def _sampled(ref: StateRef, evidence: Evidence) -> Iterator[str]:
             yield f"the kernel of {ref.host} shows {_what(ref)} at {teller.when(sample.at)}, {where}"
 
 
-def _replayed(ref: StateRef, evidence: Evidence) -> Iterator[str]:
-    teller = Teller(evidence)
+def _replayed(ref: StateRef, evidence: Evidence) -> tuple[list[str], str]:
+    """The frames that show the state, and what the kernel has against that where nothing else shows it."""
+    teller, agreement, told, disputed = Teller(evidence), Agreement(ref.host, evidence), [], []
     for connection in evidence.connections:
         ports = {None, connection.client.port, connection.server.port}
         for side in connection.sides:
             at = side.entered(ref.state)
             peer = connection.peer_of(side)
             if at and side.host == ref.host and ref.peer in {None, peer.host} and ref.port in ports:
-                yield teller.frame(connection.capture, at, f"{named(side)} goes to {ref.state}")
+                told.append(teller.frame(connection.capture, at, f"{named(side)} goes to {ref.state}"))
+                disputed.append(agreement.dispute(connection, side, ref.state))
+    return told, disputed[0] if all(disputed) and disputed else ""
 
 
 def _lacking(ref: StateRef, evidence: Evidence) -> str:

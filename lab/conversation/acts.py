@@ -102,8 +102,8 @@ class Acts:
             case Run():
                 await self._run(line, action, step, variables)
             case Hold():
-                peers = self._addresses(action.to)
-                await self._deployment.agent.ask("hold", host=line.host, segment=action.hold, peers=peers)
+                ask, peers = self._deployment.agent.ask, self._addresses(action.to)
+                await ask("hold", host=line.host, segment=action.hold, peers=peers, step=step)
             case Release():
                 await self._release(line, action)
 

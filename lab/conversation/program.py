@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+from collections.abc import Callable
 from typing import cast
 
 from lab.conversation.failure import StepFailure
@@ -11,18 +13,19 @@ from lab.conversation.screen import Match, Screen
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment, RunningHost
 from lab.engine import containers as box
-from lab.engine.containers import BUSYBOX, Exec
+from lab.engine.containers import BUSYBOX, Exec, ExecState
 from lab.engine.frames import Frames
 from lab.errors import EngineError
 from lab.scenario.steps import Pattern
 from lab.words import describe_status
 
-_DRAIN_SECONDS = 0.3
-"""How long the last output of a program that has ended may take to arrive."""
+_DRAIN_SECONDS = 1.0
+"""How long the last words of a program that has ended may take to arrive, if a child holds its output."""
 
 _KILLED = 137
-_START_SECONDS = 30.0
-_STATUS_SECONDS = 5.0
+_STATE_SECONDS = 30.0
+"""How long the engine may take to say that a program has started, or how it ended."""
+
 _SETTLE_SECONDS = 0.03
 """A regular expression that reaches to the end of the output is taken when nothing came for so long."""
 
@@ -82,12 +85,7 @@ class Program(asyncio.Protocol):
 
     async def _process_id(self, deployment: Deployment, started: Exec) -> int:
         """The engine answers the start before it has made the process: ask until it has."""
-        async with asyncio.timeout(_START_SECONDS):
-            while True:
-                state = await deployment.call(box.exec_status, deployment.engine, started.id)
-                if state.pid or state.status is not None:
-                    return state.pid
-                await asyncio.sleep(0.005)
+        return (await self._asked(deployment, started, lambda state: bool(state.pid) or _over(state))).pid
 
     async def _wait_end(self, deployment: Deployment, started: Exec) -> None:
         """Hear of its end from the agent, then let its last words arrive, then ask for its status."""
@@ -103,22 +101,36 @@ class Program(asyncio.Protocol):
 
     async def _exit_status(self, deployment: Deployment, started: Exec) -> int:
         try:
-            async with asyncio.timeout(_STATUS_SECONDS):
-                while True:
-                    state = await deployment.call(box.exec_status, deployment.engine, started.id)
-                    if not state.running and state.status is not None:
-                        return state.status
-                    await asyncio.sleep(0.002)
+            return (await self._asked(deployment, started, _over)).status or 0
         except EngineError as error:
             if error.code != "no-container":
                 raise
             return _KILLED  # whoever killed its host's first process killed it, too
+
+    async def _asked(
+        self, deployment: Deployment, started: Exec, told: Callable[[ExecState], bool]
+    ) -> ExecState:
+        """What the engine says of the program, once it says enough; EngineError if it does not in time."""
+        try:
+            async with asyncio.timeout(_STATE_SECONDS):
+                while True:
+                    state = await deployment.call(box.exec_status, deployment.engine, started.id)
+                    if told(state):
+                        return state
+                    await asyncio.sleep(0.004)
+        except TimeoutError:
+            what = f"the container engine does not say what became of {self.name} on {self.host.plan.name}"
+            raise EngineError("no-status", what, fix="lab doctor") from None
 
     def let_go(self) -> None:
         """Stop listening to it."""
         if self._ending is not None:
             self._ending.cancel()
         if self._transport is not None:
+            # Now, not when the loop comes round: to remove a container whose output nobody takes costs the
+            # engine 20 s.
+            with contextlib.suppress(OSError):
+                self._transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
             self._transport.abort()
 
     # --- its output ----------------------------------------------------------------------------
@@ -216,3 +228,7 @@ class Program(asyncio.Protocol):
         return (
             "it is still running" if self.status is None else f"it had ended: {describe_status(self.status)}"
         )
+
+
+def _over(state: ExecState) -> bool:
+    return not state.running and state.status is not None

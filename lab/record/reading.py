@@ -24,6 +24,9 @@ from lab.verdict import Verdict
 
 T = TypeVar("T")
 
+_STEP = re.compile(r"(finally\.)?\d+(\.\d+)*(@\d+)*", re.ASCII)
+"""The number of a step, with the rounds of the blocks around it (lab.conversation.player)."""
+
 _CAPTURE_NAME = re.compile(r"[A-Za-z0-9_-]+\.pcap")
 
 
@@ -127,6 +130,9 @@ def _contradictions(scenario: Scenario, info: RunInfo) -> Iterator[str]:
     paths = [capture.path for capture in info.captures]
     if len(set(paths)) < len(paths) or not all(map(_CAPTURE_NAME.fullmatch, paths)):
         yield "captures: each is a file of its own, in the record's folder"
+    for held in info.held:
+        if held.host not in scenario.hosts or not _STEP.fullmatch(held.step):
+            yield "held: one of them is of no host or of no step"
 
 
 @lru_cache(maxsize=1024)

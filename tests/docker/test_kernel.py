@@ -80,6 +80,7 @@ while True:
         while end.recv(100):
             pass
         end.close()
+        print('left', flush=True)
         os._exit(0)
     kept.append(end)
     if parent_closes:
@@ -91,15 +92,16 @@ ONE_CLIENT = """steps:
 - server: {wait: {asleep_in: accept}}
 - a: {start: client}
 - a: {expect: connected}
-- server: {quiet: 200ms}
+- server: {wait: {asleep_in: recv}}
 - a: {key: ctrl-c}
 - a: {wait: {exited: true}}
-- server: {quiet: 300ms}
+- server: {expect: left}
+- server: {quiet: 1200ms}
 - server: {key: ctrl-c}
 checks:
 - {name: waits, process: {host: server, asleep_in: accept, children: 0}}
 - {name: no zombies, process: {host: server, zombies: 0, descriptors: 4}}
-- {name: closed, close_wait: {host: server, dwell: {max: 200ms}, left: true}}
+- {name: closed, close_wait: {host: server, dwell: {max: 1s}, left: true}}
 - {name: leak, close_wait: {host: server, blame: not_closed, eof_read: true}}
 """
 

@@ -27,7 +27,7 @@ steps:
 - server: {start: serve}
 - client: {start: ask}
 - client: {expect: {line: hello}}
-- client: {quiet: 2s}
+- client: {quiet: 4s}
 checks:
 - connection: {from: client, to: "server:7000"}
   handshake: complete

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import checks
-from lab.capture import CaptureFile, Interface
+from lab.capture import CaptureFile, HeldSegment, Interface
 from lab.evidence import Evidence, RunInfo, gather
 from lab.processes import ProcessSample
 from lab.scenario import Scenario
@@ -81,6 +81,7 @@ class Stage:
     trouble: str = ""
     worst_gap: int = 6 * MS
     variables: Mapping[str, str] = field(default_factory=dict)
+    held: Sequence[HeldSegment] = ()
 
     def evidence(self, *specs: Mapping[str, Any]) -> Evidence:
         """The evidence, as it is read from a record."""
@@ -115,6 +116,7 @@ class Stage:
             clock_offset=0,
             variables=self.variables,
             trouble=self.trouble,
+            held=tuple(self.held),
         )
 
     def _write(self, name: str, host: str, data: bytes, dropped: int) -> CaptureFile:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,16 @@ from lab.agent.lane import Lane
 
 HOST, PEER, OTHER = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+SIX_HOST, SIX_PEER = "fd00::1", "fd00::2"
+
+
+def six(flags: int, *, to: str = SIX_PEER, from_: str = SIX_HOST, ack: int = 1) -> bytes:
+    """The same with IPv6."""
+    tcp = struct.pack(">HHIIBBHHH", 7000, 7001, 1, ack, 5 << 4, flags, 0, 0, 0)
+    ends = socket.inet_pton(socket.AF_INET6, from_) + socket.inet_pton(socket.AF_INET6, to)
+    return bytes(12) + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, len(tcp), 6, 64) + ends + tcp
 
 
 def frame(
@@ -33,7 +45,8 @@ class Cable:
         self.sockets = self.host, port, self.switch, trunk
         for end in self.sockets:
             end.setblocking(False)
-        self.lane = Lane(port, trunk)
+        self.told: list[dict[str, Any]] = []
+        self.lane = Lane(port, trunk, self.told.append)
 
     def send(self, *frames: bytes) -> list[bytes]:
         """The host sends; what reaches the switch."""
@@ -81,18 +94,18 @@ KINDS = {
 
 @pytest.mark.parametrize("word", KINDS)
 def test_a_kind_is_kept_back_and_no_other(cable: Cable, word: str) -> None:
-    cable.lane.hold(word, [])
+    cable.lane.hold(word, [], "4")
     assert cable.send(KINDS[word]) == []
     assert cable.lane.release(word) == 1
     assert received(cable.switch) == [KINDS[word]]
-    cable.lane.hold(word, [])
+    cable.lane.hold(word, [], "4")
     others = [one for kind, one in KINDS.items() if kind != word]
     assert cable.send(*others) == others
     assert cable.lane.release(word) == 0
 
 
 def test_the_order_within_a_connection_remains(cable: Cable) -> None:
-    cable.lane.hold("fin", [])
+    cable.lane.hold("fin", [], "4")
     elsewhere = frame(ACK, to=OTHER)
     behind = [frame(FIN | ACK, seq=9), frame(ACK, seq=10), frame(ACK, seq=10, ack=2)]
     assert cable.send(behind[0], elsewhere, *behind[1:]) == [elsewhere]
@@ -101,13 +114,53 @@ def test_the_order_within_a_connection_remains(cable: Cable) -> None:
 
 
 def test_only_what_goes_to_a_peer_is_meant(cable: Cable) -> None:
-    cable.lane.hold("syn", [OTHER])
+    cable.lane.hold("syn", [OTHER], "4")
     assert cable.send(frame(SYN)) == [frame(SYN)]
     assert cable.send(frame(SYN, to=OTHER)) == []
 
 
 def test_the_last_ack_is_the_one_of_the_peers_fin(cable: Cable) -> None:
-    cable.lane.hold("last_ack", [PEER])
+    cable.lane.hold("last_ack", [PEER], "4")
     assert cable.send(frame(ACK, ack=100)) == [frame(ACK, ack=100)]
     cable.answer(frame(FIN | ACK, from_=PEER, to=HOST, seq=99))
     assert cable.send(frame(ACK, ack=100)) == []
+
+
+def test_ipv6_is_kept_back_too(cable: Cable) -> None:
+    cable.lane.hold("last_ack", [SIX_PEER], "4")
+    cable.answer(six(FIN | ACK, from_=SIX_PEER, to=SIX_HOST))
+    assert cable.send(six(ACK, ack=2)) == [six(ACK, ack=2)], "to another port: another connection"
+    cable.lane.hold("fin", [SIX_PEER], "5")
+    assert cable.send(six(FIN | ACK), frame(FIN | ACK)) == [frame(FIN | ACK)]
+    assert cable.lane.release("fin") == 1
+
+
+def test_who_kept_what_back_and_until_when_is_told(cable: Cable) -> None:
+    cable.lane.hold("fin", [], "4")
+    cable.send(frame(ACK), frame(FIN | ACK, seq=9, ack=3, data=b"hi"), frame(ACK, seq=12), six(FIN))
+    cable.lane.release("")
+    first, behind, other, *released = cable.told
+    assert [event["step"] for event in (first, behind, other)] == ["4", "4", "4"]
+    assert first["segment"] == {
+        "source": HOST, "source_port": 7000, "target": PEER, "target_port": 7000,
+        "seq": 9, "ack": 3, "flags": FIN | ACK, "length": 2,
+    }  # fmt: skip
+    assert behind["segment"]["seq"] == 12
+    assert (other["segment"]["source"], other["segment"]["target_port"]) == (SIX_HOST, 7001)
+    assert [event["event"] for event in released] == ["released"] * 3
+    assert [event["number"] for event in released] == [one["number"] for one in (first, behind, other)]
+    assert all(one["at"] <= next_one["at"] for one, next_one in pairwise(cable.told))
+
+
+def test_what_is_not_kept_back_is_not_told(cable: Cable) -> None:
+    cable.lane.hold("fin", [OTHER], "4")
+    cable.send(*KINDS.values())
+    cable.lane.release("")
+    assert cable.told == []
+
+
+def test_a_host_that_is_gone_loses_what_was_kept_for_it(cable: Cable) -> None:
+    cable.lane.hold("fin", [], "4")
+    cable.send(frame(FIN))
+    cable.switch.close()
+    assert cable.lane.release("") == 1

@@ -99,6 +99,14 @@ def test_requests_are_answered_as_their_condition_comes_true(
     assert abs(told["ok"] - time.time_ns()) < PATIENCE * 1e9
 
 
+def test_a_condition_that_cannot_be_tried_is_an_answer(service: Service) -> None:
+    service.tell(3, "wait_asleep", host="nobody", pid=1, call="accept")
+    told = service.hear()
+    assert told["id"] == 3
+    assert "nobody" in told["error"]
+    service.ask("hello", lease=60)
+
+
 def test_a_process_that_is_not_there_has_ended(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
     sleeper.kill()
     sleeper.wait()

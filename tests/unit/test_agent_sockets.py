@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
+import time
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lab.agent.diag import Row, SocketTable
+from lab.agent.counters import Counters, Counts
+from lab.agent.diag import LISTEN, Row, SocketTable
 from lab.agent.sampler import Sampler
+from lab.agent.tap import Heard
 from lab.sockets import SocketRow
 from lab.words import TcpState, kernel_state
 
@@ -76,6 +84,167 @@ def test_a_socket_that_is_only_bound_is_none_yet(table: SocketTable) -> None:
 def test_rows_come_sorted(table: SocketTable) -> None:
     rows: tuple[Row, ...] = table.rows()
     assert list(rows) == sorted(rows)
+
+
+def test_what_the_kernel_counts() -> None:
+    """Of the namespace that the tests run in, where others may be at work, too."""
+    with closing(Counters(os.getpid())) as counters:
+        count(counters)
+
+
+def count(counters: Counters) -> None:
+    before = counters.read()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        client.sendall(b"never read")
+        assert server.recv(1, socket.MSG_PEEK), "it is there"
+        server.close()
+        client.close()
+    closed = counters.read()
+    assert closed.unread_closes > before.unread_closes
+    assert closed.resets > before.resets
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+    assert counters.read().data_aborts > closed.data_aborts
+
+
+def test_a_counter_that_a_kernel_has_not_is_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netstat").write_text("TcpExt: TW ListenDrops\nTcpExt: 5 7\nIpExt: A\nIpExt: 1\n")
+    (tmp_path / "snmp").write_text("Ip: A OutRsts\nIp: 1 9\nTcp: A OutRsts B\nTcp: -1 3 8\n")
+    monkeypatch.setattr("lab.agent.counters._NET", str(tmp_path / "{name}"))
+    with closing(Counters(1)) as counters:
+        assert counters.read() == Counts(drops=7, resets=3)
+
+
+class Quiet:
+    """A tap at which nothing is heard but what a test says."""
+
+    def __init__(self, _: int) -> None:
+        self.ends = os.pipe()
+        self.heard = Heard({}, reset=False, lost=False)
+
+    def fileno(self) -> int:
+        return self.ends[0]
+
+    def drain(self) -> Heard:
+        heard, self.heard = self.heard, Heard({}, reset=False, lost=False)
+        return heard
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[dict[str, Any]]]]:
+    """A sampler of the namespace that the tests run in, and what it tells."""
+    monkeypatch.setattr("lab.agent.sampler.Tap", Quiet)
+    monkeypatch.setattr("lab.agent.namespaces.inside", lambda _: nullcontext())
+    told: list[dict[str, Any]] = []
+    sampler = Sampler(told.append)
+    sampler.start({"a": os.getpid()}, 0.005)
+    yield sampler, told
+    for host in sampler._hosts.values():  # noqa: SLF001 - the agent keeps them open for as long as it lives
+        host._table.close()  # noqa: SLF001
+        host._counters.close()  # noqa: SLF001
+        for end in host.tap.ends:  # type: ignore[attr-defined]
+            os.close(end)
+    sampler._taps.close()  # noqa: SLF001
+
+
+def listeners(event: dict[str, Any]) -> set[int]:
+    return {row[2] for row in event["rows"] if row[0] == LISTEN}
+
+
+def test_a_look_says_until_when_the_one_before_was_true(
+    sampled: tuple[Sampler, list[dict[str, Any]]],
+) -> None:
+    sampler, told = sampled
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        sampler.look("a")
+        assert port in listeners(told[-1])
+        sampler.look("a")
+        looked = time.time_ns()
+        shown = told[-1]
+    sampler.look("a")
+    last = told[-1]
+    assert port not in listeners(last)
+    assert shown["at"] <= last["before"]["until"] <= looked <= last["at"]
+    assert last["took"] > 0
+    assert last["before"]["took"] > 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_one_connection_is_asked_for(table: SocketTable, address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection((address, port)) as client:
+            ends = (address, client.getsockname()[1], address, port)
+            found = table.row(ends)
+            assert found is not None
+            assert found in table.rows()
+            assert SocketRow(kernel_state(found[0]), *found[1:]).state is TcpState.ESTABLISHED
+        assert table.row((address, 1, address, port)) is None
+        assert table.row((address, port, address, 1)) is None, "the listener there is another socket"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="older kernels let only root bind to an interface")
+def test_a_connection_that_is_bound_to_an_interface(table: SocketTable) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+        client.connect(listener.getsockname())
+        ends = (*client.getsockname(), *client.getpeername())
+        assert table.row(ends) is None
+        assert table.row(ends, socket.if_nametoindex("lo")) in table.rows()
+        assert table.bound[ends] == socket.if_nametoindex("lo")
+        server = (*client.getpeername(), *client.getsockname())
+        assert table.row(server, 12345) == table.row(server)
+
+
+def test_an_ipv4_mapped_connection_is_asked_for_as_ipv4(table: SocketTable) -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            found = table.row(("127.0.0.1", port, "127.0.0.1", client.getsockname()[1]))
+    assert found is not None
+    assert found[1] == "127.0.0.1"
+
+
+def test_what_was_heard_of_is_looked_at_and_what_is_known(
+    sampled: tuple[Sampler, list[dict[str, Any]]],
+) -> None:
+    """A connection that nobody heard of is seen by a look at the whole table only."""
+    sampler, _ = sampled
+    tap: Any = sampler._hosts["a"].tap  # noqa: SLF001
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        server, _ = listener.accept()
+        theirs = (client.getsockname()[1], port)
+
+        def states() -> dict[tuple[int, int], int]:
+            rows = sampler.look("a", whole=False)
+            return {(row[2], row[4]): row[0] for row in rows if port in (row[2], row[4])}
+
+        assert states() == {(port, 0): LISTEN}, "listeners are always looked at"
+        tap.heard = Heard({("127.0.0.1", theirs[0], "127.0.0.1", port): 1}, reset=False, lost=False)
+        assert states()[theirs] == 1
+        client.close()
+        assert states()[theirs] in {4, 5}, "it is known, and asked for again"
+        server.close()
+        assert states()[theirs] == 6, "TIME_WAIT"
+        assert theirs[::-1] not in states()
+        tap.heard = Heard({}, reset=True, lost=True)
+        assert states()[theirs] == 6
+
+
+def test_the_last_look_is_told_though_nothing_changed(sampled: tuple[Sampler, list[dict[str, Any]]]) -> None:
+    sampler, told = sampled
+    before = time.time_ns()
+    sampling = sampler.stop()
+    assert before <= told[-1]["at"] <= sampling["ended"]
+    assert set(told[-1]["counts"]) == set(Counts._fields)
 
 
 def test_a_sampler_without_hosts_has_nothing_to_do() -> None:

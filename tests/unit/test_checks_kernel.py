@@ -199,6 +199,17 @@ def test_a_program_that_was_not_looked_at_is_not_judged(tmp_path: Path) -> None:
     assert (absent.outcome, absent.absent) == (FAIL, True)
 
 
+def test_a_call_that_nobody_knows_is_not_judged(tmp_path: Path) -> None:
+    stage = Stage(
+        tmp_path, events=(started(),), processes=[looked(1, process(7, asleep=["unknown", "recv"]))]
+    )
+    assert stage.judge({"process": {"host": "server", "asleep_in": "recv"}}).outcome is PASS
+    result = stage.judge({"process": {"host": "server", "asleep_in": "accept"}})
+    assert result.outcome is INCONCLUSIVE
+    assert "where it sleeps is not known on such a machine" in result.observed
+    assert stage.judge({"process": {"host": "server", "zombies": 0}}).outcome is PASS
+
+
 def output(**words: Any) -> dict[str, Any]:
     return {"output": {"host": "server", **words}}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pytest
 
 from lab.load import load
-from tests.claims import PAGE, SCENARIOS, Row, rows
+from tests.claims import PAGE, SCENARIOS, Row, besides, rows
 
 CLAIMS = [str(number) for number in range(1, 21)]
 MISTAKES = [f"M{number}" for number in range(1, 9)]
@@ -16,16 +17,23 @@ MISTAKES = [f"M{number}" for number in range(1, 9)]
 
 def test_every_claim_and_every_mistake_has_a_row() -> None:
     assert list(dict.fromkeys(row.mark for row in rows())) == CLAIMS + MISTAKES
+    assert all(row.says for row in rows())
 
 
-@pytest.mark.parametrize("row", list(rows()), ids=str)
+def test_what_the_page_says_stands_nowhere_else() -> None:
+    def facts(some: Iterable[Row]) -> set[tuple[object, ...]]:
+        return {(row.scenario, row.role, row.wrong, row.check) for row in some}
+
+    assert not facts(rows()) & facts(besides())
+
+
+@pytest.mark.parametrize("row", [*rows(), *besides()], ids=str)
 def test_a_row_names_what_there_is(row: Row) -> None:
     scenario = load(row.scenario).scenario
     assert row.check in {"conversation", *(check.name for check in scenario.checks)}
     assert row.wrong.is_file()
     program = scenario.programs[row.role]
     assert row.wrong.suffix == SCENARIOS.joinpath(program.source or program.sources[0]).suffix
-    assert row.says
     assert row.words
 
 

@@ -14,6 +14,7 @@ import pytest
 from lab.flows import Flows, Vantage
 from lab.packets import ACK, SYN, FourTuple, Reader, Segment
 from tests.unit import wire
+from tests.unit.test_captures_hostile import OPTIONS, pieces6
 
 CAPTURES = Path(__file__).parent / "captures"
 RUNS = Path(__file__).parent.parent / "golden" / "runs"
@@ -132,6 +133,30 @@ def test_headers_of_every_kind(tmp_path: Path) -> None:
     path.write_bytes(wire.pcap([(number, frame) for number, frame in enumerate(frames)], wire.ETHERNET))
     told = tshark(path, *FIELDS)
     assert len(told) == 4
+    assert list(ours(path)) == told
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fragments_of_ipv6(tmp_path: Path, seed: int) -> None:
+    """With extension headers before the fragment header, behind it, both or neither (RFC 8200, section 4.5)."""
+    chance, frames = random.Random(seed), []
+    for number in range(12):
+        segment = wire.tcp((4000 + number, 5000), 7, 9, ACK, bytes(chance.randrange(60, 400)))
+        count = chance.randrange(3)
+        chain = b"".join(bytes([60 if left else 6]) + OPTIONS[1:] for left in reversed(range(count)))
+        ahead = bytes([44]) + bytes([0, 1, 4, 0, 0, 0, 0])
+        parts = pieces6(
+            chain + segment,
+            60 if count else 6,
+            8 * chance.randrange(3, 20),
+            ahead=ahead * chance.randrange(2),
+        )
+        # Another target for each: their identifications are the same.
+        frames += [wire.framed(part[:39] + bytes([number]) + part[40:], wire.ETHERNET) for part in parts]
+    path = tmp_path / "fragments.pcap"
+    path.write_bytes(wire.pcap([(number, frame) for number, frame in enumerate(frames)], wire.ETHERNET))
+    told = tshark(path, *FIELDS)
+    assert len(told) == 12
     assert list(ours(path)) == told
 
 

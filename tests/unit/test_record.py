@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lab.capture import HeldSegment
 from lab.errors import EvidenceError, UsageError
 from lab.evidence import Evidence
 from lab.judge import judge
@@ -157,6 +158,14 @@ def _info(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
     return changed
 
 
+HELD = encode(HeldSegment(1, 2, "server", "finally.2.1@3", "10.0.0.1", 1, "10.0.0.2", 2, 1, 1, 1, 0))
+
+
+def test_what_was_held_is_read_back(record: Path) -> None:
+    _info(lambda info: info.update(held=[HELD]))(record)
+    assert encode(read(record).info.held) == [HELD]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -174,6 +183,8 @@ def _info(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
         _info(lambda info: info["captures"][0].update(host="nobody")),
         _info(lambda info: info["interfaces"][0].update(host="nobody")),
         _info(lambda info: info["sampling"].pop("began")),
+        _info(lambda info: info.update(held=[{**HELD, "host": "nobody"}])),
+        _info(lambda info: info.update(held=[{**HELD, "step": "\x1b[2J"}])),
     ],
 )
 def test_a_run_that_contradicts_itself(record: Path, change: Callable[[Path], None]) -> None:

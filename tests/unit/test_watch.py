@@ -11,7 +11,7 @@ import pytest
 
 from lab.flows import Vantage
 from lab.ladder.live import Live, Wire
-from lab.ladder.rows import OUTSIDE, Folded, Opened, Packet, Row, Said
+from lab.ladder.rows import OUTSIDE, Entered, Folded, Opened, Packet, Row, Said
 from lab.ladder.scroll import Scroll
 from lab.packets import Reader, Segment
 from lab.packets.growing import Growing
@@ -92,6 +92,19 @@ def test_states_and_arrivals_that_come_later_are_put_into_the_row() -> None:
     assert syn_ack.states == ((TcpState.SYN_RECEIVED,), (TcpState.ESTABLISHED,))
     assert isinstance(ack, Packet)
     assert list(live.due(LATER)) == [], "each is shown once"
+
+
+def test_who_listens_and_no_longer_does_is_shown_once() -> None:
+    live = Live([Wire(SWITCH)])
+    live.listen(staged.at(1), "server", {80, 22})
+    live.listen(staged.at(2), "server", {80, 22})
+    live.listen(staged.at(3), "server", {80})
+    shown = [(row.time, row.port, row.state) for row in live.due(LATER) if isinstance(row, Entered)]
+    assert shown == [
+        (staged.at(1), 22, TcpState.LISTEN),
+        (staged.at(1), 80, TcpState.LISTEN),
+        (staged.at(3), 22, TcpState.CLOSED),
+    ]
 
 
 def test_a_missing_arrival_holds_rows_back_until_the_limit_and_no_longer() -> None:

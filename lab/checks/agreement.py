@@ -1,0 +1,111 @@
+"""Wire and kernel laid beside each other: whether looks at a socket show the state that the frames say.
+
+A frame at a host's port and the state that goes with it in the host's kernel are two events, and a busy
+machine may leave a moment between them. So a look is held against the wire only where the replayed state had
+lasted, and was to last, for :data:`LAG`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from lab.checks.select import samples_of, until_reused
+from lab.checks.telling import Teller
+from lab.evidence import Evidence
+from lab.flows import Connection, Side
+from lab.sockets import SocketSample
+from lab.words import TcpState
+
+LAG = 20_000_000
+"""ns between a frame at a port and the state that goes with it in the kernel behind it, at the most."""
+
+_LASTING = frozenset(
+    {
+        TcpState.ESTABLISHED,
+        TcpState.FIN_WAIT_1,
+        TcpState.FIN_WAIT_2,
+        TcpState.CLOSE_WAIT,
+        TcpState.CLOSING,
+        TcpState.LAST_ACK,
+    }
+)
+"""States that a kernel leaves only with a frame. A SYN may be given up, and TIME_WAIT ends by a timer."""
+
+
+def looks_of(sample: SocketSample) -> tuple[int, ...]:
+    """When the first look began that showed what a sample says, and when the last did (ns)."""
+    return (sample.at,) if sample.until <= sample.at else (sample.at, sample.until)
+
+
+Ends = tuple[str, int, str, int]
+"""Address and port here, address and port there."""
+
+
+class _Look(NamedTuple):
+    """A look at a host's sockets, from when to when it took, and the sample that says what it showed."""
+
+    began: int
+    ended: int
+    sample: SocketSample
+
+
+class Agreement:
+    """The looks at a host's kernel, ready to be held against the wire."""
+
+    def __init__(self, host: str, evidence: Evidence) -> None:
+        self._host = host
+        self._evidence = evidence
+        self._states: dict[int, dict[Ends, TcpState]] = {}
+
+    def dispute(self, connection: Connection, side: Side, only: TcpState | None = None) -> str:
+        """Where a look shows another state than the frames say, in words; empty if none does.
+
+        ``only`` is the one state that matters.
+        """
+        peer = connection.peer_of(side)
+        ends = side.address, side.port, peer.address, peer.port
+        for state, began, ended in self._stays(connection, side):
+            if state in _LASTING and only in {None, state}:
+                for look in self._within(began + LAG, ended - LAG):
+                    shown = self._shown(look.sample).get(ends)
+                    if shown is not state:
+                        return self._told(state, shown, look)
+        return ""
+
+    def _stays(self, connection: Connection, side: Side) -> Iterator[tuple[TcpState, int, int]]:
+        """Each state of a side, and from when to when."""
+        last = min(self._evidence.info.ended, until_reused(connection, self._evidence))
+        ends = [change.at.time for change in side.history[1:]] + [last]
+        for change, ended in zip(side.history, ends, strict=True):
+            yield change.state, change.at.time, ended
+
+    def _within(self, began: int, ended: int) -> Iterator[_Look]:
+        for look in self._looks[bisect_left(self._looks, (began,)) :]:
+            if look.began > ended:
+                return
+            if look.ended <= ended:
+                yield look
+
+    @cached_property
+    def _looks(self) -> list[_Look]:
+        """Of each sample the first look, which it is, and the last that showed the same, in order."""
+        return [
+            _Look(began, began + sample.took, sample)
+            for sample in sorted(samples_of(self._evidence, self._host), key=lambda sample: sample.at)
+            for began in looks_of(sample)
+        ]
+
+    def _shown(self, sample: SocketSample) -> dict[Ends, TcpState]:
+        if sample.at not in self._states:
+            self._states[sample.at] = {
+                (row.local, row.local_port, row.remote, row.remote_port): row.state for row in sample.rows
+            }
+        return self._states[sample.at]
+
+    def _told(self, state: TcpState, shown: TcpState | None, look: _Look) -> str:
+        at = Teller(self._evidence).when(look.began)
+        kernel = f"the kernel of {self._host} shows {shown or 'no such socket'} at {at}"
+        return f"{kernel}, the frames say {state}: wire and kernel disagree"

@@ -1,0 +1,116 @@
+"""When the processes are looked at, and what is told of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from lab.agent.lookout import Lookout
+from lab.agent.processes import UNKNOWN, Row
+
+NEVER = float("inf")
+
+
+def row(
+    pid: int, *, parent: int = 1, session: int = 0, zombie: bool = False, calls: tuple[str, ...] = ()
+) -> Row:
+    return pid, parent, session or pid, pid, "srv", zombie, 3, (), tuple((call, 0) for call in calls)
+
+
+class Watched:
+    """A lookout over processes that are only said to be there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.there: dict[str, tuple[Row, ...]] = {"a": ()}
+        self.lookout = Lookout(self.told.append)
+        self.lookout.start({})
+        monkeypatch.setattr("lab.agent.processes.Processes.look", lambda _: self.there)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(monkeypatch)
+
+
+def test_only_what_has_changed_is_told(watched: Watched) -> None:
+    watched.lookout.look()
+    assert watched.told == [], "nobody is there, and nobody was"
+    watched.there = {"a": (row(7),), "b": ()}
+    before = time.time_ns()
+    watched.lookout.look()
+    watched.lookout.look()
+    (event,) = watched.told
+    assert (event["event"], event["host"], event["rows"]) == ("processes", "a", (row(7),))
+    assert before <= event["at"] <= time.time_ns()
+    watched.there = {"a": (), "b": (row(8),)}
+    watched.lookout.look()
+    assert [(one["host"], len(one["rows"])) for one in watched.told[1:]] == [("a", 0), ("b", 1)]
+
+
+def test_nobody_looks_without_reason(watched: Watched) -> None:
+    assert watched.lookout.due == NEVER
+    watched.lookout.stir()
+    due = watched.lookout.due
+    assert due > time.monotonic() - 1
+    watched.lookout.stir()
+    assert watched.lookout.due <= due, "a second reason does not put it off"
+    watched.lookout.look()
+    assert watched.lookout.due == NEVER
+
+
+def test_looks_have_a_rest_between_them(watched: Watched) -> None:
+    watched.lookout.look()
+    looked = time.monotonic()
+    watched.lookout.stir()
+    assert watched.lookout.due >= looked, "programs get their time to do something"
+    first = watched.lookout.due - looked
+    watched.lookout.stop()
+    watched.lookout.stir()
+    assert watched.lookout.due == NEVER, "nothing after the end"
+    assert first > 0.05
+
+
+def test_a_zombie_is_not_clean(watched: Watched) -> None:
+    watched.there = {"a": (row(7), row(8, zombie=True))}
+    assert not watched.lookout.is_clean()
+    watched.there = {"a": (row(7),)}
+    assert watched.lookout.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("pid", "expected"),
+    [
+        (7, {"accept", "recv", "futex"}),
+        (8, {"recv"}),
+        (9, {"futex"}),
+        (0, {"accept", "recv", "futex", "poll"}),
+        (6, set()),
+    ],
+)
+def test_who_sleeps_where(watched: Watched, pid: int, expected: set[str]) -> None:
+    """A program, its child, one of its session, and a stranger."""
+    watched.there = {
+        "a": (
+            row(7, calls=("accept",)),
+            row(8, parent=7, session=8, calls=("recv",)),
+            row(9, parent=30, session=7, calls=("futex",)),
+            row(20, calls=("poll",)),
+        )
+    }
+    calls = ("accept", "recv", "futex", "poll", "wait")
+    assert {call for call in calls if watched.lookout.sleeps("a", pid, call)} == expected
+
+
+def test_where_a_program_of_another_machine_sleeps_cannot_be_told(watched: Watched) -> None:
+    watched.there = {"a": (row(7, calls=(UNKNOWN, "accept")), row(8, calls=("recv",)))}
+    assert watched.lookout.sleeps("a", 7, "accept")
+    assert watched.lookout.sleeps("a", 8, "recv")
+    with pytest.raises(OSError, match="is not known"):
+        watched.lookout.sleeps("a", 7, "recv")
+
+
+def test_its_trouble_is_that_of_the_processes(watched: Watched) -> None:
+    assert watched.lookout.trouble == ""

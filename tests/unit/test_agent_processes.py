@@ -1,0 +1,220 @@
+"""The processes of hosts as /proc shows them: in a /proc written down, and in the real one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.agent import processes
+from lab.agent.processes import UNKNOWN, Processes, Row
+
+X86_64, AARCH64, I386 = (2, 62), (2, 183), (1, 3)
+ACCEPT, READ, FUTEX = 43, 0, 202
+
+
+class Tree:
+    """A /proc of its own. A namespace is a file, whose number is the namespace's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(
+        self, pid: int, host: str, *, name: str = "srv", state: str = "S", parent: int = 1, session: int = 0,
+        sockets: tuple[int, ...] = (), files: int = 0, calls: tuple[str, ...] = (), machine: tuple[int, int] = X86_64,
+    ) -> None:  # fmt: skip
+        """A process; ``calls`` are the lines of /proc/PID/task/TID/syscall, one a thread."""
+        here = self.folder / str(pid)
+        (here / "ns").mkdir(parents=True)
+        namespace = self.folder / f"namespace-{host}"
+        namespace.touch()
+        os.link(namespace, here / "ns" / "pid")
+        (here / "stat").write_text(f"{pid} ({name}) {state} {parent} {pid} {session or pid} 0 -1\n")
+        (here / "status").write_text(f"Name:\t{name}\nNSpid:\t{pid}\t{pid % 100}\nSeccomp:\t2\n")
+        head = b"\x7fELF" + bytes([machine[0], 1]) + bytes(12) + machine[1].to_bytes(2, "little")
+        (here / "exe").write_bytes(head + bytes(40))
+        (here / "fd").mkdir()
+        links = ["/dev/pts/0"] * files + [f"socket:[{inode}]" for inode in sockets]
+        for number, target in enumerate(links):
+            (here / "fd" / str(number)).symlink_to(target)
+        for number, call in enumerate(calls):
+            (here / "task" / str(pid + number)).mkdir(parents=True)
+            (here / "task" / str(pid + number) / "syscall").write_text(f"{call}\n")
+        (here / "task").mkdir(exist_ok=True)
+
+    def end(self, pid: int) -> None:
+        """A process is gone."""
+        (self.folder / str(pid)).rename(self.folder / f"gone-{pid}")
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
+    """Two hosts, each with its first process."""
+    monkeypatch.setattr(processes, "_PROC", str(tmp_path))
+    found = Tree(tmp_path)
+    (tmp_path / "cpuinfo").write_text("no process\n")
+    found.add(100, "a")
+    found.add(200, "b")
+    return found
+
+
+def watching() -> Processes:
+    found = Processes()
+    found.start({"a": 100, "b": 200})
+    return found
+
+
+def call(number: int, first: int = 3) -> str:
+    """A thread in a system call: its number, six arguments, stack and program counters."""
+    return f"{number} {first:#x} 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f01"
+
+
+def test_programs_are_found_in_their_hosts(tree: Tree) -> None:
+    tree.add(101, "a", name="tail -f", session=100)
+    tree.add(102, "a", name="runc:[2:INIT]")
+    tree.add(111, "a", sockets=(7, 8), files=3)
+    tree.add(211, "b", name="a (strange) name", parent=200)
+    tree.add(300, "elsewhere")
+    seen = watching().look()
+    assert seen["a"] == ((111, 1, 111, 11, "srv", False, 5, (7, 8), ()),)
+    assert [(row[0], row[4]) for row in seen["b"]] == [(211, "a (strange) name")]
+
+
+def test_zombies_are_told_and_hold_nothing(tree: Tree) -> None:
+    tree.add(111, "a", sockets=(7,), state="Z", session=110)
+    assert watching().look()["a"] == ((111, 1, 110, 11, "srv", True, 0, (), ()),)
+
+
+def asleep(row: Row) -> Any:
+    return row[8]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (call(ACCEPT, 1), ("accept", 7)),
+        (call(READ, 1), ("recv", 7)),
+        (call(READ, 0), ("read", 0)),
+        (call(READ, 9), ("read", 0)),
+        (call(FUTEX, 1), ("futex", 0)),
+        (call(999), None),
+        ("running", None),
+        ("-1 0x7ffc 0x7f01", None),
+    ],
+)
+def test_where_a_thread_sleeps(tree: Tree, line: str, expected: Any) -> None:
+    tree.add(111, "a", files=1, sockets=(7,), calls=(line,))
+    (row,) = watching().look()["a"]
+    assert asleep(row) == ((expected,) if expected else ())
+
+
+def test_each_thread_is_told(tree: Tree) -> None:
+    tree.add(111, "a", sockets=(7,), calls=(call(ACCEPT, 0), call(FUTEX), "running"))
+    (row,) = watching().look()["a"]
+    assert sorted(asleep(row)) == [("accept", 7), ("futex", 0)]
+
+
+@pytest.mark.parametrize(
+    ("machine", "number", "expected"),
+    [
+        (X86_64, 43, "accept"),
+        (AARCH64, 202, "accept"),
+        (AARCH64, 43, None),
+        (I386, 102, UNKNOWN),
+        ((2, 243), 202, UNKNOWN),
+        ((1, 62), 43, UNKNOWN),
+    ],
+)
+def test_the_numbers_are_those_of_the_programs_machine(
+    tree: Tree, machine: tuple[int, int], number: int, expected: str | None
+) -> None:
+    tree.add(111, "a", calls=(call(number), "running"), machine=machine)
+    (row,) = watching().look()["a"]
+    assert [name for name, _ in asleep(row)] == ([expected] if expected else [])
+
+
+def test_a_process_that_has_just_ended_is_no_trouble(tree: Tree) -> None:
+    tree.add(111, "a")
+    tree.add(112, "a")
+    watched = watching()
+    assert len(watched.look()["a"]) == 2
+    (tree.folder / "111" / "stat").unlink()
+    tree.end(112)
+    assert watched.look()["a"] == ()
+    assert watched.trouble == ""
+
+
+def test_a_number_that_is_used_again_is_another_process(tree: Tree) -> None:
+    tree.add(111, "a")
+    watched = watching()
+    assert len(watched.look()["a"]) == 1
+    tree.end(111)
+    assert watched.look() == {"a": (), "b": ()}
+    tree.add(111, "b")
+    assert [row[0] for row in watched.look()["b"]] == [111]
+
+
+def test_what_cannot_be_looked_at_is_told(tree: Tree) -> None:
+    tree.add(111, "a")
+    (tree.folder / "111" / "stat").unlink()
+    (tree.folder / "111" / "stat").mkdir()
+    watched = watching()
+    assert watched.look()["a"] == ()
+    assert "could not be looked at" in watched.trouble
+
+
+def test_very_many_processes_are_not_all_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_MOST", 3)
+    for pid in range(110, 120):
+        tree.add(pid, "a")
+    tree.add(211, "b")
+    seen = watching().look()
+    assert [row[0] for row in seen["a"]] == [110, 111, 112]
+    assert [row[0] for row in seen["b"]] == [211]
+
+
+def test_a_host_that_is_gone(tree: Tree) -> None:
+    tree.end(200)
+    with pytest.raises(FileNotFoundError):
+        watching()
+
+
+# The real one
+
+SLEEPER = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(flush=True); s.accept()"
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[str]]:
+    """A process that waits for a connection."""
+    with subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, text=True) as found:
+        assert found.stdout is not None
+        found.stdout.readline()
+        yield found
+        found.kill()
+
+
+@pytest.mark.skipif(os.uname().machine not in {"x86_64", "aarch64"}, reason="its calls are not known")
+def test_a_real_process_asleep_in_accept(sleeper: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 10
+    calls: list[tuple[str, int]] = []
+    held = processes._descriptors(sleeper.pid)  # noqa: SLF001 - of the machine, not of a host
+    while not calls and time.monotonic() < deadline:
+        calls = list(processes._asleep(sleeper.pid, held))  # noqa: SLF001
+    ((name, inode),) = calls
+    assert name == "accept"
+    assert inode in held.values()
+
+
+def test_a_real_descriptor_of_a_socket() -> None:
+    with socket.socket() as opened:
+        held = processes._descriptors(os.getpid())  # noqa: SLF001
+        assert held[opened.fileno()] == os.fstat(opened.fileno()).st_ino
+        assert set(held.values()) >= {0}

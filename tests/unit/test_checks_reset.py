@@ -1,0 +1,125 @@
+"""Why a side sent RST: what the wire tells, and what two samples of the kernel's counters around it tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.sockets import SocketSample
+from lab.words import TcpState
+from tests.unit.staged import FAIL, INCONCLUSIVE, MS, PASS, Stage, at, row
+
+OPEN = """
+    0    client_a > server  S
+    0.1  server > client_a  S.
+    0.2  client_a > server  .
+"""
+RESET = OPEN + "1 client_a > server P. 5\n 10 server > client_a R."
+CLOSED = OPEN + "1 server > client_a F.\n 1.1 client_a > server .\n"
+LATE = CLOSED + "2 client_a > server P. 5\n 10 server > client_a R"
+SECOND = "\n" + RESET.replace("client_a", "client_b").replace("10 server", "10.1 server")
+"""Another connection whose RST falls between the same two samples."""
+
+LISTENER = row(TcpState.LISTEN, "0.0.0.0:19999")
+OTHER = row(TcpState.LISTEN, "192.168.153.200:19999")
+HELD = row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000")
+WAITING = replace(HELD, inode=0, recv_queue=5)
+CAUSES = ("unread_data", "linger0", "listener_closed", "no_listener", "late_data")
+
+
+def sample(milliseconds: float, *rows: Any, **counters: int) -> SocketSample:
+    return SocketSample(at(milliseconds), "server", rows, took=MS // 4, **counters)
+
+
+def around(*, before: tuple[Any, ...] = (LISTENER,), after: tuple[Any, ...] = (), **counters: Any) -> Any:
+    """A look before the RST, and one after it that shows how far the counters went meanwhile."""
+    return [sample(5, *before), sample(11, *after, **{"resets": 1, **counters})]
+
+
+def judge(folder: Path, talk: str, samples: Any, cause: str) -> Any:
+    spec = {"connection": {"from": "client_a", "to": "server:19999"}, "rst": {"by": "server", "cause": cause}}
+    return Stage(folder, talk, samples=samples).judge(spec)
+
+
+UNREAD: dict[str, Any] = {"unread_closes": 1}
+LINGER: dict[str, Any] = {"data_aborts": 1}
+
+
+@pytest.mark.parametrize(
+    ("cause", "talk", "samples"),
+    [
+        ("unread_data", RESET, around(**UNREAD)),
+        ("unread_data", RESET, around(**UNREAD, **LINGER)),
+        ("unread_data", RESET, around(before=(LISTENER, HELD), **UNREAD)),
+        ("linger0", RESET, around(**LINGER)),
+        ("linger0", RESET, around(after=(LISTENER,), **LINGER)),
+        ("listener_closed", RESET, around()),
+        ("listener_closed", RESET, around(before=(LISTENER, WAITING), after=(OTHER,))),
+        ("unread_data", LATE, around(**UNREAD)),
+        ("late_data", LATE, around(**LINGER)),
+        ("late_data", LATE, around()),
+        ("late_data", LATE, []),
+        ("unread_data", RESET + SECOND, around(resets=2, unread_closes=2)),
+        ("linger0", RESET + SECOND, around(resets=2, data_aborts=2)),
+        ("listener_closed", RESET + SECOND, around(resets=2)),
+        ("unread_data", RESET + "\n10.2 server > client_a R", around(resets=2, **UNREAD)),
+        ("linger0", RESET + "\n0 client_b > server:80 S\n 10.1 server:80 > client_b R.", around(resets=2, **LINGER)),
+    ],
+)  # fmt: skip
+def test_the_counters_tell_the_cause(tmp_path: Path, cause: str, talk: str, samples: Any) -> None:
+    for word in CAUSES:
+        assert judge(tmp_path, talk, samples, word).outcome is (PASS if word == cause else FAIL)
+
+
+@pytest.mark.parametrize(
+    ("talk", "samples"),
+    [
+        (RESET, []),
+        (RESET, around(**UNREAD)[:1]),
+        (RESET, around(**UNREAD)[1:]),
+        (RESET, [sample(9.9, LISTENER), sample(11, resets=1, unread_closes=1)]),
+        (RESET, around(resets=0, **UNREAD)),
+        (RESET, around(resets=2, **UNREAD)),
+        (RESET + SECOND, around(resets=2, unread_closes=1, data_aborts=2)),
+        (RESET, around(after=(LISTENER,))),
+        (RESET, around(before=())),
+        (RESET, around(before=(LISTENER, HELD))),
+        (RESET, around(overflows=1)),
+        (RESET + SECOND, around(resets=2, **UNREAD)),
+        (RESET + SECOND, around(resets=2, **UNREAD, **LINGER)),
+        (RESET.replace("10 server", "2 server > client_a P. 3\n10 server"), around()),
+    ],
+    ids=[
+        "no look", "none after", "none before", "one meanwhile", "uncounted", "one more", "two causes",
+        "it still listens", "it never listened", "accepted", "the queue was full", "one of two", "one of each",
+        "it had sent",
+    ],
+)  # fmt: skip
+def test_what_nobody_can_know_of_a_reset_is_not_judged(tmp_path: Path, talk: str, samples: Any) -> None:
+    for cause in CAUSES:
+        result = judge(tmp_path, talk, samples, cause)
+        assert result.outcome is INCONCLUSIVE
+        assert "neither wire nor kernel tells" in result.observed
+
+
+def test_a_counter_that_follows_its_reset_late_is_seen_by_the_next_look(tmp_path: Path) -> None:
+    """TCPAbortOnData goes up behind the RST: a look may come between."""
+    samples = [*around(resets=1), sample(16, resets=1, data_aborts=1)]
+    assert judge(tmp_path, RESET, samples, "linger0").outcome is PASS
+
+
+def test_the_counters_are_the_evidence(tmp_path: Path) -> None:
+    told = judge(tmp_path, RESET, around(**UNREAD), "unread_data").evidence
+    assert "TCPAbortOnClose of server went from 0 to 1 between +5.000 ms and +11.000 ms" in told
+    told = judge(tmp_path, RESET, around(), "listener_closed").evidence
+    assert "TCPAbortOnData of server stayed 0 between +5.000 ms and +11.000 ms" in told
+    assert "the kernel of server shows LISTEN on port 19999 no more at +11.000 ms" in told
+
+
+def test_a_refusal_is_told_by_the_wire(tmp_path: Path) -> None:
+    refused = "0 client_a > server S\n 0.1 server > client_a R."
+    assert judge(tmp_path, refused, [], "no_listener").outcome is PASS
+    assert judge(tmp_path, refused, [], "unread_data").outcome is FAIL
