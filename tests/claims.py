@@ -1,9 +1,12 @@
-"""The tables of docs/claims.md: what is claimed of TCP, what proves it, and which mistake is caught by that."""
+"""What wrong programs fail: the tables of docs/claims.md, and what else is seen when those are played.
+
+The page says what is claimed of TCP, what proves it, and which mistake is caught by that.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,7 +20,8 @@ _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 class Row:
     """One row: the mark of the claim or mistake, and a wrong program that fails a check of a scenario.
 
-    ``wrong`` takes the place of program ``role``, and the check then says ``words``.
+    ``wrong`` takes the place of program ``role``, and the check then says ``words``. Without a mark it is one
+    :data:`BESIDES` those of the page.
     """
 
     mark: str
@@ -29,7 +33,7 @@ class Row:
     words: str
 
     def __str__(self) -> str:
-        return f"{self.mark} {self.scenario.stem} {self.role}={self.wrong.stem}"
+        return f"{self.mark} {self.scenario.stem} {self.role}={self.wrong.stem}".lstrip()
 
 
 def rows() -> Iterator[Row]:
@@ -46,8 +50,65 @@ def rows() -> Iterator[Row]:
         )
 
 
+def besides() -> Iterator[Row]:
+    """What wrong programs fail besides the rows of the page."""
+    for (scenario, role, wrong), told in BESIDES.items():
+        for check, words in told.items():
+            file = SCENARIOS / "programs" / "wrong" / f"{wrong}.cpp"
+            yield Row("", "", SCENARIOS / f"{scenario}.yaml", check, file, role, words)
+
+
 def _plain(cell: str) -> str:
     """A cell without the marks of Markdown: a link is its text, ``code`` the code."""
     text = _LINK.sub(r"\1", cell.strip())
     whole = text.startswith("`") and text.endswith("`")
     return text.removeprefix("`").removesuffix("`") if whole else text
+
+
+_FIRST, _CLIENT_A = (
+    "The first connection, from SYN to the last ACK",
+    "Client A's connection, from SYN to the last ACK",
+)
+_UNCLOSED = "its program has read the whole input and not closed"
+_RST = "RST from server: its program closed with data unread, or with linger 0"
+BESIDES: Mapping[tuple[str, str, str], Mapping[str, str]] = {
+    ("basic", "server", "basic_server_never_closes"): {
+        "conversation": "it is still running",
+        "Both clients were served": "1 connection",
+    },
+    ("basic", "server", "basic_server_sends_rst"): {
+        _FIRST: _RST,
+        "The second connection, the same": _RST,
+    },
+    ("basic", "server", "basic_server_wrong_text"): {
+        "conversation": "the output ended, it had ended: exit status 0",
+        "The client got its own words back": "0 lines 'recv data successfully, data: helloworld'",
+    },
+    ("basic", "server", "basic_server_wrong_port"): {
+        "conversation": "it is still running",
+    },
+    ("basic", "server", "basic_server_bound_to_loopback"): {
+        _FIRST: "server refused: RST answers the SYN to port 3000; it listens on 127.0.0.1:3000",
+        "Both clients were served": "0 connections, and 1 more without a completed handshake",
+        "The client ends without an error": "client: exit status 1",
+    },
+    ("multi_client", "server", "chat_server_parent_keeps_connection"): {
+        _CLIENT_A: "server never sent FIN",
+        "The server closes soon after client A": _UNCLOSED,
+    },
+    ("multi_client", "server", "chat_server_never_closes"): {
+        _CLIENT_A: "server never sent FIN",
+        "The server closes soon after client A": _UNCLOSED,
+    },
+    ("multi_client", "server", "chat_server_bound_to_loopback"): {
+        "Two clients, two connections": "0 connections, and 2 more without a completed handshake",
+        _CLIENT_A: "server refused: RST answers the SYN to port 19999",
+    },
+    ("multi_client", "client", "chat_client_address_compiled_in"): {
+        "conversation": "the output ended, it had ended: exit status 1",
+    },
+    ("oneway_joined", "server", "oneway_server_misses_joined_exit"): {
+        "conversation": "the output ended, it had ended: exit status 0",
+    },
+}
+"""Scenario, the program that is swapped, and who takes its place: the checks that fail, and their words."""

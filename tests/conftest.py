@@ -15,7 +15,7 @@ from lab.engine.containers import Container, ours
 from lab.errors import EngineError
 
 CHECKOUT = Path(__file__).parent.parent
-_GONE_WITHIN = 10.0
+_GONE_WITHIN = 60.0
 """Seconds the engine has for removing what has ended."""
 
 

@@ -19,7 +19,7 @@ from termios import ICANON, TIOCSWINSZ, tcgetattr
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 
 _JOIN = """
 import socket, sys

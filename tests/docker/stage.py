@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,18 +129,6 @@ def statuses(finished: Finished) -> list[int]:
 def results(finished: Finished) -> dict[str, CheckResult]:
     """What became of each check."""
     return {result.name: result for result in finished.verdict.results}
-
-
-def verdict_in(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The verdict of the one run that ``lab run --json`` tells of."""
-    (run,) = json.loads(done.stdout)["runs"]
-    verdict: dict[str, Any] = run["verdict"]
-    return verdict
-
-
-def failed(verdict: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The checks of a verdict, as JSON tells it, that failed."""
-    return (result for result in verdict["results"] if result["outcome"] == "fail")
 
 
 def assert_passed(finished: Finished) -> None:

@@ -1,4 +1,6 @@
-"""Every row of docs/claims.md, played: the wrong program fails its check, and the verdict says those words.
+"""Wrong programs, each played once: every row of docs/claims.md, and what else is seen of them there.
+
+The check of a row fails, and the verdict says the words of the row.
 
 That the right programs pass is seen where all scenarios are played: tests/docker/test_scenarios.py.
 """
@@ -14,17 +16,17 @@ import pytest
 import yaml
 
 from lab.words import Outcome
-from tests.claims import SCENARIOS, Row, rows
+from tests.claims import SCENARIOS, Row, besides, rows
 from tests.docker.stage import Stage, results
 
-STEP = "2s"
+STEP = "4s"
 """How long a step may take that waits for what a wrong program never does."""
 
 
 def plays() -> Iterator[list[Row]]:
     """The rows that one play of a scenario with one wrong program shows."""
     play = attrgetter("scenario", "wrong", "role")
-    for _, same in groupby(sorted(rows(), key=play), key=play):
+    for _, same in groupby(sorted([*rows(), *besides()], key=play), key=play):
         yield list(same)
 
 

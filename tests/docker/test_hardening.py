@@ -115,7 +115,7 @@ def _assert_sidecar(told: dict[str, Any]) -> None:
 
 
 def test_builds_are_caged(stage: Stage) -> None:
-    text = one_host("- a: {start: p}", "{source: p.sh, build: 'sleep 1.5; exit 1', run: sh p}")
+    text = one_host("- a: {start: p}", "{source: p.sh, build: 'sleep 4; exit 1', run: sh p}")
     file = stage.lay(text, {"p.sh": f"# {time.time_ns()}\n"})
     with ThreadPoolExecutor(1) as pool:
         lab = pool.submit(stage.lab, "run", file)
@@ -126,10 +126,11 @@ def test_builds_are_caged(stage: Stage) -> None:
 
 
 def _until(look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if found := look():
             return found
+        time.sleep(0.05)
     pytest.fail("the build's container never ran")
 
 

@@ -28,8 +28,8 @@ steps:
 - a: {send: go}
 - a: {wait: {exited: true}}
 - b: {send: still here}
-- b: {expect: still here}
-- b: {quiet: 2s}    # until the host has ended, a moment after its first process was killed
+- b: {expect: {line: still here}}
+- b: {quiet: 4s}    # until the host has ended, a moment after its first process was killed
 - a: {start: q}
 checks:
 - {exit: {host: a, program: p, signal: SIGKILL}, name: p}

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,8 +70,15 @@ inline int accept_client(int listener, int* port = nullptr) {
     return check(client, "accept");
 }
 
-inline int connect_to(const std::string& address, const std::string& port) {
+// So many milliseconds an unanswered SYN is repeated before connect fails; 0: as long as the kernel likes.
+inline void set_patience(int connection, int milliseconds) {
+    const unsigned int patience = static_cast<unsigned int>(milliseconds);
+    check(setsockopt(connection, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience), "setsockopt");
+}
+
+inline int connect_to(const std::string& address, const std::string& port, int patience = 0) {
     const int connection = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+    set_patience(connection, patience);
     const sockaddr_in server = endpoint(address, port);
     check(connect(connection, reinterpret_cast<const sockaddr*>(&server), sizeof server), "connect");
     return connection;

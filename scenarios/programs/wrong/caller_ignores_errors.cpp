@@ -5,6 +5,7 @@
 
 int main(int argc, char* argv[]) {
     const int connection = socket(AF_INET, SOCK_STREAM, 0);
+    set_patience(connection, argc > 3 ? number(argv[3], 0, 600'000) : 0);
     const sockaddr_in server = endpoint(argc > 1 ? argv[1] : "127.0.0.1", argc > 2 ? argv[2] : "3000");
     connect(connection, reinterpret_cast<const sockaddr*>(&server), sizeof server);
     std::cout << "connected from port " << own_port(connection) << std::endl;
