@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from lab import checks
 from lab.checks import conversation
+from lab.checks.agreement import disagreements
 from lab.checks.finding import worst
 from lab.errors import UsageError
 from lab.evidence import Evidence
@@ -24,7 +25,8 @@ def judge(evidence: Evidence, only: Collection[str] = ()) -> Verdict:
     results = _judged(evidence)
     _refuse_unknown(only, [result.name for result in results])
     shown = tuple(result for result in results if not only or result.name in only)
-    return Verdict(evidence.scenario.title, worst([result.outcome for result in shown]), shown)
+    outcome = worst([result.outcome for result in shown])
+    return Verdict(evidence.scenario.title, outcome, shown, tuple(disagreements(evidence)))
 
 
 def _judged(evidence: Evidence) -> list[CheckResult]:

@@ -29,8 +29,13 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All checks of a run. ``outcome`` is the worst: fail before inconclusive before pass."""
+    """All checks of a run. ``outcome`` is the worst: fail before inconclusive before pass.
+
+    ``disagreements`` are sentences about where the frames say one thing and a kernel another, whether or not
+    a check depends on it.
+    """
 
     scenario: str
     outcome: Outcome
     results: tuple[CheckResult, ...]
+    disagreements: tuple[str, ...] = ()

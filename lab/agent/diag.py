@@ -8,7 +8,9 @@ import struct
 import sys
 from functools import cache
 
-_NETLINK_SOCK_DIAG = 4
+SOCK_DIAG = 4
+"""NETLINK_SOCK_DIAG (linux/netlink.h)."""
+
 _TCPDIAG_GETSOCK = 18
 """The older of two requests, and the only one that answers for IPv4 and IPv6 at once: half the work."""
 
@@ -58,7 +60,7 @@ class SocketTable:
     """The TCP sockets of the namespace it was opened in."""
 
     def __init__(self) -> None:
-        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_SOCK_DIAG)
+        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, SOCK_DIAG)
         self._netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._netlink.settimeout(1)
         self.bound: dict[Ends, int] = {}

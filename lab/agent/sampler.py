@@ -1,10 +1,10 @@
 """Looks at the sockets of every host when something happens there, and tells what changed.
 
-A host is looked at when a segment opened, closed or reset a connection there, soon again while it has
-connections that may change, and otherwise ten times a second. To list all its sockets costs the kernel 250
-microseconds, for it walks a table that all namespaces share; to list the listeners 20, to ask for one
-connection 5. So as a rule the listeners are listed and each connection is asked for that is known or was
-heard of. All are listed once a second, which shows what leaves TIME_WAIT, and where it is said so.
+A host is looked at when a segment opened, closed or reset a connection there or its kernel freed a socket,
+soon again while it has connections that may change, and otherwise ten times a second. To list all its sockets
+costs the kernel 250 microseconds, for it walks a table that all namespaces share; to list the listeners 20,
+to ask for one connection 5. So as a rule the listeners are listed and each connection is asked for that is
+known or was heard of. All are listed once a second, which shows what leaves TIME_WAIT, and where told so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from . import namespaces
 from .counters import Counters, Counts
+from .destroyed import Destroyed
 from .diag import LISTEN, Ends, Row, SocketTable
 from .tap import Tap
 
@@ -56,6 +57,7 @@ class Watched:
 
     def __init__(self, pid: int, now: int) -> None:
         self.tap = Tap(pid)
+        self.destroyed = Destroyed(pid)
         with namespaces.inside(pid):
             self._table = SocketTable()
         self._counters = Counters(pid)
@@ -83,6 +85,7 @@ class Watched:
         """Look now, at the ``whole`` table if told; whether anything has changed. OSError."""
         before = self.rows, self.counts
         heard = self.tap.drain()
+        self.destroyed.drain()
         asked = {**{ends: self._bound.get(ends, 0) for ends in self._live}, **heard.ends}
         if whole or heard.lost or len(asked) > _MOST_ASKED or self._whole_due <= time.monotonic():
             spent = time.thread_time()
@@ -133,6 +136,11 @@ class Watched:
         return bool(self._table.rows(states))
 
     @property
+    def sources(self) -> tuple[int, int]:
+        """Descriptors for epoll(7): one is readable when something happened that asks for a look."""
+        return self.tap.fileno(), self.destroyed.fileno()
+
+    @property
     def passing(self) -> bool:
         """Whether a socket was in a state that the kernel is about to leave by itself."""
         return any(row[0] in _TRANSIENT for row in self._live.values())
@@ -149,8 +157,8 @@ class Sampler:
     def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
         self._tell = tell
         self._hosts: dict[str, Watched] = {}
-        self._taps = select.epoll()
-        self._by_tap: dict[int, Watched] = {}
+        self._sources = select.epoll()
+        self._by_source: dict[int, Watched] = {}
         self.due = _NEVER
         """When the next look is due (time.monotonic); infinity while nothing is sampled."""
         self._interval = 0.0
@@ -160,25 +168,26 @@ class Sampler:
 
     def fileno(self) -> int:
         """For select(2): readable when something has happened at a host."""
-        return self._taps.fileno()
+        return self._sources.fileno()
 
     def start(self, hosts: dict[str, int], interval: float) -> None:
         """Watch these hosts (name to process id), none oftener than every ``interval`` seconds. OSError."""
         self._interval = interval
         self._began = time.time_ns()
         self._looks = self._worst_gap = 0
-        self._by_tap.clear()
+        self._by_source.clear()
         for name, pid in hosts.items():
             host = self._hosts[name] = Watched(pid, self._began)
-            self._by_tap[host.tap.fileno()] = host
-            self._taps.register(host.tap, 0)
+            for source in host.sources:
+                self._by_source[source] = host
+                self._sources.register(source, 0)
         self.look_everywhere()
 
     def wake(self) -> None:
         """Something has happened at some hosts: look at them soon, all together."""
         soon = time.monotonic() + _TOGETHER_SECONDS
-        for tap, _ in self._taps.poll(0):
-            host = self._by_tap[tap]
+        for source, _ in self._sources.poll(0):
+            host = self._by_source[source]
             host.due = min(host.due, max(host.free, soon))
             self.due = min(self.due, host.due)
 
@@ -236,7 +245,8 @@ class Sampler:
         beat = (now // idle + 1) * idle
         host.due = max(beat if host.wait == idle else now + host.wait, host.free)
         self.due = min(self.due, host.due)
-        self._taps.modify(host.tap, select.EPOLLIN | select.EPOLLONESHOT)
+        for source in host.sources:
+            self._sources.modify(source, select.EPOLLIN | select.EPOLLONESHOT)
 
     def has(self, name: str, states: frozenset[int]) -> bool:
         """Whether a host has a socket in one of these states."""
@@ -258,7 +268,8 @@ class Sampler:
         for name in self._hosts:
             self.look(name, last=True)
         for host in self._hosts.values():
-            self._taps.unregister(host.tap)
+            for source in host.sources:
+                self._sources.unregister(source)
         self.due = _NEVER
         ended = time.time_ns()
         return {

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from lab.checks.select import samples_of, until_reused
-from lab.checks.telling import Teller
+from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.flows import Connection, Side
 from lab.sockets import SocketSample
@@ -42,6 +42,10 @@ def looks_of(sample: SocketSample) -> tuple[int, ...]:
 
 Ends = tuple[str, int, str, int]
 """Address and port here, address and port there."""
+
+
+_MOST = 100
+"""Connections of a run that are laid beside the kernel whether a check speaks of them or not."""
 
 
 class _Look(NamedTuple):
@@ -78,8 +82,8 @@ class Agreement:
     def _stays(self, connection: Connection, side: Side) -> Iterator[tuple[TcpState, int, int]]:
         """Each state of a side, and from when to when."""
         last = min(self._evidence.info.ended, until_reused(connection, self._evidence))
-        ends = [change.at.time for change in side.history[1:]] + [last]
-        for change, ended in zip(side.history, ends, strict=True):
+        ends = [*[change.at.time for change in side.history[1:]], last]
+        for change, ended in zip(side.history, ends, strict=False):
             yield change.state, change.at.time, ended
 
     def _within(self, began: int, ended: int) -> Iterator[_Look]:
@@ -109,3 +113,12 @@ class Agreement:
         at = Teller(self._evidence).when(look.began)
         kernel = f"the kernel of {self._host} shows {shown or 'no such socket'} at {at}"
         return f"{kernel}, the frames say {state}: wire and kernel disagree"
+
+
+def disagreements(evidence: Evidence) -> Iterator[str]:
+    """Where wire and kernel disagree about an end of a connection, a sentence each; of many some are held."""
+    hosts = {host: Agreement(host, evidence) for host in evidence.scenario.hosts}
+    for connection in evidence.connections[:_MOST]:
+        for side in connection.sides:
+            if side.seen and side.host in hosts and (told := hosts[side.host].dispute(connection, side)):
+                yield f"{named(side)}:{side.port} (peer {named(connection.peer_of(side))}): {told}"

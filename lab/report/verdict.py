@@ -38,6 +38,9 @@ def table(verdict: Verdict, style: Style, broken: Iterable[StepEnded] = ()) -> I
         yield from _check(replace(result, evidence=result.evidence[:1]), margin, style)
         for step in screens:
             yield from _screen(step, margin, style)
+    for sentence in verdict.disagreements:
+        label = style.sign(Outcome.INCONCLUSIVE)
+        yield from style.paragraph(sentence, indent=margin, label=label, label_ink=Ink.FAINT)
     yield ""
     yield from _summary(verdict, style)
 
@@ -116,6 +119,7 @@ def as_data(verdict: Verdict) -> Mapping[str, object]:
         "scenario": verdict.scenario,
         "outcome": verdict.outcome.value,
         "results": [_result_as_data(result) for result in verdict.results],
+        "disagreements": list(verdict.disagreements),
     }
 
 

@@ -145,10 +145,11 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[dic
     yield sampler, told
     for host in sampler._hosts.values():  # noqa: SLF001 - the agent keeps them open for as long as it lives
         host._table.close()  # noqa: SLF001
+        host.destroyed.close()
         host._counters.close()  # noqa: SLF001
         for end in host.tap.ends:  # type: ignore[attr-defined]
             os.close(end)
-    sampler._taps.close()  # noqa: SLF001
+    sampler._sources.close()  # noqa: SLF001
 
 
 def listeners(event: dict[str, Any]) -> set[int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab.judge import judge as verdict_on
 from lab.sockets import SocketSample
 from lab.words import TcpState
 from tests.unit.staged import FAIL, INCONCLUSIVE, MS, PASS, Stage, at, row
@@ -110,3 +111,16 @@ def test_a_long_stay_that_the_kernel_denies_proves_nothing(tmp_path: Path) -> No
     assert denied.outcome is INCONCLUSIVE
     shown = [seen(-1, LISTENER), seen(101, LISTENER, LEFT, until=9000)]
     assert Stage(tmp_path, leaking, samples=shown).judge(spec).outcome is FAIL
+
+
+def test_the_verdict_lists_what_no_check_depends_on(tmp_path: Path) -> None:
+    listens = {"listener": {"host": "server", "port": 19999}}
+    denied = [seen(30, LISTENER, OPENED, until=150)]
+    verdict = verdict_on(Stage(tmp_path, STAY, samples=denied).evidence(listens))
+    assert verdict.outcome is PASS
+    (told,) = verdict.disagreements
+    assert told.startswith(
+        "server:19999 (peer client_a): the kernel of server shows ESTABLISHED at +150.000 ms"
+    )
+    agreed = [seen(30, LISTENER, OPENED, until=90), seen(110, LISTENER, LEFT, until=190)]
+    assert verdict_on(Stage(tmp_path, STAY, samples=agreed).evidence(listens)).disagreements == ()

@@ -63,12 +63,17 @@ def test_only_the_end_of_a_long_screen_is_shown() -> None:
     assert "        │ 87" not in lines
 
 
+def test_what_wire_and_kernel_disagree_about_is_told() -> None:
+    shown = list(table(replace(_verdict(PASSED), disagreements=("a and b",)), Style()))
+    assert shown[-3:] == ["?       a and b", "", "✗ fail  1 of 1 checks passed"]
+
+
 def test_a_verdict_as_data_is_json_in_one_order() -> None:
     data = as_data(_verdict(FAILED))
     assert json.dumps(data) == (
         '{"scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
         '"outcome": "fail", "expected": "it leaves", "observed": "it stays", "evidence": ["frame 7"], '
-        '"hint": "Does it?", "points": 2, "visibility": "visible"}]}'
+        '"hint": "Does it?", "points": 2, "visibility": "visible"}], "disagreements": []}'
     )
 
 
