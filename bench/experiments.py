@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -76,6 +76,9 @@ class Deaf:
 
     def event(self, event: TranscriptEvent) -> None:
         """Nothing is shown."""
+
+    def draw(self, lines: Iterable[str]) -> None:
+        """Nothing is drawn."""
 
 
 def start_up(samples: Samples) -> None:
