@@ -33,11 +33,11 @@ def analyze(file: Path, screen: Screen) -> ExitCode:
     try:
         with opened(file) as stream:
             analysis = analysis_of(stream)
+        screen.show(_lines(analysis, screen.style))
+        if screen.json:  # on one line: there may be thousands of connections
+            screen.line(as_json(analysis, file=str(file)))
     finally:
         gc.enable()
-    screen.show(_lines(analysis, screen.style))
-    if screen.json:  # on one line: there may be thousands of connections
-        screen.line(as_json(analysis, file=str(file)))
     for sentence in analysis.unsound:
         screen.warn(sentence)
     return ExitCode.PASSED
