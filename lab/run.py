@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lab import __version__, record
 from lab.conversation.acts import Acts
@@ -25,7 +26,9 @@ from lab.prepare import Options, Prepared, build_all, labels, nonce, prepare, st
 from lab.transcript import TranscriptEvent
 from lab.variables import host_variables
 from lab.verdict import Verdict
-from lab.watch import watching
+
+if TYPE_CHECKING:
+    from lab.watch import Watch
 
 __all__ = ["Audience", "Finished", "Options", "play"]
 
@@ -80,7 +83,7 @@ async def _play(prepared: Prepared, engine: Engine, audience: Audience) -> Finis
     async with deployed(engine, labels(prepared), observer.hear) as deployment:
         files = await build_all(deployment, prepared, audience.say)
         await deployment.up(planned, images, images[SIDECAR], files)
-        async with watching(deployment, planned, prepared.options.watch, audience.draw) as watch:
+        async with _watched(deployment, prepared, audience) as watch:
             hear = watch.hear if watch else audience.event
             with contextlib.ExitStack() as ending:
                 finished = await _perform(prepared, deployment, observer, hear, ending)
@@ -89,6 +92,17 @@ async def _play(prepared: Prepared, engine: Engine, audience: Audience) -> Finis
                     audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
                     await watch.until_interrupted()
     return replace(finished, kept=deployment.kept)
+
+
+def _watched(
+    deployment: Deployment, prepared: Prepared, audience: Audience
+) -> AbstractAsyncContextManager[Watch | None]:
+    """Watch the lab that is up, if that is wanted; what draws is imported where somebody looks."""
+    if prepared.options.watch is None:
+        return contextlib.nullcontext()
+    from lab.watch import watching
+
+    return watching(deployment, prepared.plan, prepared.options.watch, audience.draw)
 
 
 async def _perform(

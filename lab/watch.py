@@ -159,13 +159,8 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def watching(
-    deployment: Deployment, plan: Plan, style: Style | None, draw: Draw
-) -> AsyncIterator[Watch | None]:
-    """A watch over a lab that is up; None, and nothing is watched, without a style. EngineError."""
-    if style is None:
-        yield None
-        return
+async def watching(deployment: Deployment, plan: Plan, style: Style, draw: Draw) -> AsyncIterator[Watch]:
+    """A watch over a lab that is up. EngineError."""
     watch = Watch(deployment, plan, style, draw)
     async with asyncio.TaskGroup() as group:
         await watch.begin(group)
