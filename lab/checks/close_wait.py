@@ -246,9 +246,15 @@ _END = {
 }
 
 
+_TAKEN_ALONG = (
+    "the end may have been taken along with the data right before it "
+    "(a step `quiet: 100ms` between the last data and the close would tell)"
+)
+
+
 def _eof_read(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Finding:
     read = _end_was_read(stay, evidence)
-    unknown = "" if read is not None else "the end may have been taken along with the data before it"
+    unknown = "" if read is not None else _TAKEN_ALONG
     return find(
         f"{stay.side.host} {'reads' if wanted else 'never reads'} the end of the input",
         f"{_END[read]}; {_told(stay, evidence)}",

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from lab.errors import Problem
 from lab.load.fault import Fault, Message, actor_of
 from lab.load.plain import in_words, kind_of, quoted
-from lab.load.shape import fields_of
+from lab.load.shape import field_shape, fields_of, is_model, shape_at
 from lab.load.tree import Mapping, Node, Scalar
 from lab.load.wording import CAST, did_you_mean, label, listed
 from lab.scenario.base import NAME
@@ -36,7 +36,20 @@ def _unknown_key(fault: Fault) -> Message:
         return _two_in_one(fault, "has one subject", model.subject, "a check of its own")
     inner = len(fault.path) > 3 and not issubclass(model, Action | CheckBase)
     holder = f"{fault.whose}: {label(fault.path[:-1])}" if inner else fault.whose
-    return "unknown-key", f"{holder} has no key {quoted(key)}", did_you_mean(key, fields_of(model), "keys")
+    fix = _moved(fault) or did_you_mean(key, fields_of(model), "keys")
+    return "unknown-key", f"{holder} has no key {quoted(key)}", fix
+
+
+def _moved(fault: Fault) -> str:
+    """How to move a key to where it is known: into a mapping beside it, or out of the one it stands in."""
+    for name, info in fields_of(fault.shape).items():
+        shape, _ = field_shape(info)
+        if is_model(shape) and fault.key in fields_of(shape):
+            return f"{quoted(fault.key)} belongs inside {quoted(name)}: `{name}: {{{fault.key}: …}}`"
+    above = shape_at(fault.loc[:-2])
+    if is_model(above) and fault.key in fields_of(above):
+        return f"{quoted(fault.key)} belongs beside {label(fault.path[:-1])}, not inside it"
+    return ""
 
 
 def _two_in_one(fault: Fault, rule: str, first: str, place: str) -> Message:
