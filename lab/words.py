@@ -64,9 +64,10 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-Signal = Literal[
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGTERM", "SIGCONT", "SIGSTOP"
-]
+EndingSignal = Literal["SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGTERM"]
+"""Signals that a script may send and that end a program, unless it catches them (signal(7))."""
+
+Signal = Literal[EndingSignal, "SIGCONT", "SIGSTOP"]
 """The signals a script may send."""
 
 

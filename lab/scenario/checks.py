@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
 
 from lab.scenario.base import Counted, Duration, HostPort, Model, Name, OneOrMany, Port, Text, own_first, tag
-from lab.words import Signal, SleepingCall, TcpState
+from lab.words import EndingSignal, SleepingCall, TcpState
 
 
 class CheckBase(Model):
@@ -307,7 +307,7 @@ class ExitRef(Model):
     )
     status: Annotated[Counted | None, Field(description="Its exit status")] = None
     signal: Annotated[
-        Literal[Signal, "SIGSEGV", "SIGABRT", "SIGFPE", "SIGBUS", "SIGILL"] | None,
+        Literal[EndingSignal, "SIGSEGV", "SIGABRT", "SIGFPE", "SIGBUS", "SIGILL"] | None,
         Field(description="What killed it"),
     ] = None
     running: Annotated[
