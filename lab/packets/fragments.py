@@ -2,6 +2,10 @@
 
 Only the first bytes of a datagram are kept, and which of the others have come. It is whole when its last
 missing fragment comes; that frame is then the segment's. What lacks a fragment at the end is told.
+
+A fragment that has come already is passed over. One that overlaps what has come in part condemns the
+datagram: it is told, and given up. RFC 5722 demands that of IPv6, and Linux does the same with IPv4, for there is no
+telling which of both the receiver believed (inet_frag_queue_insert() of net/ipv4/inet_fragment.c).
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ _MOST_PIECES = 128
 """Pieces of one datagram that do not touch; of more it is given up."""
 
 _INCOMPLETE = "it is a fragment of an IP packet of which others are missing"
+_OVERLAPS = "it is a fragment that overlaps another of its IP packet"
 
 
 class Fragment(NamedTuple):
@@ -55,8 +60,13 @@ class _Datagram:
     size: int | None = None
 
     def add(self, part: Fragment, data: bytes, end: int) -> bool:
-        """Take a fragment in; True if nothing is missing now."""
+        """Take a fragment in; True if nothing is missing now. _Overlap if a part of it had come."""
         stop = part.offset + part.last - part.at
+        for start, reached in self.pieces:
+            if start <= part.offset and stop <= reached:
+                return False
+            if start < stop and part.offset < reached:
+                raise _Overlap
         if not part.more and self.size is None:
             self.size = stop
         if not part.offset:
@@ -80,6 +90,10 @@ def _joined(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
+class _Overlap(Exception):  # noqa: N818 - a fact about a datagram; it never leaves this module
+    """A fragment lies over what has come, in part."""
+
+
 class Fragments:
     """The datagrams of a capture that are not whole yet."""
 
@@ -94,7 +108,12 @@ class Fragments:
         """
         key = part.addresses, part.ident, place
         datagram = self._waiting.setdefault(key, _Datagram(frame, part.following))
-        whole = datagram.add(part, data, end)
+        try:
+            whole = datagram.add(part, data, end)
+        except _Overlap:
+            del self._waiting[key]
+            self._problems.add(frame, _OVERLAPS)
+            return None
         if not whole:
             if len(datagram.pieces) > _MOST_PIECES:
                 self._give_up(key)
