@@ -4,8 +4,8 @@ Only the first bytes of a datagram are kept, and which of the others have come. 
 missing fragment comes; that frame is then the segment's. What lacks a fragment at the end is told.
 
 A fragment that has come already is passed over. One that overlaps what has come in part condemns the
-datagram: it is told, and given up. RFC 5722 demands that of IPv6, and Linux does the same with IPv4, for there is no
-telling which of both the receiver believed (inet_frag_queue_insert() of net/ipv4/inet_fragment.c).
+datagram: it is told, and given up. RFC 5722 demands that of IPv6, and Linux does the same with IPv4, for
+there is no telling which of both the receiver believed (inet_frag_queue_insert() of its inet_fragment.c).
 """
 
 from __future__ import annotations
