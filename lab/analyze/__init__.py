@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from operator import gt
+from operator import gt, itemgetter
 from typing import BinaryIO
 
 from lab.analyze.document import as_data, as_json
 from lab.analyze.told import Analysis, Tally, Told, end_of
 from lab.flows import MOST_CONNECTIONS, Flows, Talk, Vantage
 from lab.packets import Reader
-from lab.packets.segment import FRAME, TIME, WAY
+from lab.packets.segment import FRAME, TIME, WAY, way_back
 
 __all__ = ["Analysis", "Tally", "Told", "analyze", "as_data", "as_json", "end_of"]
+
+
+_time = itemgetter(TIME)
 
 
 def analyze(stream: BinaryIO, most: int = MOST_CONNECTIONS) -> Analysis:
@@ -27,9 +30,10 @@ def analyze(stream: BinaryIO, most: int = MOST_CONNECTIONS) -> Analysis:
     reader = Reader(stream)
     segments = backwards = began = now = 0
     for batch in reader.batches():
-        times = [bare[TIME] for bare in batch]
+        times = list(map(_time, batch))
         began = began or times[0]
-        backwards += sum(map(gt, chain((now,), times), times))
+        if times[0] < now or sorted(times) != times:
+            backwards += sum(map(gt, chain((now,), times), times))
         now = times[-1]
         segments += len(batch)
         flows.take(batch)
@@ -42,6 +46,7 @@ def analyze(stream: BinaryIO, most: int = MOST_CONNECTIONS) -> Analysis:
 def _told(talks: Iterable[Talk]) -> Iterator[Told]:
     used: dict[bytes, int] = {}
     for talk in talks:
-        ports = min(talk.first[WAY], talk.back)
+        way = talk.first[WAY]
+        ports = min(way, way_back(way))
         yield Told(talk, used.get(ports, 0))
         used[ports] = talk.first[FRAME]

@@ -13,7 +13,7 @@ from lab.analyze.told import Analysis, Told, anomalies, end_text
 from lab.flows import Connection, Reset, Said, Shape, Shapes, Side, way_from_client
 from lab.flows.serial import MASK
 from lab.packets import Bare, flow_of
-from lab.packets.segment import FLAGS, WAY
+from lab.packets.segment import FLAGS, FRAME, SEQ, TIME, WAY
 
 
 def as_data(analysis: Analysis) -> dict[str, Any]:
@@ -78,6 +78,9 @@ def _reset(reset: Reset) -> str:
     return f'{{{where}"cause": "{reset.cause}"}}'
 
 
+_frame, _time = itemgetter(FRAME), itemgetter(TIME)
+
+
 class _Texts:
     """The JSON of connections, one after the other."""
 
@@ -94,7 +97,7 @@ class _Texts:
             if form is None and shape in self._forms:
                 form = _Form(shape)
             self._forms[shape] = form
-            if form is not None and (text := form.filled(told.talk.segments, said)):
+            if form is not None and (text := form.filled(told.talk.kept, said)):
                 return text
         return _connection(told.connection, told.before)
 
@@ -142,13 +145,12 @@ class _Form:
 
     def filled(self, segments: Sequence[Bare], said: Said) -> str:
         """The JSON of a connection; an empty text if its sequence numbers wrap, which is to be told."""
-        frames, times, _, _, numbers, *_ = zip(*segments, strict=True)
         for syn, count in zip(self._syns, said, strict=True):
-            if syn is not None and numbers[syn.frame] + 1 + count > MASK:
+            if syn is not None and segments[syn.frame][SEQ] + 1 + count > MASK:
                 return ""
         first = segments[0]
-        flow = flow_of(way_from_client(first[WAY], first[FLAGS]))
-        client = flow.source, flow.source_port, said[0], end_text(flow.source, flow.source_port)
-        server = flow.target, flow.target_port, said[1], end_text(flow.target, flow.target_port)
-        values: tuple[str | int, ...] = self._pick((*client, *server, *frames, *times))
+        source, source_port, target, target_port = flow_of(way_from_client(first[WAY], first[FLAGS]))
+        client, server = end_text(source, source_port), end_text(target, target_port)
+        ends = source, source_port, said[0], client, target, target_port, said[1], server
+        values: tuple[str | int, ...] = self._pick((*ends, *map(_frame, segments), *map(_time, segments)))
         return self._text % values

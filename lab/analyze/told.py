@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lab.flows import Connection, Outcome, Shapes, Side, Talk
@@ -13,15 +13,33 @@ from lab.flows import Connection, Outcome, Shapes, Side, Talk
 class Tally:
     """Connections that are only counted, by how they began and ended."""
 
-    count: int = 0
-    handshakes: Counter[str] = field(default_factory=Counter)
-    closes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one."""
-        self.count += 1
-        self.handshakes[outcome.handshake] += 1
-        self.closes[outcome.close] += 1
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Count some."""
+        self.outcomes.update(outcomes)
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return self.outcomes.total()
+
+    @property
+    def handshakes(self) -> Counter[str]:
+        """How they began."""
+        return _sums((outcome.handshake, number) for outcome, number in self.outcomes.items())
+
+    @property
+    def closes(self) -> Counter[str]:
+        """How they ended."""
+        return _sums((outcome.close, number) for outcome, number in self.outcomes.items())
+
+
+def _sums(numbers: Iterable[tuple[str, int]]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for key, number in numbers:
+        sums[key] += number
+    return sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,11 @@ def analyze(file: Path, screen: Screen) -> ExitCode:
         screen.show(_lines(analysis, screen.style))
         if screen.json:  # on one line: there may be thousands of connections
             screen.line(as_json(analysis, file=str(file)))
+        unsound = analysis.unsound
+        del analysis
     finally:
         gc.enable()
-    for sentence in analysis.unsound:
+    for sentence in unsound:
         screen.warn(sentence)
     return ExitCode.PASSED
 

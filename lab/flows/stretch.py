@@ -22,7 +22,7 @@ def smooth(client: End, server: End) -> bool:
     )
 
 
-_Half = tuple[int, int, int, Bare | None]
+Half = tuple[int, int, int, Bare | None]
 """A direction: what its sender sends next, from where on it is not acknowledged, how many bytes came, and the
 last segment with data."""
 
@@ -30,13 +30,25 @@ last segment with data."""
 class Stretch:
     """What changes of two ends while their segments come in line. They learn of it at the end."""
 
-    __slots__ = ("_halves", "_places", "_way")
+    __slots__ = ("_halves", "_there", "_way", "places")
 
-    def __init__(self, client: End, server: End, places: dict[bytes, Place], there: bytes) -> None:
-        self._way = there
-        self._halves: tuple[_Half, _Half] = _half(client), _half(server)
+    def __init__(self, halves: tuple[Half, Half], places: dict[bytes, Place], there: bytes) -> None:
+        self._way = self._there = there
+        self._halves = halves
         """The direction of ``_way``, and the other."""
-        self._places = places
+        self.places = places
+        """Where the segments of each direction are seen: copies that are seen elsewhere tell nothing."""
+
+    @classmethod
+    def between(cls, client: End, server: End, places: dict[bytes, Place], there: bytes) -> Stretch:
+        """The one that begins where two ends are."""
+        return cls((_half(client), _half(server)), places, there)
+
+    @property
+    def halves(self) -> tuple[Half, Half]:
+        """The client's direction and the server's."""
+        first, second = self._halves
+        return (first, second) if self._way == self._there else (second, first)
 
     def take(self, segments: Iterator[Bare]) -> Bare | None:
         """Take in the segments that come next in line, up to one that does not: that one is the answer.
@@ -46,11 +58,11 @@ class Stretch:
         """
         (next_, acked, size, last), (other_next, other_acked, other_size, other_last) = self._halves
         way, odd = self._way, None
-        place = self._places[way]
+        place = self.places[way]
         for bare in segments:
-            _, _, seen_at, direction, seq, ack, flags, length, _, _, _ = bare
+            _, _, seen_at, direction, seq, ack, flags, length, _ = bare
             if direction != way:
-                way, place = direction, self._places[direction]
+                way, place = direction, self.places[direction]
                 next_, other_next = other_next, next_
                 acked, other_acked = other_acked, acked
                 size, other_size = other_size, size
@@ -73,18 +85,18 @@ class Stretch:
         self._halves = (next_, acked, size, last), (other_next, other_acked, other_size, other_last)
         return odd
 
-    def end(self, client: End, server: End, there: bytes) -> None:
+    def end(self, client: End, server: End) -> None:
         """Let both ends know."""
-        half, other = self._halves if self._way == there else self._halves[::-1]
+        half, other = self.halves
         _put(half, client, server)
         _put(other, server, client)
 
 
-def _half(end: End) -> _Half:
+def _half(end: End) -> Half:
     return end.outgoing.next or 0, end.outgoing.unacked or 0, 0, None
 
 
-def _put(half: _Half, sender: End, receiver: End) -> None:
+def _put(half: Half, sender: End, receiver: End) -> None:
     outgoing = sender.outgoing
     outgoing.next, outgoing.unacked, size, last = half
     receiver.incoming.expected = outgoing.next

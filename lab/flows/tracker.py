@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from lab.flows.conclusion import Named, connection_of
 from lab.flows.end import End
 from lab.flows.facts import Connection, Outcome, moment_of
+from lab.flows.stretch import Stretch, smooth
 from lab.flows.vantage import Vantage
 from lab.flows.views import OneView, TwoViews, View
 from lab.packets.segment import ACK, SYN, Bare, Segment, flow_of, way_back
@@ -42,6 +43,17 @@ class Tracker:
     def open(self) -> bool:
         """Whether both ends can still speak."""
         return self._client.states.now == self._server.states.now == TcpState.ESTABLISHED
+
+    @property
+    def smooth(self) -> bool:
+        """Whether a stretch may begin."""
+        self._view.settle()
+        return smooth(self._client, self._server)
+
+    def resume(self, stretch: Stretch) -> None:
+        """Go on after a stretch that was taken in elsewhere."""
+        assert isinstance(self._view, OneView)  # noqa: S101 - elsewhere there are none
+        self._view.resume(stretch)
 
     @property
     def outcome(self) -> Outcome | None:

@@ -44,17 +44,21 @@ class OneView:
         client, server = self._client, self._server
         while True:
             if self._stretch is None and smooth(client, server):
-                self._stretch = Stretch(client, server, self._places, self._there)
+                self._stretch = Stretch.between(client, server, self._places, self._there)
             odd = next(segments, None) if self._stretch is None else self._stretch.take(segments)
             if odd is None:
                 return
             self.settle()
             self._see(odd)
 
+    def resume(self, stretch: Stretch) -> None:
+        """Go on after a stretch that was taken in elsewhere."""
+        self._stretch = stretch
+
     def settle(self) -> None:
         """Let the ends know of what came in line."""
         if self._stretch is not None:
-            self._stretch.end(self._client, self._server, self._there)
+            self._stretch.end(self._client, self._server)
             self._stretch = None
 
     def unpaired(self) -> set[int]:

@@ -17,11 +17,11 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from lab.packets.files import opened, runs
+from lab.packets.files import opened, read
 from lab.packets.fragments import Fragment, Fragments
 from lab.packets.internet import segment_in, segment_of_fragments
 from lab.packets.link import network
-from lab.packets.pcap import Run, Span
+from lab.packets.pcap import Frame, Layout, Run, Walked
 from lab.packets.problems import Damage, Problems
 from lab.packets.segment import (
     ACK,
@@ -77,8 +77,8 @@ class Reader:
     def batches(self) -> Iterator[list[Bare]]:
         """The same segments, many at once and without names: for those who read millions."""
         batch: list[Bare] = []
-        for run in runs(self._stream, self._problems):
-            batch += self._segments(run)
+        for found in read(self._stream, self._problems, self._walk, self._take):
+            batch += found
             if len(batch) >= _BATCH:
                 yield batch
                 batch = []
@@ -86,10 +86,18 @@ class Reader:
         if batch:
             yield batch
 
-    def _segments(self, run: Run) -> list[Bare]:
-        before = self.frames
-        self.frames += len(run.spans)
-        return self._ordinary(run).segments(run, before, self._study)
+    def _walk(self, data: bytes, layout: Layout) -> Walked[Bare]:
+        """The segments in the records of a pcap."""
+        ordinary = self._ordinary(Run(data, layout.link))
+        walked = ordinary.walk(data, layout, self.frames, self._study)
+        self.frames += walked[1]
+        return walked
+
+    def _take(self, frame: Frame) -> list[Bare]:
+        """The segment in a packet of a pcapng, if there is one."""
+        self.frames += 1
+        segment = self._ordinary(frame[0]).segment(self.frames, frame, self._study)
+        return [] if segment is None else [segment]
 
     def _ordinary(self, run: Run) -> Ordinary:
         """What is known of the ordinary frames of a run's kind."""
@@ -101,20 +109,20 @@ class Reader:
             known = self._kinds[kind] = Ordinary(run.link)
         return known
 
-    def _study(self, number: int, run: Run, span: Span) -> Bare | None:
+    def _study(self, number: int, frame: Frame) -> Bare | None:
         """The segment in a frame of any kind, if there is one that can be read."""
-        if run.link < 0:
+        if frame[0].link < 0:
             return None
         try:
-            return self._segment(number, run, span)
+            return self._segment(number, frame)
         except Damage as damage:
             self._problems.add(number, str(damage))
         except (IndexError, struct.error):
             self._problems.add(number, "it ends within its headers")
         return None
 
-    def _segment(self, number: int, run: Run, span: Span) -> Bare | None:
-        time, start, end, wire = span
+    def _segment(self, number: int, frame: Frame) -> Bare | None:
+        run, (time, start, end, wire) = frame
         # A copy: what stands behind the frame must not be read as a part of it.
         data, end = run.data[start:end], end - start
         kind, at, interface, leaving = network(run.link, data, 0)
@@ -129,5 +137,5 @@ class Reader:
         if packet is None:
             return None
         found = any_segment(data, end, *packet)
-        way, seq, ack, flags, length, window, checksum, options = found
-        return number, time, place, way, seq, ack, flags, length, window, checksum, options
+        way, seq, ack, flags, length, checksum = found
+        return number, time, place, way, seq, ack, flags, length, checksum

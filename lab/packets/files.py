@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from lab.errors import EvidenceError
 from lab.packets import pcap, pcapng
+from lab.packets.pcap import Frame, Layout, Walked
 from lab.packets.problems import Problems
 
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
@@ -32,13 +33,24 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise EvidenceError("capture-unreadable", what, where=str(path)) from error
 
 
-def runs(stream: BinaryIO, problems: Problems) -> Iterator[pcap.Run]:
-    """The frames of a capture, up to its end or to where it cannot be read on: ``problems`` is told."""
+_T = TypeVar("_T")
+
+
+def read(
+    stream: BinaryIO,
+    problems: Problems,
+    walk: Callable[[bytes, Layout], Walked[_T]],
+    take: Callable[[Frame], list[_T]],
+) -> Iterator[list[_T]]:
+    """What ``walk`` makes of the records of a pcap, or ``take`` of each packet of a pcapng.
+
+    Up to the end or to where the capture cannot be read on: ``problems`` is told.
+    """
     magic = stream.read(4)
     if magic in pcap.FORMATS:
-        yield from pcap.runs(stream, magic, problems)
+        yield from pcap.walked(stream, magic, problems, walk)
     elif magic == pcapng.SECTION:
-        yield from pcapng.runs(stream, magic, problems)
+        yield from map(take, pcapng.frames(stream, magic, problems))
     elif magic.startswith(_COMPRESSED):
         problems.add(0, "this is a compressed file: unpack it first")
     else:
@@ -46,7 +58,7 @@ def runs(stream: BinaryIO, problems: Problems) -> Iterator[pcap.Run]:
 
 
 def records(stream: BinaryIO, problems: Problems) -> Iterator[Record]:
-    """The same frames, one at a time."""
-    for data, spans, link, interface, _ in runs(stream, problems):
-        for time, start, end, wire in spans:
+    """The frames of a capture, one at a time."""
+    for found in read(stream, problems, pcap.frames, lambda frame: [frame]):
+        for (data, link, interface, _), (time, start, end, wire) in found:
             yield time, link, data, start, end, wire, interface

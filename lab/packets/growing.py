@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from io import BytesIO
 
 from lab.packets import Reader, Segment
-from lab.packets.pcap import FILE_HEADER, FORMATS, Layout, Run, spans
+from lab.packets.pcap import FILE_HEADER, FORMATS, Layout
 
 
 class Growing(Reader):
@@ -32,6 +32,6 @@ class Growing(Reader):
         if self._layout is None or self.damaged:
             self._rest = b"" if self.damaged else data
             return
-        found, end, sound = spans(data, self._layout)
+        found, _, end, sound = self._walk(data, self._layout)
         self.damaged, self._rest = not sound, data[end:] if sound else b""
-        yield from map(Segment._make, self._segments(Run(data, found, self._layout.link)))
+        yield from map(Segment._make, found)

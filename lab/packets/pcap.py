@@ -1,14 +1,14 @@
 """The classic capture file: a header, then records (draft-ietf-opsawg-pcap).
 
-The file is read in chunks, so that memory does not grow with it and a pipe will do. Each format has the
-same one function: a stream in, runs of frames out.
+The file is read in chunks, so that memory does not grow with it and a pipe will do. What is made of the
+records in a chunk is its reader's affair: frames of any kind, or at once the segments in them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from lab.packets.problems import Problems
 
@@ -19,11 +19,11 @@ LARGEST = 262_144
 """Bytes that no record exceeds (libpcap's MAXIMUM_SNAPLEN): more is damage."""
 
 FILE_HEADER = 24
-_RECORD_HEADER = 16
+RECORD_HEADER = 16
 _LINK_MASK = 0xFFFF
 """The link type; the bits above hold the length of a frame check sequence."""
 
-_SECOND = 1_000_000_000
+SECOND = 1_000_000_000
 
 FORMATS = {
     bytes.fromhex("d4c3b2a1"): ("<", 1000),
@@ -40,17 +40,19 @@ bare tuple: there are millions of them."""
 
 
 class Run(NamedTuple):
-    """Frames in a row that lie in one buffer and were captured alike.
+    """Where frames lie that were captured alike.
 
     ``link`` is the number of their link layer (LINKTYPE_; -1 for a frame that is lost), ``interface`` that of
     the interface in the file, ``leaving`` the direction there if the file tells it.
     """
 
     data: bytes
-    spans: list[Span]
     link: int
     interface: int = 0
     leaving: bool | None = None
+
+
+Frame = tuple[Run, Span]
 
 
 class Layout(NamedTuple):
@@ -68,8 +70,17 @@ class Layout(NamedTuple):
         return cls(Struct(order + "IIII"), unit, link)
 
 
-def runs(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Run]:
-    """The frames of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
+_T = TypeVar("_T")
+
+Walked = tuple[list[_T], int, int, bool]
+"""What was made of the records in a buffer, how many they are, where the next begins, and whether it can be
+one."""
+
+
+def walked(
+    stream: BinaryIO, header: bytes, problems: Problems, walk: Callable[[bytes, Layout], Walked[_T]]
+) -> Iterator[list[_T]]:
+    """What ``walk`` makes of a stream whose first bytes were read; ``problems`` is told of the rest."""
     header += stream.read(FILE_HEADER - len(header))
     if len(header) < FILE_HEADER:
         problems.add(0, "the capture ends within its header")
@@ -78,9 +89,9 @@ def runs(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Run]:
     number, data = 0, b""
     while chunk := stream.read(CHUNK):
         data += chunk
-        found, end, sound = spans(data, layout)
-        yield Run(data, found, layout.link)
-        number += len(found)
+        found, records, end, sound = walk(data, layout)
+        yield found
+        number += records
         if not sound:
             problems.add(number + 1, "its length is absurd: from here on the capture cannot be read")
             return
@@ -89,21 +100,16 @@ def runs(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Run]:
         problems.add(number + 1, "the capture ends within this frame")
 
 
-def spans(data: bytes, layout: Layout) -> tuple[list[Span], int, bool]:
-    """The frames that lie whole in a buffer, where the next begins, and whether that can be one."""
-    unpack, unit = layout.header.unpack_from, layout.unit
-    found: list[Span] = []
-    add = found.append
-    size, at = len(data), 0
-    since, whole = -1, 0
-    while at + _RECORD_HEADER <= size:
-        seconds, fraction, captured, wire = unpack(data, at)
-        start = at + _RECORD_HEADER
+def frames(data: bytes, layout: Layout) -> Walked[Frame]:
+    """The frames that lie whole in a buffer."""
+    run, found = Run(data, layout.link), list[Frame]()
+    at = 0
+    while at + RECORD_HEADER <= len(data):
+        seconds, fraction, captured, wire = layout.header.unpack_from(data, at)
+        start = at + RECORD_HEADER
         end = start + captured
-        if end > size or captured > LARGEST:
-            return found, at, captured <= LARGEST
-        if seconds != since:  # numbers beyond 30 bits are slow: most frames share their second
-            since, whole = seconds, seconds * _SECOND
-        add((whole + fraction * unit, start, end, wire))
+        if end > len(data) or captured > LARGEST:
+            return found, len(found), at, captured <= LARGEST
+        found.append((run, (seconds * SECOND + fraction * layout.unit, start, end, wire)))
         at = end
-    return found, at, True
+    return found, len(found), at, True

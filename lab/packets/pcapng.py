@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from lab.packets.pcap import CHUNK, LARGEST, Run
+from lab.packets.pcap import CHUNK, LARGEST, Frame, Run, Span
 from lab.packets.problems import Damage, Problems
 
 SECTION = bytes.fromhex("0a0d0d0a")
@@ -53,7 +53,7 @@ class _Layout:
         self.obsolete = Struct(order + "H2xIIII").unpack_from
 
 
-def runs(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Run]:
+def frames(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Frame]:
     """The frames of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
     section = _Section(problems)
     for kind, data, at, end in _blocks(stream, begun, section, problems):
@@ -128,7 +128,7 @@ class _Section:
         self.layout = _Layout(_ORDERS[magic])
         return True
 
-    def block(self, kind: int, data: bytes, at: int, end: int) -> Run | None:
+    def block(self, kind: int, data: bytes, at: int, end: int) -> Frame | None:
         """The packet in a block's body, if there is one that can be read."""
         if kind == _INTERFACE:
             self._declare(data, at, end)
@@ -141,7 +141,7 @@ class _Section:
         except Damage as damage:
             # The frame keeps its number: it is there, but empty.
             self._problems.add(self.frames, str(damage))
-            return Run(data, [(self._time, at, at, 0)], -1)
+            return Run(data, -1), (self._time, at, at, 0)
 
     def _declare(self, data: bytes, at: int, end: int) -> None:
         if len(self._interfaces) >= _MOST_INTERFACES or end - at < 8:
@@ -179,7 +179,7 @@ class _Section:
         )
         return None if flags is None else _DIRECTIONS.get(self.layout.word(data, flags)[0] & 3)
 
-    def _packet(self, kind: int, data: bytes, at: int, end: int) -> Run:
+    def _packet(self, kind: int, data: bytes, at: int, end: int) -> Frame:
         if kind == _SIMPLE:
             return self._simple(data, at, end)
         if end - at < 20:
@@ -188,29 +188,26 @@ class _Section:
         number, high, low, captured, wire = read(data, at)
         interface = self._interface(number)
         self._time = (high << 32 | low) * _SECOND // interface.units + interface.offset
-        run = self._run(interface, data, (at + 20, end), captured, wire)
+        span = self._span((at + 20, end), captured, wire)
         options = at + 20 + captured + -captured % 4
-        if options + 8 > end:
-            return run
-        return run._replace(leaving=self._direction(data, options, end))
+        leaving = self._direction(data, options, end) if options + 8 <= end else None
+        return Run(data, interface.link, interface.number, leaving), span
 
-    def _simple(self, data: bytes, at: int, end: int) -> Run:
+    def _simple(self, data: bytes, at: int, end: int) -> Frame:
         """A packet without a time: it has that of the one before."""
         if end - at < 4:
             raise Damage("it ends within its block")
         interface, wire = self._interface(0), self.layout.word(data, at)[0]
         captured = min(wire, interface.snap or wire)
-        return self._run(interface, data, (at + 4, end), captured, wire)
+        return Run(data, interface.link, interface.number), self._span((at + 4, end), captured, wire)
 
     def _interface(self, number: int) -> _Interface:
         if number >= len(self._interfaces):
             raise Damage("its interface was never declared")
         return self._interfaces[number]
 
-    def _run(
-        self, interface: _Interface, data: bytes, body: tuple[int, int], captured: int, wire: int
-    ) -> Run:
+    def _span(self, body: tuple[int, int], captured: int, wire: int) -> Span:
         at, end = body
         if captured > min(end - at, LARGEST):
             raise Damage("its block is too short for it")
-        return Run(data, [(self._time, at, at + captured, wire)], interface.link, interface.number)
+        return self._time, at, at + captured, wire

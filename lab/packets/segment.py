@@ -11,10 +11,15 @@ from typing import Final, NamedTuple
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 """The control bits (RFC 9293, section 3.1)."""
 
+KIND: Final = FIN | SYN | RST | ACK
+"""Those that the states of a connection depend on."""
+
 _LETTERS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG"))
 _PORTS = Struct("!HH")
-_MOST_FLOWS = 1 << 16
-"""4-tuples whose texts are kept; a flood makes them anew."""
+_IPV4_WAY, _IPV6_WAY = ((one.unpack, one.pack) for one in (Struct("4s4s2s2s"), Struct("16s16s2s2s")))
+_IPV4_WAY_SIZE = 12
+_MOST_TEXTS = 1 << 16
+"""4-tuples and addresses whose texts are kept; a flood makes them anew."""
 
 
 def describe_flags(flags: int) -> str:
@@ -36,7 +41,7 @@ class FourTuple(NamedTuple):
         return FourTuple(self.target, self.target_port, self.source, self.source_port)
 
 
-@lru_cache(_MOST_FLOWS)
+@lru_cache(_MOST_TEXTS)
 def flow_of(way: bytes) -> FourTuple:
     """The 4-tuple in a segment's ``way``."""
     half = (len(way) - _PORTS.size) // 2
@@ -46,10 +51,12 @@ def flow_of(way: bytes) -> FourTuple:
 
 def way_back(way: bytes) -> bytes:
     """The other direction of a segment's ``way``."""
-    half = (len(way) - _PORTS.size) // 2
-    return way[half:-4] + way[:half] + way[-2:] + way[-4:-2]
+    unpack, pack = _IPV4_WAY if len(way) == _IPV4_WAY_SIZE else _IPV6_WAY
+    source, target, source_port, target_port = unpack(way)
+    return pack(target, source, target_port, source_port)
 
 
+@lru_cache(_MOST_TEXTS)
 def _text(address: bytes) -> str:
     return inet_ntoa(address) if len(address) == 4 else str(ip_address(address))
 
@@ -64,8 +71,7 @@ class Segment(NamedTuple):
 
     ``frame`` counts all records of the capture from 1, as Wireshark does; ``time`` is in nanoseconds since
     the epoch. ``way`` are the addresses and the ports, source before target, as they stand in the packet.
-    ``length`` is the payload's as the IP header gives it, however little of it was captured. ``options`` are
-    the raw TCP options of a segment with SYN and empty otherwise.
+    ``length`` is the payload's as the IP header gives it, however little of it was captured.
     """
 
     frame: int
@@ -76,9 +82,7 @@ class Segment(NamedTuple):
     ack: int
     flags: int
     length: int
-    window: int
     checksum: int
-    options: bytes
 
     @property
     def flow(self) -> FourTuple:
@@ -96,7 +100,7 @@ class Segment(NamedTuple):
         return self.place[1]
 
 
-Bare = tuple[int, int, Place, bytes, int, int, int, int, int, int, bytes]
+Bare = tuple[int, int, Place, bytes, int, int, int, int, int]
 """A segment without its names, which only cost time where there are millions."""
 
 FRAME: Final = 0

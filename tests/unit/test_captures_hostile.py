@@ -315,7 +315,10 @@ def test_a_flood_of_connections_is_counted_in_bounded_memory() -> None:
     assert few.others.count == 1_900
 
 
-def test_an_open_connection_outlives_a_flood() -> None:
+def test_an_open_connection_outlives_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.flows._SPARE", 0)
+    monkeypatch.setattr("lab.packets._BATCH", 1)
+    monkeypatch.setattr("lab.packets.pcap.CHUNK", 1000)
     talk = ORDERLY.splitlines()
     before, after = "\n".join(talk[:8]), "\n".join(talk[8:])
     flood = "".join(f"1.5 client_b:{port} > server S\n" for port in range(1000, 1200))

@@ -57,6 +57,55 @@ def in_line(seed: int, connections: int = 200) -> list[Frame]:
     return frames
 
 
+def smooth(seed: int, connections: int = 12) -> list[Frame]:
+    """Long connections side by side that run smoothly, but for some that do not; after most a word comes late."""
+    chance, time = random.Random(seed), 0
+    talking = [whole(number, random.Random(seed * 1000 + number)) for number in range(connections)]
+    frames: list[Frame] = []
+    while talking:
+        one = chance.choice(talking)
+        packet = next(one, None)
+        if packet is None:
+            talking.remove(one)
+        else:
+            time += chance.choice([1000, 1_000_000, 5_000_000])
+            frames.append((time, wire.framed(packet, wire.ETHERNET)))
+    return frames
+
+
+def whole(number: int, chance: random.Random) -> Iterator[bytes]:
+    """The packets of one of them, from both ends."""
+    ports, addresses = (40000 + number, 80), ("10.0.0.1", "10.0.0.2")
+    next_ = [chance.choice([chance.randrange(2**32), 2**32 - chance.randrange(1, 3000)]) for _ in range(2)]
+    acked = list(next_)
+    mishap = chance.choice([0, 0, 0.02])
+
+    def packet(me: int, flags: int, size: int = 0, *, back: int = 0) -> bytes:
+        seq, ack = (next_[me] - back) % 2**32, next_[1 - me] % 2**32
+        if flags == ACK and chance.random() < 0.2:
+            ack = acked[me]  # it has not heard of the last yet
+        acked[me] = ack
+        next_[me] += (size + bool(flags & (SYN | FIN))) * (not back)
+        segment = wire.tcp((ports[me], ports[1 - me]), seq, ack * bool(flags & ACK), flags, b"x" * size)
+        return wire.ip(addresses[me], addresses[1 - me], segment)
+
+    if chance.random() < 0.8:
+        yield packet(0, SYN)
+        yield packet(1, SYN | ACK)
+        yield packet(0, ACK)
+    for _ in range(chance.randrange(80)):
+        me, size = chance.randrange(2), chance.choice([0, 1, 100, 1400])
+        yield packet(me, ACK, size)
+        if chance.random() < mishap:
+            yield packet(me, ACK, max(size, 1), back=max(size, 1))
+            next_[me] += chance.choice([0, 0, 7])
+    for flags in chance.choice([(FIN | ACK, FIN | ACK, ACK), (RST | ACK,), (RST,), (FIN | ACK,), ()]):
+        acked = list(next_)[::-1]
+        yield packet(0 if flags == ACK else chance.randrange(2), flags)
+    for _ in range(chance.randrange(3)):
+        yield packet(chance.randrange(2), chance.choice([ACK, FIN | ACK, RST]), back=chance.randrange(2))
+
+
 OPENED = "0 client_a > server S\n.1 server > client_a S.\n.2 client_a > server .\n"
 SCRIPTS = [
     "0 client_a > server S\n",
@@ -76,6 +125,7 @@ SCRIPTS = [
 MADE: dict[str, Callable[[int], list[Frame]]] = {
     "nonsense": nonsense,
     "in line": in_line,
+    "smooth": smooth,
     **{
         harm.__name__: lambda seed, harm=harm: sorted(  # type: ignore[misc]
             (frame for talk in talks(seed) for frame in harm(talk, random.Random(seed))),
@@ -90,6 +140,18 @@ MADE: dict[str, Callable[[int], list[Frame]]] = {
 def make(request: pytest.FixtureRequest) -> Callable[[int], bytes]:
     made = MADE[request.param]
     return lambda seed: wire.pcap(made(seed), wire.ETHERNET)
+
+
+@pytest.fixture(params=[24, 5, 2])
+def short(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many segments a connection may have and be short; if few, it is tidied all the time."""
+    few: int = request.param
+    monkeypatch.setattr("lab.flows.MOST_SHORT", few)
+    monkeypatch.setattr("lab.flows.talk.MOST_SHORT", few)
+    monkeypatch.setattr("lab.flows._MOST_HELD", 1024 if few == 24 else few)
+    monkeypatch.setattr("lab.packets._BATCH", 1)
+    monkeypatch.setattr("lab.packets.pcap.CHUNK", 1 << 16 if few == 24 else 100)
+    return few
 
 
 def replayed(data: bytes) -> tuple[Connection, ...]:
@@ -128,6 +190,7 @@ def side(one: Side) -> dict[str, Any]:
     }
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_told_is_what_was_replayed(make: Callable[[int], bytes], seed: int) -> None:
     data = make(seed)
@@ -139,6 +202,7 @@ def test_what_is_told_is_what_was_replayed(make: Callable[[int], bytes], seed: i
         assert one == expected(connection)
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_odd_does_not_depend_on_the_way(make: Callable[[int], bytes], seed: int) -> None:
     data = make(seed)
@@ -147,6 +211,7 @@ def test_what_is_odd_does_not_depend_on_the_way(make: Callable[[int], bytes], se
     assert [one["anomalies"] for one in told] == [list(one.anomalies) for one in asked.connections]
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_connections_that_are_only_counted_are_counted_right(make: Callable[[int], bytes], seed: int) -> None:
     # None goes on after it was forgotten, or it would be two.
@@ -155,7 +220,7 @@ def test_connections_that_are_only_counted_are_counted_right(make: Callable[[int
     for segment in frames:
         by_connection.setdefault(frozenset((segment.flow, segment.flow.reverse)), []).append(segment)
     outcomes: list[tuple[str, str]] = []
-    few = Flows(Vantage(), most=1, retire=outcomes.append)
+    few = Flows(Vantage(), most=1, retire=outcomes.extend)
     alone: list[Connection] = []
     for segments in by_connection.values():
         few.take(segments)
@@ -166,6 +231,7 @@ def test_connections_that_are_only_counted_are_counted_right(make: Callable[[int
     assert Counter(outcomes) == Counter((one.handshake, one.close) for one in alone)
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_facts_do_not_depend_on_how_segments_come(make: Callable[[int], bytes], seed: int) -> None:
     data, chance = make(seed), random.Random(seed)
