@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
 from lab.capture import CaptureFile, HeldSegment, Interface
 from lab.flows import MOST_CONNECTIONS, Connection, Flows, Vantage
+from lab.history import SocketHistory, histories
 from lab.packets import RST, Reader, Segment, opened
 from lab.processes import ProcessSample
 from lab.scenario import Scenario
@@ -64,7 +65,8 @@ class Evidence:
     info: RunInfo
     transcript: Transcript
     connections: tuple[Connection, ...]
-    samples: tuple[SocketSample, ...]
+    sockets: Mapping[str, SocketHistory]
+    """Of each host that was sampled."""
     unsound: tuple[str, ...] = ()
     processes: tuple[ProcessSample, ...] = ()
     resets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -82,7 +84,7 @@ def gather(
     scenario: Scenario,
     info: RunInfo,
     transcript: Transcript,
-    samples: tuple[SocketSample, ...],
+    samples: Iterable[SocketSample],
     *,
     processes: tuple[ProcessSample, ...] = (),
 ) -> Evidence:
@@ -102,7 +104,14 @@ def gather(
     )
     sent = {host: tuple(sorted(times)) for host, times in resets.items()}
     return Evidence(
-        scenario, info, transcript, tuple(connections), samples, tuple(unsound), processes, resets=sent
+        scenario,
+        info,
+        transcript,
+        tuple(connections),
+        histories(samples),
+        tuple(unsound),
+        processes,
+        resets=sent,
     )
 
 
@@ -111,9 +120,9 @@ def _read(
 ) -> tuple[tuple[Connection, ...], tuple[str, ...]]:
     let_go = 0
 
-    def count(_: object) -> None:
+    def count(outcomes: Sequence[object]) -> None:
         nonlocal let_go
-        let_go += 1
+        let_go += len(outcomes)
 
     vantage = _vantage(capture, info)
     flows = Flows(vantage, capture.path, most=MOST_CONNECTIONS, retire=count)
@@ -123,8 +132,9 @@ def _read(
             flows.add(segment)
             if segment.flags & RST:
                 _note(segment, vantage, resets)
+    connections = flows.connections()
     flood = (f"{let_go} connections more than {MOST_CONNECTIONS} are not kept",) if let_go else ()
-    return flows.connections(), (*reader.unsound, *flood)
+    return connections, (*reader.unsound, *flood)
 
 
 def _note(reset: Segment, vantage: Vantage, resets: dict[str, list[int]]) -> None:

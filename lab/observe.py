@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from lab.capture import CaptureFile, HeldSegment
 from lab.deploy import Deployment
 from lab.processes import ProcessRow, ProcessSample, Sleep
-from lab.sockets import Sampling, SocketRow, SocketSample
+from lab.sockets import Sampling, SocketEnds, SocketRow, SocketSample
 from lab.words import kernel_state
 
 ROWS_KEPT = 200_000
-"""Sockets in all samples of a run, and as many processes: what opens thousands must not eat the memory."""
+"""Rows in all samples of the sockets of a run, and as many in those of the processes.
+
+What opens thousands must not eat the memory.
+"""
 
 HELD_KEPT = 10_000
 """Segments kept back whose times a record holds."""
@@ -42,7 +46,7 @@ class Observer:
             self._held[event["number"]] = replace(held, until=event["at"])
         if kind in {"held", "released"}:
             return
-        self._room[kind] -= 1 + len(event["rows"])
+        self._room[kind] -= 1 + len(event["rows"]) + len(event.get("gone", ()))
         if self._room[kind] < 0:
             return
         if kind == "processes":
@@ -50,10 +54,8 @@ class Observer:
             self._processes.append(ProcessSample(event["at"], event["host"], programs))
             return
         self._end_last(event["host"], **event["before"])
-        rows = tuple(SocketRow(kernel_state(state), *rest) for state, *rest in event["rows"])
-        at, host, took = event["at"], event["host"], event["took"]
-        self._last[host] = len(self._samples)
-        self._samples.append(SocketSample(at, host, rows, **event["counts"], took=took, until=at))
+        self._last[event["host"]] = len(self._samples)
+        self._samples.append(_sample(event))
 
     def _end_last(self, host: str, until: int, took: int) -> None:
         """Until when what a host's last sample shows was seen to be so."""
@@ -94,6 +96,19 @@ class Observer:
 def held_in(event: dict[str, Any]) -> HeldSegment:
     """The segment that the agent tells to have kept back."""
     return HeldSegment(event["at"], 0, event["host"], event["step"], **event["segment"])
+
+
+def _sample(event: dict[str, Any]) -> SocketSample:
+    rows = tuple(_socket(*row) for row in event["rows"])
+    gone = tuple(
+        SocketEnds(intern(here), port, intern(there), peer) for here, port, there, peer in event["gone"]
+    )
+    at, host, took, whole = event["at"], event["host"], event["took"], event["whole"]
+    return SocketSample(at, host, rows, **event["counts"], took=took, until=at, whole=whole, gone=gone)
+
+
+def _socket(state: int, local: str, local_port: int, remote: str, *rest: int) -> SocketRow:
+    return SocketRow(kernel_state(state), intern(local), local_port, intern(remote), *rest)
 
 
 def _process(row: list[Any]) -> ProcessRow:

@@ -30,12 +30,27 @@ class SocketRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketEnds:
+    """Where a socket is bound, and where it is connected to: a listener to port 0."""
+
+    local: str
+    local_port: int
+    remote: str
+    remote_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class SocketSample:
-    """All TCP sockets of a host and what its kernel counts, kept only when something changed.
+    """What a look at a host's TCP sockets showed to be new, and what its kernel counts.
+
+    If it is ``whole``, ``rows`` are all sockets of the host. Otherwise it differs from the host's sample
+    before: in place of what had the ends of any of its ``rows`` there are now these, at the ends that are
+    ``gone`` there is no socket any more, and all others are as they were. A look that showed nothing new is
+    not kept.
 
     The look began at ``at`` and took at most ``took``; one that began at ``until`` still showed the same, and
-    the next sample is what came after that. In a record of an older version ``until`` is 0. That a socket has
-    left TIME_WAIT is seen up to a second late.
+    the next sample is what came after that. A connection in TIME_WAIT is asked for when that should end, and
+    from then on ten times a second: that it has left is seen so late.
 
     The counters are the host's since it came up (proc_net(5)): ``overflows`` is ListenOverflows, how often a
     full accept queue took no connection; ``drops`` ListenDrops, how many SYNs and last ACKs its listeners
@@ -53,6 +68,8 @@ class SocketSample:
     resets: int = 0
     took: int = 0
     until: int = 0
+    whole: bool = True
+    gone: tuple[SocketEnds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

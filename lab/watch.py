@@ -70,6 +70,8 @@ class Watch:
         columns = [(host.name, next(iter(sum(host.addresses.values(), ())), "")) for host in plan.hosts]
         self._scroll = Scroll(columns, deployment.now(), style)
         self._newest = 0
+        self._listeners: dict[str, dict[tuple[Any, ...], int]] = {}
+        """The listeners of each host by their ends, and the port of each."""
         self._looking: asyncio.Task[None] | None = None
 
     def hear(self, event: TranscriptEvent) -> None:
@@ -94,8 +96,19 @@ class Watch:
         if event["event"] == "held":
             self._live.keep(held_in(event))
         if event["event"] == "sockets":
-            listeners = (row for row in event["rows"] if kernel_state(row[0]) is TcpState.LISTEN)
-            self._live.listen(event["at"], event["host"], {port for _, _, port, *_ in listeners})
+            self._note_listeners(event)
+
+    def _note_listeners(self, event: dict[str, Any]) -> None:
+        """A host's sockets have changed: on which ports it listens now."""
+        listeners = self._listeners.setdefault(event["host"], {})
+        if event["whole"]:
+            listeners.clear()
+        for ends in event["gone"]:
+            listeners.pop(tuple(ends), None)
+        for state, *ends in (row[:5] for row in event["rows"]):
+            if kernel_state(state) is TcpState.LISTEN:
+                listeners[tuple(ends)] = ends[1]
+        self._live.listen(event["at"], event["host"], set(listeners.values()))
 
     async def begin(self, group: asyncio.TaskGroup) -> None:
         """Start the captures, and to look at them in this group."""

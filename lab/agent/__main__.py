@@ -10,11 +10,12 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
 from .capture import Capture
+from .diag import Row
 from .lane import Lane, cable_end
 from .lookout import Lookout
 from .namespaces import Hosts
@@ -34,6 +35,7 @@ _REAPING_SECONDS = 0.05
 """How long a program may take to wait for a child that has ended, before it counts as a zombie."""
 
 _LONGEST_REQUEST = 1 << 24
+_AS_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 
 Condition = Callable[[], bool]
 
@@ -58,9 +60,12 @@ class Agent:
         self.lanes: dict[str, list[Lane]] = {}
         self.captures: dict[str, Capture] = {}
         self.conditions: dict[int, Condition] = {}
-        self.processes: dict[int, Process] = {}
+        self.processes: dict[int, int] = {}
+        """The request that each process is waited for with, by its pidfd."""
         self.kept = False
         self._input = b""
+        self._cables: list[int] = []
+        """The ends of all cables that run through the agent."""
 
     def do_hello(self, lease: float) -> dict[str, Any]:
         """Who and what the agent is; it ends, with the hosts, after ``lease`` seconds."""
@@ -83,6 +88,12 @@ class Agent:
                 tell = partial(_say_of, host["name"])
                 ends = [(cable_end(leg["port"]), cable_end(trunk(leg["port"])[1])) for leg in host["legs"]]
                 self.lanes[host["name"]] = [Lane(port, switch, tell) for port, switch in ends]
+        self._cables = [
+            cable.fileno()
+            for lanes in self.lanes.values()
+            for lane in lanes
+            for cable in (lane.port, lane.trunk)
+        ]
         return indices
 
     def do_hold(self, host: str, segment: str, peers: list[str], step: str) -> None:
@@ -139,11 +150,14 @@ class Agent:
         """Answered when a socket of the host is in one of the states, at this port (0: any), with a peer."""
         wanted = frozenset(states)
 
-        def met() -> bool:
-            return self.sampler.has(host, wanted) and any(
+        def among(rows: Iterable[Row]) -> bool:
+            return any(
                 row[0] in wanted and (not port or port in (row[2], row[4])) and (not peers or row[3] in peers)
-                for row in self.sampler.look(host)
+                for row in rows
             )
+
+        def met() -> bool:
+            return among(self.sampler.now_in(host, wanted)) and among(self.sampler.look(host))
 
         return met
 
@@ -184,19 +198,21 @@ class Agent:
         for capture in self.captures.values():
             capture.abandon()
         while self.kept:
-            select.select(list(self._cables()), [], [])
+            select.select(self._cables, [], [])
             self._forward()
 
     def _attend(self) -> bool:
         """Wait for whatever comes next and see to it; False when the input has ended."""
-        pidfds = {process.pidfd: request for request, process in self.processes.items()}
-        sources = [_INPUT, self.sampler.fileno(), *pidfds, *self._cables()]
+        sources = [_INPUT, *self.processes, *self._cables]
+        if self.sampler.attentive:
+            sources.append(self.sampler.fileno())
         ready, _, _ = select.select(sources, [], [], self._patience())
         self._forward()
-        if self.sampler.fileno() in ready:
-            self.sampler.wake()
-        for pidfd in pidfds.keys() & set(ready):
-            self._ended(pidfds[pidfd])
+        for source in ready:
+            if source == self.sampler.fileno():
+                self.sampler.wake()
+            elif source in self.processes:
+                self._ended(source)
         return _INPUT not in ready or self._read_requests()
 
     def _read_requests(self) -> bool:
@@ -206,11 +222,6 @@ class Agent:
         for line in lines:
             self._answer(json.loads(line))
         return bool(chunk) and len(self._input) <= _LONGEST_REQUEST
-
-    def _cables(self) -> Iterator[int]:
-        """The ends of all cables that run through the agent."""
-        for lane in (lane for lanes in self.lanes.values() for lane in lanes):
-            yield from (lane.port.fileno(), lane.trunk.fileno())
 
     def _forward(self) -> None:
         for lane in (lane for lanes in self.lanes.values() for lane in lanes):
@@ -243,9 +254,9 @@ class Agent:
         del self.conditions[request]
         _say(answer)
 
-    def _ended(self, request: int) -> None:
-        os.close(self.processes.pop(request).pidfd)
-        _say({"id": request, "ok": time.time_ns()})
+    def _ended(self, pidfd: int) -> None:
+        _say({"id": self.processes.pop(pidfd), "ok": time.time_ns()})
+        os.close(pidfd)
 
     def _answer(self, request: dict[str, Any]) -> None:
         number, operation = request.pop("id"), request.pop("op")
@@ -255,7 +266,7 @@ class Agent:
             _say({"id": number, "error": f"{type(error).__name__}: {error}"})
             return
         if isinstance(answer, Process):
-            self.processes[number] = answer
+            self.processes[answer.pidfd] = number
         elif callable(answer):
             self.conditions[number] = answer
         else:
@@ -281,7 +292,7 @@ def _say_of(host: str, event: dict[str, Any]) -> None:
 
 
 def _say(message: dict[str, Any]) -> None:
-    data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    data = _AS_TEXT(message).encode() + b"\n"
     while data:
         data = data[os.write(_OUTPUT, data) :]
 

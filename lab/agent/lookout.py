@@ -16,7 +16,7 @@ _AFTER_SECONDS = 0.02
 _REST_SECONDS = 0.1
 """Between two looks that nobody asked for, at the least."""
 
-_DUTY = 150
+_DUTY = 300
 """Nor do these looks take more than one part in so many of a core."""
 
 

@@ -53,6 +53,8 @@ class Processes:
         self._by_namespace: dict[int, str] = {}
         self._known: dict[int, str] = {}
         self._numbers: dict[int, int] = {}
+        self._machines: dict[int, tuple[str, int]] = {}
+        """The file that each process runs, and for which machine that is."""
         self.trouble = ""
 
     def start(self, hosts: Mapping[str, int]) -> None:
@@ -74,6 +76,7 @@ class Processes:
         there = {int(name) for name in os.listdir(_PROC) if name.isdigit()}
         self._known = {pid: self._known[pid] for pid in self._known.keys() & there}
         self._numbers = {pid: self._numbers[pid] for pid in self._numbers.keys() & there}
+        self._machines = {pid: self._machines[pid] for pid in self._machines.keys() & there}
         for pid in there - self._known.keys():
             try:
                 self._known[pid] = self._by_namespace.get(_namespace(pid), "")
@@ -93,11 +96,19 @@ class Processes:
                 return
             held = _descriptors(pid)
             sockets = tuple(sorted({inode for inode in held.values() if inode}))
-            yield pid, parent, session, number, name, False, len(held), sockets, tuple(_asleep(pid, held))
+            asleep = tuple(_asleep(pid, held, self._machine_of(pid)))
+            yield pid, parent, session, number, name, False, len(held), sockets, asleep
         except (FileNotFoundError, ProcessLookupError):
             return  # it has just ended
         except OSError as error:
             self.trouble = self.trouble or f"a process could not be looked at: {error.strerror}"
+
+    def _machine_of(self, pid: int) -> int:
+        """To open the file that a process runs costs more than all else: it is done once."""
+        file = os.readlink(f"{_PROC}/{pid}/exe")
+        if self._machines.get(pid, ("", 0))[0] != file:
+            self._machines[pid] = file, _machine(pid)
+        return self._machines[pid][1]
 
 
 def _namespace(pid: int) -> int:
@@ -134,9 +145,9 @@ def _descriptors(pid: int) -> dict[int, int]:
     return held
 
 
-def _asleep(pid: int, held: Mapping[int, int]) -> Iterator[tuple[str, int]]:
+def _asleep(pid: int, held: Mapping[int, int], machine: int) -> Iterator[tuple[str, int]]:
     """The call that each sleeping thread is in, if it is known, and the inode of its socket."""
-    calls = _NUMBERS.get(_machine(pid))
+    calls = _NUMBERS.get(machine)
     for thread in os.listdir(f"{_PROC}/{pid}/task")[:_MOST]:
         try:
             number, *arguments = _read(f"{_PROC}/{pid}/task/{thread}/syscall").split()

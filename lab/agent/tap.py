@@ -6,8 +6,8 @@ import contextlib
 import ctypes
 import socket
 import struct
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from . import namespaces
 from .diag import Ends, text_of
@@ -20,6 +20,9 @@ _RECEIVE_BUFFER = 1 << 17
 
 _HEAD = 74
 """Bytes of a packet that are enough for an IP header with options and the flags of TCP."""
+
+_ANOTHER_HOSTS, _OUTGOING = 3, 4
+"""PACKET_OTHERHOST and PACKET_OUTGOING (packet(7)): what a switch floods, and what the host itself sends."""
 
 _SYN_FIN_RST, _RST = 0x07, 0x04
 _TCP = socket.IPPROTO_TCP
@@ -48,7 +51,7 @@ _PROGRAM = (
 
 
 class Heard(NamedTuple):
-    """Segments with SYN, FIN or RST: the connections they were of, as each of both ends sees them.
+    """Segments with SYN, FIN or RST: the connections they were of, as the host sees them.
 
     Each has the number of the interface where it was seen. ``reset`` tells whether there was an RST, ``lost``
     whether there were more of them than could be kept.
@@ -80,21 +83,24 @@ class Tap:
         ends: dict[Ends, int] = {}
         lost = self._lost()
         reset = lost
-        for head, interface in self._received():
+        for head, (name, _, kind, *_) in self._received():
             try:
-                one, other, flags = _parsed(head)
+                source, target, flags = _parsed(head)
             except (IndexError, ValueError, struct.error):
                 lost = reset = True  # nobody's header is like that
                 continue
-            ends[*one, *other] = ends[*other, *one] = interface
+            # On a loopback a segment comes twice, as it goes and as it arrives.
+            here, there = (source, target) if kind == _OUTGOING else (target, source)
+            ends[*here, *there] = self._interfaces.get(name, 0)
             reset |= bool(flags & _RST)
         return Heard(ends, reset, lost)
 
-    def _received(self) -> Iterator[tuple[bytes, int]]:
+    def _received(self) -> list[tuple[bytes, Any]]:
+        received = []
         with contextlib.suppress(OSError):
             while True:
-                head, address = self._packets.recvfrom(_HEAD)
-                yield head, self._interfaces.get(address[0], 0)
+                received.append(self._packets.recvfrom(_HEAD))
+        return [(head, address) for head, address in received if address[2] != _ANOTHER_HOSTS]
 
     def _lost(self) -> bool:
         """Whether frames found no room (packet(7), PACKET_STATISTICS, which begins anew each time)."""

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from lab.checks.select import samples_of, until_reused
+from lab.checks.select import history_of, until_reused
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.flows import Connection, Side
-from lab.sockets import SocketSample
+from lab.sockets import SocketRow, SocketSample
 from lab.words import TcpState
 
 LAG = 20_000_000
@@ -40,20 +40,16 @@ def looks_of(sample: SocketSample) -> tuple[int, ...]:
     return (sample.at,) if sample.until <= sample.at else (sample.at, sample.until)
 
 
-Ends = tuple[str, int, str, int]
-"""Address and port here, address and port there."""
-
-
 _MOST = 100
 """Connections of a run that are laid beside the kernel whether a check speaks of them or not."""
 
 
 class _Look(NamedTuple):
-    """A look at a host's sockets, from when to when it took, and the sample that says what it showed."""
+    """A look at a host's sockets, from when to when it took, and the number of the sample it is of."""
 
     began: int
     ended: int
-    sample: SocketSample
+    number: int
 
 
 class Agreement:
@@ -62,7 +58,7 @@ class Agreement:
     def __init__(self, host: str, evidence: Evidence) -> None:
         self._host = host
         self._evidence = evidence
-        self._states: dict[int, dict[Ends, TcpState]] = {}
+        self._history = history_of(evidence, host)
 
     def dispute(self, connection: Connection, side: Side, only: TcpState | None = None) -> str:
         """Where a look shows another state than the frames say, in words; empty if none does.
@@ -74,8 +70,8 @@ class Agreement:
         for state, began, ended in self._stays(connection, side):
             if state in _LASTING and only in {None, state}:
                 for look in self._within(began + LAG, ended - LAG):
-                    shown = self._shown(look.sample).get(ends)
-                    if shown is not state:
+                    shown = self._history.shown(ends, look.number)
+                    if shown is None or shown.state is not state:
                         return self._told(state, shown, look)
         return ""
 
@@ -97,21 +93,14 @@ class Agreement:
     def _looks(self) -> list[_Look]:
         """Of each sample the first look, which it is, and the last that showed the same, in order."""
         return [
-            _Look(began, began + sample.took, sample)
-            for sample in sorted(samples_of(self._evidence, self._host), key=lambda sample: sample.at)
+            _Look(began, began + sample.took, number)
+            for number, sample in sorted(enumerate(self._history.samples), key=lambda each: each[1].at)
             for began in looks_of(sample)
         ]
 
-    def _shown(self, sample: SocketSample) -> dict[Ends, TcpState]:
-        if sample.at not in self._states:
-            self._states[sample.at] = {
-                (row.local, row.local_port, row.remote, row.remote_port): row.state for row in sample.rows
-            }
-        return self._states[sample.at]
-
-    def _told(self, state: TcpState, shown: TcpState | None, look: _Look) -> str:
+    def _told(self, state: TcpState, shown: SocketRow | None, look: _Look) -> str:
         at = Teller(self._evidence).when(look.began)
-        kernel = f"the kernel of {self._host} shows {shown or 'no such socket'} at {at}"
+        kernel = f"the kernel of {self._host} shows {shown.state if shown else 'no such socket'} at {at}"
         return f"{kernel}, the frames say {state}: wire and kernel disagree"
 
 

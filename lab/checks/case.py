@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.checks.select import samples_of, until_reused
+from lab.checks.select import history_of, until_reused
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.flows import Connection, Moment, Side
@@ -43,14 +43,12 @@ class Case:
         return self.teller.frame(self.connection.capture, moment, what)
 
     def rows(self, side: Side) -> Iterator[Row]:
-        """The rows of a side's kernel for this connection, in the order of time."""
+        """The rows of a side's kernel for this connection in order of time, each with its first sample."""
         peer, until = self.connection.peer_of(side), until_reused(self.connection, self.evidence)
-        ends = side.address, side.port, peer.address, peer.port
-        for sample in samples_of(self.evidence, side.host):
-            if sample.at < until:
-                for row in sample.rows:
-                    if (row.local, row.local_port, row.remote, row.remote_port) == ends:
-                        yield sample, row
+        history = history_of(self.evidence, side.host)
+        for stand in history.of((side.address, side.port, peer.address, peer.port)):
+            if history.samples[stand.first].at < until:
+                yield history.samples[stand.first], stand.row
 
     def _in_role(self, role: Role) -> Side:
         """Of a connection that began before the capture, who opened it is told by the check alone."""

@@ -6,17 +6,19 @@ which may come 40 ms later) to the own FIN being sent. The kernel's samples conf
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from lab.checks import doubt
 from lab.checks.agreement import LAG, Agreement, looks_of
 from lab.checks.finding import Finding, conclude, find, joined
 from lab.checks.holders import holders
-from lab.checks.select import rows_of, samples_of
+from lab.checks.select import history_of
 from lab.checks.telling import Teller, named, seconds, span
 from lab.evidence import Evidence
 from lab.flows import Connection, Moment, Side, StateChange
+from lab.history import Ports, SocketHistory, order_of
 from lab.scenario.base import format_duration
 from lab.scenario.checks import CloseWaitCheck, CloseWaitRef, Span
 from lab.sockets import SocketRow, SocketSample
@@ -78,15 +80,14 @@ def _candidates(ref: CloseWaitRef, evidence: Evidence) -> Iterator[tuple[Connect
 
 
 def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
-    rows = _rows_by_ports(ref.host, evidence)
     for connection, side in _candidates(ref, evidence):
         at = side.entered(TcpState.CLOSE_WAIT)
         if at is not None:
             left = side.left(TcpState.CLOSE_WAIT)
             end = left.at.time if left else evidence.info.ended
-            shown = rows.get((side.port, connection.peer_of(side).port), [])
-            meanwhile = tuple(row for row in shown if at.time <= _last_seen(row[0]) and row[0].at <= end)
-            yield _Stay(connection, side, at, left, end, meanwhile)
+            ports = side.port, connection.peer_of(side).port
+            rows = _rows(history_of(evidence, ref.host), ports, at.time, end)
+            yield _Stay(connection, side, at, left, end, rows)
 
 
 def _last_seen(sample: SocketSample) -> int:
@@ -94,12 +95,21 @@ def _last_seen(sample: SocketSample) -> int:
     return max(sample.at, sample.until) + sample.took
 
 
-def _rows_by_ports(host: str, evidence: Evidence) -> Mapping[tuple[int, int], list[Row]]:
-    """The rows in CLOSE_WAIT of a host, by local and remote port."""
-    found: dict[tuple[int, int], list[Row]] = {}
-    for sample, row in rows_of(evidence, host, TcpState.CLOSE_WAIT):
-        found.setdefault((row.local_port, row.remote_port), []).append((sample, row))
-    return found
+def _rows(history: SocketHistory, ports: Ports, began: int, ended: int) -> tuple[Row, ...]:
+    """The rows in CLOSE_WAIT of a time, each with the first and with the last sample that shows it then."""
+    found = []
+    for stand in history.between(ports):
+        if stand.row.state is TcpState.CLOSE_WAIT:
+            shown = range(stand.first, stand.last + 1)
+            for numbers in (shown, reversed(shown)):
+                meanwhile = (
+                    number
+                    for number in numbers
+                    if began <= _last_seen(history.samples[number]) and history.samples[number].at <= ended
+                )
+                found += [(number, stand.row) for number in islice(meanwhile, 1)]
+    found.sort(key=lambda each: (each[0], order_of(each[1])))
+    return tuple((history.samples[number], row) for number, row in found)
 
 
 def _lacking(ref: CloseWaitRef, evidence: Evidence) -> str:
@@ -181,8 +191,8 @@ def _proof(stay: _Stay, teller: Teller, evidence: Evidence) -> Iterator[str]:
 
 def _until(sample: SocketSample, evidence: Evidence) -> int:
     """How long what a sample shows was so: to the next one, which was kept because something changed."""
-    later = (other.at for other in samples_of(evidence, sample.host) if other.at > sample.at)
-    return min(later, default=evidence.info.sampling.ended)
+    later = history_of(evidence, sample.host).next_after(sample.at)
+    return evidence.info.sampling.ended if later is None else later
 
 
 def _disagreement(stays: list[_Stay], evidence: Evidence) -> str:
@@ -282,12 +292,14 @@ def _end_was_read(stay: _Stay, evidence: Evidence) -> bool | None:
 def _was_empty(stay: _Stay, evidence: Evidence) -> bool:
     """Whether a look between the last data and the FIN found nothing unread."""
     since = stay.side.heard.time + LAG if stay.side.heard else 0
+    history = history_of(evidence, stay.side.host)
     ports = stay.side.port, stay.connection.peer_of(stay.side).port
     return any(
-        row.recv_queue == 0
-        and (row.local_port, row.remote_port) == ports
-        and any(since < began and began + sample.took < stay.began.time for began in looks_of(sample))
-        for sample, row in rows_of(evidence, stay.side.host, TcpState.ESTABLISHED)
+        since < began and began + sample.took < stay.began.time
+        for stand in history.between(ports)
+        if stand.row.state is TcpState.ESTABLISHED and stand.row.recv_queue == 0
+        for sample in history.samples[stand.first : stand.last + 1]
+        for began in looks_of(sample)
     )
 
 

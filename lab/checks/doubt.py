@@ -55,7 +55,7 @@ def of_sampling(evidence: Evidence, host: str) -> str:
     sampling = evidence.info.sampling
     if evidence.info.trouble or sampling.trouble:
         return evidence.info.trouble or sampling.trouble
-    if not any(sample.host == host for sample in evidence.samples):
+    if host not in evidence.sockets:
         return f"the sockets of {host} were never sampled"
     if sampling.worst_gap > LONGEST_GAP:
         return f"for {span(sampling.worst_gap)} the sockets were not looked at"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.checks.select import samples_of
+from lab.checks.select import history_of
 from lab.checks.telling import listed
 from lab.evidence import Evidence
+from lab.history import order_of
 from lab.processes import ProcessRow
 from lab.transcript import Started
 
@@ -25,16 +26,12 @@ def holders(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
 
     Empty if no look at the processes tells: nothing is guessed.
     """
-    inodes = [
-        row.inode
-        for sample in samples_of(evidence, host)
-        for row in sample.rows
-        if (row.local_port, row.remote_port) == ports and row.inode
-    ]
+    shown = [stand for stand in history_of(evidence, host).between(ports) if stand.row.inode]
     looks = [sample for sample in evidence.processes if sample.host == host]
-    if not inodes or not looks:
+    if not shown or not looks:
         return ""
-    held = [[row for row in look.rows if inodes[-1] in row.sockets] for look in looks]
+    inode = max(shown, key=lambda stand: (stand.last, order_of(stand.row))).row.inode
+    held = [[row for row in look.rows if inode in row.sockets] for look in looks]
     last = next((rows for rows in reversed(held) if rows), [])
     before = {row.pid: row for rows in held for row in rows}
     gone = [row for pid, row in before.items() if pid not in {holder.pid for holder in last}]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import accumulate
 
 from lab.checks import doubt
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import endpoint, listening, rows_of, samples_of
+from lab.checks.select import endpoint, history_of, listening, rows_of
 from lab.checks.telling import Teller, counted, listed, span
 from lab.evidence import Evidence
+from lab.history import SocketHistory
 from lab.scenario.base import Count
 from lab.scenario.checks import ListenerCheck, ListenerRef
 from lab.sockets import SocketRow, SocketSample
@@ -87,8 +89,7 @@ def _queues(ref: ListenerRef, rows: list[Row], evidence: Evidence) -> Iterator[F
         most = fullest[1].recv_queue, fullest[0]
         yield _most(ref, _ACCEPT_QUEUE, ref.queue_max, most, evidence)
     if ref.syn_queue_max is not None:
-        half_open = [(_half_open(sample, ref.port), sample) for sample in samples_of(evidence, ref.host)]
-        most = max(half_open, key=lambda shown: shown[0])
+        most = _half_open(history_of(evidence, ref.host), ref.port)
         yield _most(ref, _SYN_QUEUE, ref.syn_queue_max, most, evidence)
     if ref.overflows is not None:
         yield _overflows(ref, ref.overflows, evidence)
@@ -104,9 +105,14 @@ def _backlog(ref: ListenerRef, bounds: Count, rows: list[Row], evidence: Evidenc
     )
 
 
-def _half_open(sample: SocketSample, port: int) -> int:
-    """How many handshakes to a port are under way."""
-    return sum(row.state is TcpState.SYN_RECEIVED and row.local_port == port for row in sample.rows)
+def _half_open(history: SocketHistory, port: int) -> tuple[int, SocketSample]:
+    """How many handshakes to a port were under way at the most, and the first sample that shows so many."""
+    change = [0] * (len(history.samples) + 1)
+    for stand in history.in_state(TcpState.SYN_RECEIVED):
+        if stand.row.local_port == port:
+            change[stand.first] += 1
+            change[stand.last + 1] -= 1
+    return max(zip(accumulate(change), history.samples, strict=False), key=lambda shown: shown[0])
 
 
 def _most(
@@ -128,7 +134,7 @@ def _most(
 
 
 def _overflows(ref: ListenerRef, bounds: Count, evidence: Evidence) -> Finding:
-    last = samples_of(evidence, ref.host)[-1]
+    last = history_of(evidence, ref.host).samples[-1]
     drops = f"and its listeners dropped {counted(last.drops, 'segment')} of handshakes (ListenDrops)"
     return find(
         f"{counted(bounds, 'connection')} found the accept queue full",

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from lab.checks.case import Case
-from lab.checks.select import samples_of
+from lab.checks.select import history_of
 from lab.evidence import Evidence
 from lab.flows import Reset, Side
+from lab.history import SocketHistory
 from lab.scenario.checks import ResetWord
 from lab.sockets import SocketSample
 from lab.words import TcpState
@@ -90,16 +91,17 @@ def _listener_went(side: Side, span: _Span, case: Case) -> bool:
     """Whether a listener that the side had not been accepted from was there before, and is gone."""
     accepted = side.bytes or any(row.inode for sample, row in case.rows(side) if sample.at < span.after.at)
     full = span.before.overflows != span.after.overflows
-    went = _listens(side, span.before) and not _listens(side, span.after)
+    history = history_of(case.evidence, side.host)
+    went = _listens(side, history, span.first) and not _listens(side, history, span.last)
     return side is case.connection.server and went and not accepted and not full
 
 
-def _listens(side: Side, sample: SocketSample) -> bool:
+def _listens(side: Side, history: SocketHistory, number: int) -> bool:
     return any(
-        row.state is TcpState.LISTEN
-        and row.local_port == side.port
-        and (row.local == side.address or ip_address(row.local).is_unspecified)
-        for row in sample.rows
+        stand.first <= number <= stand.last
+        and stand.row.local_port == side.port
+        and (stand.row.local == side.address or ip_address(stand.row.local).is_unspecified)
+        for stand in history.in_state(TcpState.LISTEN)
     )
 
 
@@ -108,8 +110,10 @@ def _listens(side: Side, sample: SocketSample) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Two samples of a host; ``closes`` RSTs between them may have come from a close."""
+    """Two samples of a host, and their numbers; ``closes`` RSTs between them may have come from a close."""
 
+    first: int
+    last: int
     before: SocketSample
     after: SocketSample
     closes: int
@@ -136,26 +140,30 @@ def _span(host: str, reset: Reset, evidence: Evidence) -> _Span | None:
     if reset.sent is None:
         return None
     sent, times = reset.sent.time, evidence.resets.get(host, ())
+    samples = history_of(evidence, host).samples
     clean = list(_clean(host, evidence))
-    before = next((sample for sample in reversed(clean) if sample.at < sent), None)
-    first = next((sample for sample in clean if sample.at > sent), None)
-    if before is None or first is None:
+    first = next((number for number in reversed(clean) if samples[number].at < sent), None)
+    then = next((samples[number].at for number in clean if samples[number].at > sent), None)
+    if first is None or then is None:
         return None
-    upto = bisect_right(times, first.at)
-    after = [sample for sample in clean if sample.at >= first.at and bisect_right(times, sample.at) == upto][
-        -1
-    ]
+    upto = bisect_right(times, then)
+    last = [
+        number
+        for number in clean
+        if samples[number].at >= then and bisect_right(times, samples[number].at) == upto
+    ][-1]
+    before, after = samples[first], samples[last]
     if after.resets - before.resets != upto - bisect_left(times, before.at):
         return None
-    return _Span(before, after, _closes(host, before.at, after.at, evidence))
+    return _Span(first, last, before, after, _closes(host, before.at, after.at, evidence))
 
 
-def _clean(host: str, evidence: Evidence) -> Iterator[SocketSample]:
-    """The samples of a host during which it sent no RST: what they count is clear."""
+def _clean(host: str, evidence: Evidence) -> Iterator[int]:
+    """The numbers of the samples of a host during which it sent no RST: what they count is clear."""
     times = evidence.resets.get(host, ())
-    for sample in samples_of(evidence, host):
+    for number, sample in enumerate(history_of(evidence, host).samples):
         if bisect_left(times, sample.at) == bisect_right(times, sample.at + sample.took):
-            yield sample
+            yield number
 
 
 def _closes(host: str, since: int, until: int, evidence: Evidence) -> int:

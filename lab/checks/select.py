@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from lab.evidence import Evidence
 from lab.flows import Connection
+from lab.history import SocketHistory
 from lab.scenario.base import Endpoint
 from lab.sockets import SocketRow, SocketSample
 from lab.words import TcpState
@@ -42,17 +43,19 @@ def _ends(connection: Connection) -> frozenset[tuple[str, int]]:
     return frozenset((side.address, side.port) for side in connection.sides)
 
 
-def samples_of(evidence: Evidence, host: str) -> list[SocketSample]:
-    """The samples of one host, in the order of time."""
-    return [sample for sample in evidence.samples if sample.host == host]
+def history_of(evidence: Evidence, host: str) -> SocketHistory:
+    """What became of the sockets of a host."""
+    return evidence.sockets.get(host, _NOTHING)
+
+
+_NOTHING = SocketHistory()
 
 
 def rows_of(evidence: Evidence, host: str, state: TcpState) -> Iterator[tuple[SocketSample, SocketRow]]:
-    """The sockets of a host that were in a state, with the samples that show them."""
-    for sample in samples_of(evidence, host):
-        for row in sample.rows:
-            if row.state == state:
-                yield sample, row
+    """The sockets of a host that were in a state: each row with the first sample that shows it so."""
+    history = history_of(evidence, host)
+    for stand in history.in_state(state):
+        yield history.samples[stand.first], stand.row
 
 
 def host_of(evidence: Evidence, address: str, at: str) -> str:

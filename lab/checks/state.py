@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from lab.checks import doubt
 from lab.checks.agreement import Agreement
 from lab.checks.finding import conclude, find
-from lab.checks.select import endpoint, host_of, rows_of, samples_of
+from lab.checks.select import endpoint, history_of, host_of, rows_of
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.scenario.checks import StateCheck, StateRef
@@ -98,8 +98,7 @@ def _lacking(ref: StateRef, evidence: Evidence) -> str:
 
 def _instead(ref: StateRef, evidence: Evidence) -> str:
     states = {
-        row.state + ("" if row.inode or ref.owner is None else " (held by no process)")
-        for sample in samples_of(evidence, ref.host)
-        for row in sample.rows
+        stand.row.state + ("" if stand.row.inode or ref.owner is None else " (held by no process)")
+        for stand in history_of(evidence, ref.host).stands
     }
     return f"; its sockets were seen in {', '.join(sorted(states))}" if states else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -14,12 +14,14 @@ from lab.capture import CaptureFile
 from lab.checks.telling import Teller
 from lab.evidence import Evidence
 from lab.flows import Connection, Side
+from lab.history import SocketHistory
 from lab.ladder.blame import Blame
 from lab.ladder.crossings import Crossing, crossings
 from lab.ladder.held import Holds
 from lab.ladder.rows import OUTSIDE, Entered, Fate, Opened, Packet, Row
 from lab.ladder.said import said
 from lab.packets import Reader, Segment, opened
+from lab.sockets import SocketSample
 from lab.verdict import Verdict
 from lab.words import TcpState
 
@@ -147,12 +149,25 @@ def entered(number: int, side: Side) -> list[Entered]:
 
 def _listening(evidence: Evidence, hosts: Collection[str]) -> Iterator[Entered]:
     """When the kernel's samples first show a listener, and first show it no more."""
-    before: dict[str, set[int]] = {}
-    samples = (sample for sample in evidence.samples if sample.host in hosts)
-    for sample in sorted(samples, key=attrgetter("at")):
-        now = {row.local_port for row in sample.rows if row.state == TcpState.LISTEN}
-        yield from listeners(sample.at, sample.host, before.get(sample.host, set()), now)
-        before[sample.host] = now
+    sampled = [evidence.sockets[host] for host in evidence.sockets if host in hosts]
+    changes = [change for history in sampled for change in _changes(history)]
+    for sample, before, now in sorted(changes, key=lambda change: change[0].at):
+        yield from listeners(sample.at, sample.host, before, now)
+
+
+def _changes(history: SocketHistory) -> Iterator[tuple[SocketSample, AbstractSet[int], AbstractSet[int]]]:
+    """The samples from which on other listeners stand: on which ports they did before, and do now."""
+    ports: Counter[int] = Counter()
+    starting: dict[int, list[int]] = {}
+    ending: dict[int, list[int]] = {}
+    for stand in history.in_state(TcpState.LISTEN):
+        starting.setdefault(stand.first, []).append(stand.row.local_port)
+        ending.setdefault(stand.last + 1, []).append(stand.row.local_port)
+    for number in sorted({*starting, *ending} - {len(history.samples)}):
+        before = {*+ports}
+        ports.update(starting.get(number, ()))
+        ports.subtract(ending.get(number, ()))
+        yield history.samples[number], before, {*+ports}
 
 
 def listeners(at: int, host: str, before: AbstractSet[int], now: AbstractSet[int]) -> Iterator[Entered]:

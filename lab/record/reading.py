@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from lab.errors import EvidenceError, UsageError
 from lab.evidence import Evidence, RunInfo, gather
+from lab.history import Ends, ends_of
 from lab.processes import ProcessSample
 from lab.record import layout
 from lab.record.codec import Unfit, decode
@@ -97,12 +98,30 @@ def _event(path: Path, scenario: Scenario, data: dict[str, Any], line: int) -> T
 
 
 def _samples(path: Path, scenario: Scenario) -> Iterator[SocketSample]:
+    known: dict[str, set[Ends]] = {}
     for line, data in Lines(path):
         sample = _fitted(path, SocketSample, data, line)
         _require_host(sample.host, scenario, path, line)
-        if not all(_is_address(row.local) and _is_address(row.remote) for row in sample.rows):
+        ends = *map(ends_of, sample.rows), *map(ends_of, sample.gone)
+        if not all(_is_address(here) and _is_address(there) for here, _, there, _ in ends):
             raise damaged(path, "rows: one of the addresses is none", line)
+        if doubt := _unfounded(sample, known):
+            raise damaged(path, doubt, line)
         yield sample
+
+
+def _unfounded(sample: SocketSample, there: dict[str, set[Ends]]) -> str:
+    """What a sample tells that cannot follow what was ``there`` on its host before; that is kept in mind."""
+    if sample.whole:
+        there[sample.host] = set()
+    if sample.host not in there:
+        return "whole: a host's first sample has nothing to differ from"
+    gone = {ends_of(one) for one in sample.gone}
+    if not gone <= there[sample.host]:
+        return "gone: one of the sockets was not there"
+    there[sample.host] -= gone
+    there[sample.host] |= {ends_of(row) for row in sample.rows}
+    return ""
 
 
 def _processes(path: Path, scenario: Scenario) -> Iterator[ProcessSample]:

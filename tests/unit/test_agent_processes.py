@@ -39,7 +39,8 @@ class Tree:
         (here / "stat").write_text(f"{pid} ({name}) {state} {parent} {pid} {session or pid} 0 -1\n")
         (here / "status").write_text(f"Name:\t{name}\nNSpid:\t{pid}\t{pid % 100}\nSeccomp:\t2\n")
         head = b"\x7fELF" + bytes([machine[0], 1]) + bytes(12) + machine[1].to_bytes(2, "little")
-        (here / "exe").write_bytes(head + bytes(40))
+        (here / "program").write_bytes(head + bytes(40))
+        (here / "exe").symlink_to(here / "program")
         (here / "fd").mkdir()
         links = ["/dev/pts/0"] * files + [f"socket:[{inode}]" for inode in sockets]
         for number, target in enumerate(links):
@@ -207,7 +208,7 @@ def test_a_real_process_asleep_in_accept(sleeper: subprocess.Popen[str]) -> None
     calls: list[tuple[str, int]] = []
     held = processes._descriptors(sleeper.pid)  # noqa: SLF001 - of the machine, not of a host
     while not calls and time.monotonic() < deadline:
-        calls = list(processes._asleep(sleeper.pid, held))  # noqa: SLF001
+        calls = list(processes._asleep(sleeper.pid, held, processes._machine(sleeper.pid)))  # noqa: SLF001
     ((name, inode),) = calls
     assert name == "accept"
     assert inode in held.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from lab.agent.counters import Counters, Counts
-from lab.agent.diag import LISTEN, Row, SocketTable
+from lab.agent.diag import LISTEN, TIME_WAIT, Row, SocketTable
 from lab.agent.sampler import Sampler
 from lab.agent.tap import Heard
 from lab.sockets import SocketRow
@@ -86,6 +87,33 @@ def test_rows_come_sorted(table: SocketTable) -> None:
     assert list(rows) == sorted(rows)
 
 
+def test_listeners_alone(table: SocketTable) -> None:
+    for _ in range(2):  # what is said again is not read again
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            with socket.create_connection(("127.0.0.1", port)):
+                rows = [row for row in table.listeners() if row[2] == port]
+                assert [(row[0], row[5]) for row in rows] == [(LISTEN, 1)]
+        assert port not in {row[2] for row in table.listeners()}
+
+
+def test_what_is_left_of_time_wait(table: SocketTable) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        server, _ = listener.accept()
+        ends = (*client.getsockname(), *client.getpeername())
+        found = table.find(ends)
+        assert found is not None
+        assert found.left == 0
+        client.close()
+        server.close()
+    found = table.find(ends)
+    assert found is not None
+    assert found.row[0] == TIME_WAIT
+    assert 0 < found.left <= 60
+
+
 def test_what_the_kernel_counts() -> None:
     """Of the namespace that the tests run in, where others may be at work, too."""
     with closing(Counters(os.getpid())) as counters:
@@ -129,7 +157,14 @@ class Quiet:
     def fileno(self) -> int:
         return self.ends[0]
 
+    def say(self, heard: Heard) -> None:
+        """This is what is heard next."""
+        self.heard = heard
+        os.write(self.ends[1], b".")
+
     def drain(self) -> Heard:
+        if select.select([self.ends[0]], [], [], 0)[0]:
+            os.read(self.ends[0], 99)
         heard, self.heard = self.heard, Heard({}, reset=False, lost=False)
         return heard
 
@@ -137,7 +172,7 @@ class Quiet:
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[dict[str, Any]]]]:
     """A sampler of the namespace that the tests run in, and what it tells."""
-    monkeypatch.setattr("lab.agent.sampler.Tap", Quiet)
+    monkeypatch.setattr("lab.agent.watched.Tap", Quiet)
     monkeypatch.setattr("lab.agent.namespaces.inside", lambda _: nullcontext())
     told: list[dict[str, Any]] = []
     sampler = Sampler(told.append)
@@ -182,12 +217,12 @@ def test_one_connection_is_asked_for(table: SocketTable, address: str) -> None:
         port = listener.getsockname()[1]
         with socket.create_connection((address, port)) as client:
             ends = (address, client.getsockname()[1], address, port)
-            found = table.row(ends)
+            found = table.find(ends)
             assert found is not None
-            assert found in table.rows()
-            assert SocketRow(kernel_state(found[0]), *found[1:]).state is TcpState.ESTABLISHED
-        assert table.row((address, 1, address, port)) is None
-        assert table.row((address, port, address, 1)) is None, "the listener there is another socket"
+            assert found in table.sockets()
+            assert kernel_state(found.row[0]) is TcpState.ESTABLISHED
+        assert table.find((address, 1, address, port)) is None
+        assert table.find((address, port, address, 1)) is None, "the listener there is another socket"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="older kernels let only root bind to an interface")
@@ -196,20 +231,22 @@ def test_a_connection_that_is_bound_to_an_interface(table: SocketTable) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
         client.connect(listener.getsockname())
         ends = (*client.getsockname(), *client.getpeername())
-        assert table.row(ends) is None
-        assert table.row(ends, socket.if_nametoindex("lo")) in table.rows()
-        assert table.bound[ends] == socket.if_nametoindex("lo")
+        assert table.find(ends) is None
+        found = table.find(ends, socket.if_nametoindex("lo"))
+        assert found in table.sockets()
+        assert found is not None
+        assert found.interface == socket.if_nametoindex("lo")
         server = (*client.getpeername(), *client.getsockname())
-        assert table.row(server, 12345) == table.row(server)
+        assert table.find(server, 12345) == table.find(server)
 
 
 def test_an_ipv4_mapped_connection_is_asked_for_as_ipv4(table: SocketTable) -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as client:
-            found = table.row(("127.0.0.1", port, "127.0.0.1", client.getsockname()[1]))
+            found = table.find(("127.0.0.1", port, "127.0.0.1", client.getsockname()[1]))
     assert found is not None
-    assert found[1] == "127.0.0.1"
+    assert found.row[1] == "127.0.0.1"
 
 
 def test_what_was_heard_of_is_looked_at_and_what_is_known(
@@ -229,14 +266,14 @@ def test_what_was_heard_of_is_looked_at_and_what_is_known(
             return {(row[2], row[4]): row[0] for row in rows if port in (row[2], row[4])}
 
         assert states() == {(port, 0): LISTEN}, "listeners are always looked at"
-        tap.heard = Heard({("127.0.0.1", theirs[0], "127.0.0.1", port): 1}, reset=False, lost=False)
+        tap.say(Heard({("127.0.0.1", theirs[0], "127.0.0.1", port): 1}, reset=False, lost=False))
         assert states()[theirs] == 1
         client.close()
         assert states()[theirs] in {4, 5}, "it is known, and asked for again"
         server.close()
         assert states()[theirs] == 6, "TIME_WAIT"
         assert theirs[::-1] not in states()
-        tap.heard = Heard({}, reset=True, lost=True)
+        tap.say(Heard({}, reset=True, lost=True))
         assert states()[theirs] == 6
 
 

@@ -15,6 +15,7 @@ from lab.agent.tap import Tap
 from tests.unit import wire
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+ARRIVING, OTHERS, OUTGOING = 0, 3, 4
 FOUR, SIX = ("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")
 
 
@@ -28,12 +29,13 @@ class Packets:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self.lost = 0
+        self.kind = OUTGOING
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._end, name)
 
     def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int, int]]:
-        return self._end.recv(size), ("lo", 0x800, 4)
+        return self._end.recv(size), ("lo", 0x800, self.kind)
 
     def getsockopt(self, *_: int) -> bytes:
         lost, self.lost = self.lost, 0
@@ -105,10 +107,19 @@ def test_other_protocols_are_not_heard(host: Host) -> None:
 
 
 @pytest.mark.parametrize("ends", [FOUR, SIX, ("::ffff:10.0.0.1", "::ffff:10.0.0.2")])
-def test_both_ends_are_told(host: Host, ends: tuple[str, str]) -> None:
+def test_the_ends_are_told_as_the_host_sees_them(host: Host, ends: tuple[str, str]) -> None:
+    source, target = (address.removeprefix("::ffff:") for address in ends)
     host.speaks.send(wire.ip(*ends, segment(SYN)))
-    here, there = (address.removeprefix("::ffff:") for address in ends)
-    assert host.tap.drain() == ({(here, 40000, there, 80): 1, (there, 80, here, 40000): 1}, False, False)
+    assert host.tap.drain() == ({(source, 40000, target, 80): 1}, False, False)
+    host.hears.kind = ARRIVING
+    host.speaks.send(wire.ip(*ends, segment(SYN)))
+    assert host.tap.drain() == ({(target, 80, source, 40000): 1}, False, False)
+
+
+def test_what_is_for_another_host_is_not_heard(host: Host) -> None:
+    host.hears.kind = OTHERS
+    host.speaks.send(wire.ip(*FOUR, segment(RST)))
+    assert host.tap.drain() == ({}, False, False)
 
 
 def test_an_rst_is_told(host: Host) -> None:

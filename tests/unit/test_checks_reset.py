@@ -30,8 +30,8 @@ WAITING = replace(HELD, inode=0, recv_queue=5)
 CAUSES = ("unread_data", "linger0", "listener_closed", "no_listener", "late_data")
 
 
-def sample(milliseconds: float, *rows: Any, **counters: int) -> SocketSample:
-    return SocketSample(at(milliseconds), "server", rows, took=MS // 4, **counters)
+def sample(milliseconds: float, *rows: Any, **counters: Any) -> SocketSample:
+    return replace(SocketSample(at(milliseconds), "server", rows, took=MS // 4), **counters)
 
 
 def around(*, before: tuple[Any, ...] = (LISTENER,), after: tuple[Any, ...] = (), **counters: Any) -> Any:

@@ -43,7 +43,9 @@ def evidence(record: Path) -> Evidence:
 
 def _rewrite(folder: Path, evidence: Evidence) -> Evidence:
     """Written over the record and read back."""
-    write(folder, evidence.scenario, evidence.info, evidence.transcript, evidence.samples)
+    samples = [sample for history in evidence.sockets.values() for sample in history.samples]
+    samples.sort(key=lambda sample: sample.at)
+    write(folder, evidence.scenario, evidence.info, evidence.transcript, samples)
     return read(folder)
 
 

@@ -13,7 +13,7 @@ import pytest
 from lab import assets
 
 ROOMS = (
-    "errors", "words", "transcript", "capture", "sockets", "processes", "verdict",
+    "errors", "words", "transcript", "capture", "sockets", "history", "processes", "verdict",
     "scenario", "schema", "reference", "variables", "load", "plan", "programs", "labels", "assets",
     "engine", "images", "terminal", "sidecar", "build", "deploy", "labs", "conversation", "observe",
     "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
