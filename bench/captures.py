@@ -1,7 +1,7 @@
 """The capture reader against tshark: `python bench/captures.py [--packets N] [--out FILE]`, tshark installed.
 
 Both read the same files as whole processes: few long connections, ordinary ones of about a hundred packets,
-many short ones, and a flood of SYNs that nobody answers.
+many short ones, and a flood of SYNs that nobody answers; the ordinary and the short ones as pcapng, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -133,14 +133,44 @@ def flood(packets: int) -> Iterator[bytes]:
     return (Ends.of(number).client(SYN) for number in range(packets))
 
 
-def _write(path: Path, frames: Iterator[bytes]) -> None:
+def _pcap(frames: Iterator[bytes]) -> Iterator[bytes]:
+    """A frame each microsecond."""
+    yield struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1)
+    for number, frame in enumerate(frames):
+        at = 1_700_000_000 + number // 1_000_000, number * 1000 % 1_000_000_000
+        yield struct.pack("<IIII", *at, len(frame), len(frame)) + frame
+
+
+def _pcapng(frames: Iterator[bytes]) -> Iterator[bytes]:
+    """The same as dumpcap writes it: one interface, no options in a packet's block."""
+    yield _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    yield _block(1, struct.pack("<HHIHHB3xHH", 1, 0, 262144, 9, 1, 9, 0, 0))
+    for number, frame in enumerate(frames):
+        at = 1_700_000_000_000_000_000 + number * 1000
+        head = struct.pack("<IIIII", 0, at >> 32, at & 0xFFFFFFFF, len(frame), len(frame))
+        yield _block(6, head + frame + bytes(-len(frame) % 4))
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    size = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + size + body + size
+
+
+def _write(path: Path, parts: Iterator[bytes]) -> None:
     with path.open("wb") as stream:
-        stream.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
-        for number, frame in enumerate(frames):
-            at = 1_700_000_000, number * 1000 % 1_000_000_000
-            stream.write(
-                struct.pack("<IIII", at[0] + number // 1_000_000, at[1], len(frame), len(frame)) + frame
-            )
+        stream.writelines(parts)
+
+
+CAPTURES: Sequence[
+    tuple[str, Callable[[int], Iterator[bytes]], Callable[[Iterator[bytes]], Iterator[bytes]]]
+] = (
+    ("few, long", long, _pcap),
+    ("ordinary", ordinary, _pcap),
+    ("many, short", short, _pcap),
+    ("flood", flood, _pcap),
+    ("ordinary, ng", ordinary, _pcapng),
+    ("short, ng", short, _pcapng),
+)
 
 
 def _tshark(path: Path) -> list[str]:
@@ -167,8 +197,8 @@ def _line(name: str, who: str, packets: int, ended: Sequence[Ended]) -> str:
 def _report(packets: int, folder: Path) -> Iterator[str]:
     yield from (f"{what:<14} {value}" for what, value in machine.itself())
     path = folder / "capture.pcap"
-    for name, made in (("few, long", long), ("ordinary", ordinary), ("many, short", short), ("flood", flood)):
-        _write(path, made(packets))
+    for name, made, form in CAPTURES:
+        _write(path, form(made(packets)))
         yield from _compared(name, path, packets)
 
 

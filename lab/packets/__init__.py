@@ -17,11 +17,11 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from lab.packets.files import opened, read
+from lab.packets.files import frames, opened
 from lab.packets.fragments import Fragment, Fragments
 from lab.packets.internet import segment_in, segment_of_fragments
 from lab.packets.link import network
-from lab.packets.pcap import Frame, Layout, Run, Walked
+from lab.packets.pcap import Frame, Run, Span
 from lab.packets.problems import Damage, Problems
 from lab.packets.segment import (
     ACK,
@@ -77,8 +77,8 @@ class Reader:
     def batches(self) -> Iterator[list[Bare]]:
         """The same segments, many at once and without names: for those who read millions."""
         batch: list[Bare] = []
-        for found in read(self._stream, self._problems, self._walk, self._take):
-            batch += found
+        for run, spans in frames(self._stream, self._problems):
+            batch += self.taken(run, spans)
             if len(batch) >= _BATCH:
                 yield batch
                 batch = []
@@ -86,18 +86,11 @@ class Reader:
         if batch:
             yield batch
 
-    def _walk(self, data: bytes, layout: Layout) -> Walked[Bare]:
-        """The segments in the records of a pcap."""
-        ordinary = self._ordinary(Run(data, layout.link))
-        walked = ordinary.walk(data, layout, self.frames, self._study)
-        self.frames += walked[1]
-        return walked
-
-    def _take(self, frame: Frame) -> list[Bare]:
-        """The segment in a packet of a pcapng, if there is one."""
-        self.frames += 1
-        segment = self._ordinary(frame[0]).segment(self.frames, frame, self._study)
-        return [] if segment is None else [segment]
+    def taken(self, run: Run, spans: list[Span]) -> list[Bare]:
+        """The segments in the next frames."""
+        before = self.frames
+        self.frames += len(spans)
+        return self._ordinary(run).segments(run, spans, before, self._study)
 
     def _ordinary(self, run: Run) -> Ordinary:
         """What is known of the ordinary frames of a run's kind."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from lab.errors import EvidenceError
 from lab.packets import pcap, pcapng
-from lab.packets.pcap import Frame, Layout, Walked
+from lab.packets.pcap import Frames
 from lab.packets.problems import Problems
 
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
@@ -33,24 +33,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise EvidenceError("capture-unreadable", what, where=str(path)) from error
 
 
-_T = TypeVar("_T")
-
-
-def read(
-    stream: BinaryIO,
-    problems: Problems,
-    walk: Callable[[bytes, Layout], Walked[_T]],
-    take: Callable[[Frame], list[_T]],
-) -> Iterator[list[_T]]:
-    """What ``walk`` makes of the records of a pcap, or ``take`` of each packet of a pcapng.
-
-    Up to the end or to where the capture cannot be read on: ``problems`` is told.
-    """
+def frames(stream: BinaryIO, problems: Problems) -> Iterator[Frames]:
+    """The frames of a capture, up to its end or to where it cannot be read on: ``problems`` is told."""
     magic = stream.read(4)
     if magic in pcap.FORMATS:
-        yield from pcap.walked(stream, magic, problems, walk)
+        yield from pcap.frames(stream, magic, problems)
     elif magic == pcapng.SECTION:
-        yield from map(take, pcapng.frames(stream, magic, problems))
+        yield from pcapng.frames(stream, magic, problems)
     elif magic.startswith(_COMPRESSED):
         problems.add(0, "this is a compressed file: unpack it first")
     else:
@@ -59,6 +48,6 @@ def read(
 
 def records(stream: BinaryIO, problems: Problems) -> Iterator[Record]:
     """The frames of a capture, one at a time."""
-    for found in read(stream, problems, pcap.frames, lambda frame: [frame]):
-        for (data, link, interface, _), (time, start, end, wire) in found:
+    for (data, link, interface, _), spans in frames(stream, problems):
+        for time, start, end, wire in spans:
             yield time, link, data, start, end, wire, interface

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from io import BytesIO
 
 from lab.packets import Reader, Segment
-from lab.packets.pcap import FILE_HEADER, FORMATS, Layout
+from lab.packets.pcap import FILE_HEADER, FORMATS, Layout, Run, walk
 
 
 class Growing(Reader):
@@ -32,6 +32,6 @@ class Growing(Reader):
         if self._layout is None or self.damaged:
             self._rest = b"" if self.damaged else data
             return
-        found, _, end, sound = self._walk(data, self._layout)
+        spans, end, sound = walk(data, self._layout)
         self.damaged, self._rest = not sound, data[end:] if sound else b""
-        yield from map(Segment._make, found)
+        yield from map(Segment._make, self.taken(Run(data, self._layout.link), spans))

@@ -1,14 +1,13 @@
 """The classic capture file: a header, then records (draft-ietf-opsawg-pcap).
 
-The file is read in chunks, so that memory does not grow with it and a pipe will do. What is made of the
-records in a chunk is its reader's affair: frames of any kind, or at once the segments in them.
+The file is read in chunks, so that memory does not grow with it and a pipe will do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from struct import Struct
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple
 
 from lab.packets.problems import Problems
 
@@ -53,6 +52,8 @@ class Run(NamedTuple):
 
 
 Frame = tuple[Run, Span]
+Frames = tuple[Run, list[Span]]
+"""Frames that follow each other and were captured alike."""
 
 
 class Layout(NamedTuple):
@@ -70,17 +71,8 @@ class Layout(NamedTuple):
         return cls(Struct(order + "IIII"), unit, link)
 
 
-_T = TypeVar("_T")
-
-Walked = tuple[list[_T], int, int, bool]
-"""What was made of the records in a buffer, how many they are, where the next begins, and whether it can be
-one."""
-
-
-def walked(
-    stream: BinaryIO, header: bytes, problems: Problems, walk: Callable[[bytes, Layout], Walked[_T]]
-) -> Iterator[list[_T]]:
-    """What ``walk`` makes of a stream whose first bytes were read; ``problems`` is told of the rest."""
+def frames(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Frames]:
+    """The frames of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
     header += stream.read(FILE_HEADER - len(header))
     if len(header) < FILE_HEADER:
         problems.add(0, "the capture ends within its header")
@@ -89,9 +81,9 @@ def walked(
     number, data = 0, b""
     while chunk := stream.read(CHUNK):
         data += chunk
-        found, records, end, sound = walk(data, layout)
-        yield found
-        number += records
+        spans, end, sound = walk(data, layout)
+        yield Run(data, layout.link), spans
+        number += len(spans)
         if not sound:
             problems.add(number + 1, "its length is absurd: from here on the capture cannot be read")
             return
@@ -100,16 +92,19 @@ def walked(
         problems.add(number + 1, "the capture ends within this frame")
 
 
-def frames(data: bytes, layout: Layout) -> Walked[Frame]:
-    """The frames that lie whole in a buffer."""
-    run, found = Run(data, layout.link), list[Frame]()
-    at = 0
-    while at + RECORD_HEADER <= len(data):
-        seconds, fraction, captured, wire = layout.header.unpack_from(data, at)
+def walk(data: bytes, layout: Layout) -> tuple[list[Span], int, bool]:
+    """The frames that lie whole in a buffer, where the next record begins, and whether it can be one."""
+    record, unit, size = layout.header.unpack_from, layout.unit, len(data)
+    spans, at, last = list[Span](), 0, size - RECORD_HEADER
+    since, whole = -1, 0
+    while at <= last:
+        seconds, fraction, captured, wire = record(data, at)
         start = at + RECORD_HEADER
         end = start + captured
-        if end > len(data) or captured > LARGEST:
-            return found, len(found), at, captured <= LARGEST
-        found.append((run, (seconds * SECOND + fraction * layout.unit, start, end, wire)))
+        if end > size or captured > LARGEST:
+            return spans, at, captured <= LARGEST
+        if seconds != since:  # numbers beyond 30 bits are slow: most frames share their second
+            since, whole = seconds, seconds * SECOND
+        spans.append((whole + fraction * unit, start, end, wire))
         at = end
-    return found, len(found), at, True
+    return spans, at, True

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from lab.packets.pcap import CHUNK, LARGEST, Frame, Run, Span
+from lab.packets.pcap import CHUNK, LARGEST, SECOND, Frames, Run, Span
 from lab.packets.problems import Damage, Problems
 
 SECTION = bytes.fromhex("0a0d0d0a")
@@ -27,7 +27,11 @@ _LARGEST_BLOCK = 1 << 24
 
 _CUT = "the capture ends within this frame"
 _MOST_INTERFACES = 1 << 16
-_SECOND = 1_000_000_000
+_PACKET_HEADER = 28
+"""Bytes of an enhanced packet's block before the packet."""
+
+_TRAILER = 4
+"""Bytes at a block's end: its length once more."""
 
 
 class _Interface(NamedTuple):
@@ -39,6 +43,11 @@ class _Interface(NamedTuple):
     units: int
     offset: int
 
+    @property
+    def unit(self) -> int:
+        """The nanoseconds of a unit of its time, 0 where they are no whole number."""
+        return 0 if SECOND % self.units else SECOND // self.units
+
 
 class _Layout:
     """How the numbers of a section lie in the file."""
@@ -49,24 +58,14 @@ class _Layout:
         self.interface = Struct(order + "H2xI").unpack_from
         self.option = Struct(order + "HH").unpack_from
         self.offset = Struct(order + "q").unpack_from
+        self.block = Struct(order + "IIIIIII").unpack_from
         self.enhanced = Struct(order + "IIIII").unpack_from
         self.obsolete = Struct(order + "H2xIIII").unpack_from
 
 
-def frames(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Frame]:
+def frames(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Frames]:
     """The frames of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
-    section = _Section(problems)
-    for kind, data, at, end in _blocks(stream, begun, section, problems):
-        found = section.block(kind, data, at, end)
-        if found is not None:
-            yield found
-
-
-def _blocks(
-    stream: BinaryIO, data: bytes, section: _Section, problems: Problems
-) -> Iterator[tuple[int, bytes, int, int]]:
-    """The type of each block, a buffer, and where in it the block's body begins and ends."""
-    at = 0
+    section, data, at = Section(problems), begun, 0
     while True:
         if len(data) - at < _SMALLEST:
             data, at = data[at:] + stream.read(CHUNK), 0
@@ -79,17 +78,21 @@ def _blocks(
             if len(data) < size:
                 problems.add(section.frames + 1, _CUT)
                 return
-        yield kind, data, at + 8, at + size - 4
+        found = section.block(kind, data, at + 8, at + size - _TRAILER)
+        if found is not None:
+            yield found
         at += size
-        if section.layout.word(data, at - 4)[0] != size:
+        if section.layout.word(data, at - _TRAILER)[0] != size:
             problems.add(section.frames, "its block has two lengths that differ")
+        alike, at = section.packets(data, at)
+        yield from alike
 
 
 def _possible(size: int) -> bool:
     return _SMALLEST <= size <= _LARGEST_BLOCK and size % 4 == 0
 
 
-class _Section:
+class Section:
     """Where in the file the reading is: the byte order and the interfaces that hold there."""
 
     def __init__(self, problems: Problems) -> None:
@@ -128,7 +131,46 @@ class _Section:
         self.layout = _Layout(_ORDERS[magic])
         return True
 
-    def block(self, kind: int, data: bytes, at: int, end: int) -> Frame | None:
+    def packets(self, data: bytes, at: int) -> tuple[list[Frames], int]:
+        """The packets from ``at`` on in sound blocks of the usual kind, and where the next block begins.
+
+        Nearly every packet of a large capture passes here, as in :func:`lab.packets.pcap.walk`. The others
+        are read by :meth:`block`, which gives the same for these.
+        """
+        block, word, size, last = self.layout.block, self.layout.word, len(data), len(data) - _PACKET_HEADER
+        found, spans = list[Frames](), list[Span]()
+        shown, way, since, whole, unit = -1, None, -1, 0, 0
+        while at <= last:
+            kind, length, number, high, low, captured, wire = block(data, at)
+            start, past = at + _PACKET_HEADER, at + length
+            end, trailer = start + captured, past - _TRAILER
+            if (
+                kind != _ENHANCED
+                or past > size
+                or end > trailer
+                or captured > LARGEST
+                or not _possible(length)
+            ):
+                break
+            if word(data, trailer)[0] != length:
+                break
+            leaving = None if trailer - end < 4 else self._direction(data, end + -captured % 4, trailer)
+            if number != shown or leaving is not way:
+                interface = self._interfaces[number] if number < len(self._interfaces) else None
+                if interface is None or not interface.unit:
+                    break
+                shown, way, since, unit, spans = number, leaving, -1, interface.unit, []
+                found.append((Run(data, interface.link, interface.number, leaving), spans))
+            if high != since:  # numbers beyond 30 bits are slow: most packets share their upper half
+                since, whole = high, (high << 32) * unit + self._interfaces[number].offset
+            spans.append((whole + low * unit, start, end, wire))
+            at = past
+        if spans:
+            self.frames += sum(len(spans) for _, spans in found)
+            self._time = spans[-1][0]
+        return found, at
+
+    def block(self, kind: int, data: bytes, at: int, end: int) -> Frames | None:
         """The packet in a block's body, if there is one that can be read."""
         if kind == _INTERFACE:
             self._declare(data, at, end)
@@ -141,7 +183,7 @@ class _Section:
         except Damage as damage:
             # The frame keeps its number: it is there, but empty.
             self._problems.add(self.frames, str(damage))
-            return Run(data, -1), (self._time, at, at, 0)
+            return Run(data, -1), [(self._time, at, at, 0)]
 
     def _declare(self, data: bytes, at: int, end: int) -> None:
         if len(self._interfaces) >= _MOST_INTERFACES or end - at < 8:
@@ -159,7 +201,7 @@ class _Section:
             if code == _RESOLUTION and size == 1:
                 units = 2 ** (data[value] & 127) if data[value] & 128 else 10 ** data[value]
             elif code == _OFFSET and size == 8:
-                offset = self.layout.offset(data, value)[0] * _SECOND
+                offset = self.layout.offset(data, value)[0] * SECOND
         return units, offset
 
     def _options(self, data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -179,7 +221,7 @@ class _Section:
         )
         return None if flags is None else _DIRECTIONS.get(self.layout.word(data, flags)[0] & 3)
 
-    def _packet(self, kind: int, data: bytes, at: int, end: int) -> Frame:
+    def _packet(self, kind: int, data: bytes, at: int, end: int) -> Frames:
         if kind == _SIMPLE:
             return self._simple(data, at, end)
         if end - at < 20:
@@ -187,19 +229,19 @@ class _Section:
         read = self.layout.enhanced if kind == _ENHANCED else self.layout.obsolete
         number, high, low, captured, wire = read(data, at)
         interface = self._interface(number)
-        self._time = (high << 32 | low) * _SECOND // interface.units + interface.offset
+        self._time = (high << 32 | low) * SECOND // interface.units + interface.offset
         span = self._span((at + 20, end), captured, wire)
         options = at + 20 + captured + -captured % 4
         leaving = self._direction(data, options, end) if options + 8 <= end else None
-        return Run(data, interface.link, interface.number, leaving), span
+        return Run(data, interface.link, interface.number, leaving), [span]
 
-    def _simple(self, data: bytes, at: int, end: int) -> Frame:
+    def _simple(self, data: bytes, at: int, end: int) -> Frames:
         """A packet without a time: it has that of the one before."""
         if end - at < 4:
             raise Damage("it ends within its block")
         interface, wire = self._interface(0), self.layout.word(data, at)[0]
         captured = min(wire, interface.snap or wire)
-        return Run(data, interface.link, interface.number), self._span((at + 4, end), captured, wire)
+        return Run(data, interface.link, interface.number), [self._span((at + 4, end), captured, wire)]
 
     def _interface(self, number: int) -> _Interface:
         if number >= len(self._interfaces):

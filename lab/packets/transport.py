@@ -12,7 +12,7 @@ from struct import Struct
 
 from lab.packets.internet import FRAGMENTED, TCP
 from lab.packets.link import IPV4, PREFIXES
-from lab.packets.pcap import LARGEST, RECORD_HEADER, SECOND, Frame, Layout, Run, Walked
+from lab.packets.pcap import Frame, Run, Span
 from lab.packets.problems import Damage
 from lab.packets.segment import Bare, Place
 
@@ -56,46 +56,16 @@ class Ordinary:
                 self._places.clear()
             self._places[frame[at + 1 - self._size : at + 1]] = place
 
-    def segment(self, number: int, frame: Frame, study: Study) -> Bare | None:
-        """The segment in the frame of that number; what is out of the ordinary is left to ``study``."""
-        run, (time, start, end, wire) = frame
-        if end - start >= self._least:
-            prefix, total, fragment, protocol, way, seq, ack, offset, flags, checksum = self._unpack(
-                run.data, start
-            )
-            place, length = self._places.get(prefix), total - _HEADER - (offset >> 2 & 60)
-            if (
-                place is not None
-                and protocol == TCP
-                and not fragment & FRAGMENTED
-                and offset >= _SMALLEST_OFFSET
-                and length >= 0
-                and self._internet + total <= wire
-            ):
-                return number, time, place, way, seq, ack, flags, length, checksum
-        return study(number, frame)
+    def segments(self, run: Run, spans: list[Span], number: int, study: Study) -> list[Bare]:
+        """The segments in frames that follow on frame ``number``; ``study`` reads what is not ordinary.
 
-    def walk(self, data: bytes, layout: Layout, number: int, study: Study) -> Walked[Bare]:
-        """The same of all records in a buffer, which follow on frame ``number``.
-
-        Nearly every frame of a large capture passes here: one loop reads both headers, and calls nothing.
+        Nearly every frame of a large capture passes here: the loop calls nothing but what unpacks.
         """
-        record, unit, before = layout.header.unpack_from, layout.unit, number
         unpack, least, internet, places = self._unpack, self._least, self._internet, self._places
-        run, found = Run(data, layout.link), list[Bare]()
-        size, at, last = len(data), 0, len(data) - RECORD_HEADER
-        since, whole = -1, 0
-        while at <= last:
-            seconds, fraction, captured, wire = record(data, at)
-            start = at + RECORD_HEADER
-            end = start + captured
-            if end > size or captured > LARGEST:
-                return found, number - before, at, captured <= LARGEST
-            if seconds != since:  # numbers beyond 30 bits are slow: most frames share their second
-                since, whole = seconds, seconds * SECOND
-            at = end
+        data, found = run.data, list[Bare]()
+        for time, start, end, wire in spans:
             number += 1
-            if captured >= least:
+            if end - start >= least:
                 prefix, total, fragment, protocol, way, seq, ack, offset, flags, checksum = unpack(
                     data, start
                 )
@@ -108,13 +78,12 @@ class Ordinary:
                     and length >= 0
                     and internet + total <= wire
                 ):
-                    time = whole + fraction * unit
                     found.append((number, time, place, way, seq, ack, flags, length, checksum))
                     continue
-            studied = study(number, (run, (whole + fraction * unit, start, end, wire)))
+            studied = study(number, (run, (time, start, end, wire)))
             if studied is not None:
                 found.append(studied)
-        return found, number - before, at, True
+        return found
 
 
 def any_segment(data: bytes, end: int, addresses: bytes, at: int, last: int) -> Header:

@@ -15,6 +15,8 @@ import pytest
 
 from lab.analyze import Analysis, analyze, as_data
 from lab.packets import Reader, Segment
+from lab.packets import pcapng as pcapng_file
+from lab.packets.pcap import Frames
 from tests.unit import wire
 from tests.unit.test_flows import ORDERLY
 
@@ -291,6 +293,56 @@ def test_garbage_after_a_sound_beginning(head: bytes, seed: int) -> None:
     began = time.process_time()
     assert told(data).frames <= len(data) // 12
     assert time.process_time() - began < 5
+
+
+def mixed(chance: random.Random) -> bytes:
+    """A pcapng of interfaces with clocks of several kinds, packets with options and without, other blocks."""
+    flags, comment = struct.pack("<HHI", 2, 4, 2), struct.pack("<HH4sHH", 1, 4, b"note", 0, 0)
+    data = section()
+    for number in range(4):
+        clock = resolution(chance.choice((6, 9, 3, 0x80 | 10)))
+        offset = struct.pack("<HHq", 14, 8, chance.choice((0, -3, 1 << 20))) if chance.random() < 0.5 else b""
+        data += interface(wire.RAW if number < 3 else wire.ETHERNET, options=offset + clock)
+    for _ in range(60):
+        number = min(4, chance.choice((0, 0, 0, 1, 2, 3, 4)))
+        packet = chance.choice(PACKETS)
+        packet = wire.framed(packet, wire.ETHERNET) if number == 3 else packet
+        options = chance.choice((b"", b"", b"", flags, comment + flags, bytes(4)))
+        data += enhanced(
+            packet, chance.choice((5, 1 << 40, chance.randrange(1 << 50))), number, options=options
+        )
+        if chance.random() < 0.1:
+            data += block(chance.choice((3, 5, 0xBAD)), struct.pack("<I", len(packet)) + packet)
+    return data
+
+
+@pytest.mark.parametrize("seed", KEPT)
+def test_many_packets_at_once_are_read_as_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(seed)
+    files = [mixed(chance) for _ in range(4)]
+    for sound in list(files):
+        damaged = bytearray(sound)
+        for _ in range(chance.choice((1, 1, 3))):
+            damaged[chance.randrange(len(sound))] = chance.choice((0, 1, 4, 255))
+        files.append(bytes(damaged))
+    at_once = [read(data) for data in files]
+    monkeypatch.setattr("lab.packets.pcapng.Section.packets", lambda _section, _data, at: ([], at))
+    assert at_once == [read(data) for data in files]
+    assert all(len(segments) > 30 for segments, _ in at_once[:4])
+
+
+def test_packets_in_usual_blocks_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are nearly all that a large capture has: the way step by step costs twice as much."""
+    kinds = []
+    one_by_one = pcapng_file.Section.block
+
+    def seen(own: pcapng_file.Section, kind: int, data: bytes, at: int, end: int) -> Frames | None:
+        kinds.append(kind)
+        return one_by_one(own, kind, data, at, end)
+
+    monkeypatch.setattr("lab.packets.pcapng.Section.block", seen)
+    assert len(read(pcapng())[0]) == len(PACKETS)
+    assert kinds == [0x0A0D0D0A, 1, 0xBAD]
 
 
 def test_a_flood_of_connections_is_counted_in_bounded_memory() -> None:
