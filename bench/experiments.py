@@ -235,22 +235,23 @@ async def _watching(engine: Engine, samples: Samples, folder: Path) -> None:
         async with deployed(engine, run, observer.hear) as deployment:
             await up(deployment)
             samples.add(IDLE, await _agent_cpu(deployment, _WATCHED_SECONDS))
-            for host, words in talkers:
-                await _until_runs(deployment, host, words)
+            for talker in talkers:
+                await _until_runs(deployment, talker)
             heard = len(observer.samples)
             samples.add(TALKING, await _agent_cpu(deployment, _WATCHED_SECONDS))
             samples.add("samples told in a second", (len(observer.samples) - heard) / _WATCHED_SECONDS)
 
 
-async def _until_runs(deployment: Deployment, host: str, words: list[str]) -> None:
-    """Start a program; return when it listens or has a connection."""
-    there = deployment.hosts[host]
+async def _until_runs(deployment: Deployment, talker: scenes.Talker) -> None:
+    """Start a program; return when it listens, or its first connection has ended."""
+    there = deployment.hosts[talker.host]
     with deployment.engine.doing("start a program"):
         client = deployment.engine.client
-        made = client.exec_create(there.container, words, workdir=FOLDER, stdout=False, stderr=False)
+        made = client.exec_create(there.container, talker.words, workdir=FOLDER, stdout=False, stderr=False)
         client.exec_start(made["Id"], detach=True)
-    states = [number for state in (TcpState.LISTEN, TcpState.ESTABLISHED) for number in kernel_numbers(state)]
-    await deployment.agent.ask("wait_socket", host=host, states=states, port=7000, peers=[])
+    state = TcpState.TIME_WAIT if talker.server else TcpState.LISTEN
+    where, states = talker.server or talker.host, kernel_numbers(state)
+    await deployment.agent.ask("wait_socket", host=where, states=[*states], port=scenes.PORT, peers=[])
 
 
 async def _agent_cpu(deployment: Deployment, seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.load import Loaded, load
@@ -58,6 +59,8 @@ TALKERS = 10
 CONNECTIONS = 50
 """Short connections that they open in a second, all together."""
 
+PORT = 7000
+
 _TALK = """\
 import socket, sys, time
 if len(sys.argv) == 1:
@@ -77,17 +80,28 @@ while True:
 """
 
 
-def talking(folder: Path) -> tuple[Loaded, list[tuple[str, list[str]]]]:
-    """Hosts that hold a program which talks, and on which host to start it with which words."""
+@dataclass(frozen=True, slots=True)
+class Talker:
+    """A program to be started on a host; without a ``server`` to connect to it is one."""
+
+    host: str
+    words: list[str]
+    server: str = ""
+
+
+def talking(folder: Path) -> tuple[Loaded, list[Talker]]:
+    """Hosts that hold a program which talks, and how to start it on each, servers first."""
     (folder / "talk.py").write_text(_TALK, encoding="utf-8")
     half = range(1, TALKERS // 2 + 1)
     gap = str(len(half) / CONNECTIONS)
-    words = [(f"h{each}", ["python3", "idle/talk.py"]) for each in half]
-    words += [
-        (f"h{each + len(half)}", ["python3", "idle/talk.py", f"10.153.0.{each + 1}", gap]) for each in half
+    run = ["python3", "idle/talk.py"]
+    talkers = [Talker(f"h{each}", run) for each in half]
+    talkers += [
+        Talker(f"h{each + len(half)}", [*run, f"10.153.0.{each + 1}", gap], server=f"h{each}")
+        for each in half
     ]
     text = _crowd(TALKERS).replace("idle.sh", "talk.py")
-    return load(_written(folder / "talking.yaml", text)), words
+    return load(_written(folder / "talking.yaml", text)), talkers
 
 
 def silent(folder: Path) -> Path:

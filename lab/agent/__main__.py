@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import json
 import os
 import select
@@ -19,12 +20,13 @@ from .diag import Row
 from .lane import Lane, cable_end
 from .lookout import Lookout
 from .namespaces import Hosts
+from .outbox import Outbox
 from .sampler import Sampler
 from .wiring import trunk, wire
 
 _CAPTURES = "/var/lib/tcp-lab"
 _CHUNK = 1 << 18
-_INPUT, _OUTPUT = 0, 1
+_INPUT = 0
 _POLL = 0.001
 """Seconds between two looks while somebody waits for a condition."""
 
@@ -34,8 +36,10 @@ _LOOK_SECONDS = 0.005
 _REAPING_SECONDS = 0.05
 """How long a program may take to wait for a child that has ended, before it counts as a zombie."""
 
+_GUARDING_SECONDS = 0.05
+"""Between two looks at how large the captures have become."""
+
 _LONGEST_REQUEST = 1 << 24
-_AS_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 
 Condition = Callable[[], bool]
 
@@ -55,8 +59,10 @@ class Agent:
 
     def __init__(self) -> None:
         self.hosts = Hosts()
+        self.outbox = Outbox()
         self.sampler = Sampler(self._tell_sockets)
-        self.lookout = Lookout(_say)
+        self._happenings = self.sampler.fileno()
+        self.lookout = Lookout(self.outbox.say)
         self.lanes: dict[str, list[Lane]] = {}
         self.captures: dict[str, Capture] = {}
         self.conditions: dict[int, Condition] = {}
@@ -64,6 +70,7 @@ class Agent:
         """The request that each process is waited for with, by its pidfd."""
         self.kept = False
         self._input = b""
+        self._guarding_due = 0.0
         self._cables: list[int] = []
         """The ends of all cables that run through the agent."""
 
@@ -85,7 +92,7 @@ class Agent:
         indices = wire(networks, hosts)
         for host in hosts:
             if host["lane"]:
-                tell = partial(_say_of, host["name"])
+                tell = partial(self._tell_of, host["name"])
                 ends = [(cable_end(leg["port"]), cable_end(trunk(leg["port"])[1])) for leg in host["legs"]]
                 self.lanes[host["name"]] = [Lane(port, switch, tell) for port, switch in ends]
         self._cables = [
@@ -185,8 +192,11 @@ class Agent:
         """Nobody waits for this condition any more."""
         self.conditions.pop(request, None)
 
+    def _tell_of(self, host: str, event: dict[str, Any]) -> None:
+        self.outbox.say({**event, "host": host})
+
     def _tell_sockets(self, event: dict[str, Any]) -> None:
-        _say(event)
+        self.outbox.say_soon(event)
         self.lookout.stir()
 
     # --- the loop ------------------------------------------------------------------------------
@@ -203,13 +213,11 @@ class Agent:
 
     def _attend(self) -> bool:
         """Wait for whatever comes next and see to it; False when the input has ended."""
-        sources = [_INPUT, *self.processes, *self._cables]
-        if self.sampler.attentive:
-            sources.append(self.sampler.fileno())
+        sources = [_INPUT, self._happenings, *self.processes, *self._cables]
         ready, _, _ = select.select(sources, [], [], self._patience())
         self._forward()
         for source in ready:
-            if source == self.sampler.fileno():
+            if source == self._happenings:
                 self.sampler.wake()
             elif source in self.processes:
                 self._ended(source)
@@ -224,23 +232,29 @@ class Agent:
         return bool(chunk) and len(self._input) <= _LONGEST_REQUEST
 
     def _forward(self) -> None:
-        for lane in (lane for lanes in self.lanes.values() for lane in lanes):
-            lane.forward()
+        for lanes in self.lanes.values():
+            for lane in lanes:
+                lane.forward()
 
     def _patience(self) -> float | None:
         """Seconds until something has to be looked at; None if nothing has."""
         if self.conditions:
             return _POLL
-        due = min(self.sampler.due, self.lookout.due)
+        due = min(self.sampler.due, self.lookout.due, self.outbox.due)
         return max(0.0, due - time.monotonic()) if due < float("inf") else None
 
     def _tick(self) -> None:
-        if self.sampler.due <= time.monotonic():
+        now = time.monotonic()
+        if self.sampler.due <= now:
             self.sampler.look_where_due()
+        if self._guarding_due <= now and self.captures:
+            self._guarding_due = now + _GUARDING_SECONDS
             for capture in self.captures.values():
                 capture.guard()
         if self.lookout.due <= time.monotonic():
             self.lookout.look()
+        if self.outbox.due <= time.monotonic():
+            self.outbox.write()
         for request, condition in list(self.conditions.items()):
             self._try(request, condition)
 
@@ -252,10 +266,10 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
             answer = {"id": request, "error": f"{type(error).__name__}: {error}"}
         del self.conditions[request]
-        _say(answer)
+        self.outbox.say(answer)
 
     def _ended(self, pidfd: int) -> None:
-        _say({"id": self.processes.pop(pidfd), "ok": time.time_ns()})
+        self.outbox.say({"id": self.processes.pop(pidfd), "ok": time.time_ns()})
         os.close(pidfd)
 
     def _answer(self, request: dict[str, Any]) -> None:
@@ -263,14 +277,14 @@ class Agent:
         try:
             answer = getattr(self, f"do_{operation}")(**request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
-            _say({"id": number, "error": f"{type(error).__name__}: {error}"})
+            self.outbox.say({"id": number, "error": f"{type(error).__name__}: {error}"})
             return
         if isinstance(answer, Process):
             self.processes[answer.pidfd] = number
         elif callable(answer):
             self.conditions[number] = answer
         else:
-            _say({"id": number, "ok": answer})
+            self.outbox.say({"id": number, "ok": answer})
 
 
 def _now_and_then(condition: Condition) -> Condition:
@@ -287,16 +301,6 @@ def _now_and_then(condition: Condition) -> Condition:
     return met
 
 
-def _say_of(host: str, event: dict[str, Any]) -> None:
-    _say({**event, "host": host})
-
-
-def _say(message: dict[str, Any]) -> None:
-    data = _AS_TEXT(message).encode() + b"\n"
-    while data:
-        data = data[os.write(_OUTPUT, data) :]
-
-
 def _end(*_: object) -> None:
     raise SystemExit
 
@@ -305,6 +309,7 @@ def main() -> None:
     """Serve; whatever ends it, the hosts end with it."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGALRM, _end)
+    gc.set_threshold(50_000)
     agent = Agent()
     try:
         with contextlib.suppress(BrokenPipeError):

@@ -42,6 +42,10 @@ and user are passed over.
 """
 
 
+_EXACT = struct.Struct(_HEADER.format + "BB6x2s2s16s16sI8s")
+"""struct nlmsghdr and struct inet_diag_req_v2: family, protocol, ports, addresses, interface, cookie."""
+
+
 class Found(NamedTuple):
     """A socket, the ``interface`` it is bound to (0: none), and the seconds ``left`` of its TIME_WAIT.
 
@@ -67,12 +71,16 @@ def _exact(ends: Ends, interface: int) -> bytes:
     """A struct inet_diag_req_v2 that asks for one socket."""
     local, port, remote, peer = ends
     family = socket.AF_INET6 if ":" in local else socket.AF_INET
-    packed = [socket.inet_pton(family, address).ljust(16, b"\0") for address in (local, remote)]
-    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, 0)
-    body += (
-        struct.pack(">HH", port, peer) + packed[0] + packed[1] + struct.pack("=I", interface) + _ANY_COOKIE
-    )
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST, 1, 0) + body
+    ports = port.to_bytes(2, "big"), peer.to_bytes(2, "big")
+    body = family, socket.IPPROTO_TCP, *ports, _packed(local), _packed(remote), interface, _ANY_COOKIE
+    return _EXACT.pack(_EXACT.size, _SOCK_DIAG_BY_FAMILY, _REQUEST, 1, 0, *body)
+
+
+@lru_cache(maxsize=1024)
+def _packed(address: str) -> bytes:
+    """An address as a request has it: 4 or 16 bytes, filled up to 16."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.inet_pton(family, address).ljust(16, b"\0")
 
 
 class SocketTable:

@@ -67,8 +67,9 @@ class Processes:
         self._find()
         found: dict[str, list[Row]] = {name: [] for name in self._hosts}
         for pid, host in sorted(self._known.items()):
-            if host and len(found[host]) < _MOST:
-                found[host] += self._rows(pid, self._hosts[host])
+            first = self._hosts.get(host, pid)
+            if pid != first and len(found[host]) < _MOST:
+                found[host] += self._rows(pid, first)
         return {host: tuple(rows) for host, rows in found.items()}
 
     def _find(self) -> None:

@@ -42,8 +42,6 @@ class Sampler:
         self._by_source: dict[int, Watched] = {}
         self.due = _NEVER
         """When the next look is due (time.monotonic); infinity while nothing is sampled."""
-        self._together = 0.0
-        """When to look at what has happened since the last time (time.monotonic); 0 if nothing has."""
         self._interval = self._idle = 0.0
         self._began = 0
         self._looks = self._worst_gap = 0
@@ -52,11 +50,6 @@ class Sampler:
     def fileno(self) -> int:
         """For select(2): readable when something has happened at a host."""
         return self._sources.fileno()
-
-    @property
-    def attentive(self) -> bool:
-        """Whether to wake up for what happens: not if all that happens is about to be looked at anyway."""
-        return not self._together
 
     def start(self, hosts: dict[str, int], interval: float) -> None:
         """Watch these hosts (name to process id), none oftener than every ``interval`` seconds. OSError."""
@@ -74,28 +67,25 @@ class Sampler:
         self.look_everywhere()
 
     def wake(self) -> None:
-        """Something may have happened at some hosts: look at them soon, all together."""
-        happened = self._sources.poll(0)
-        if not happened:
-            return
-        self._together = self._together or time.monotonic() + _TOGETHER_SECONDS
-        for source, _ in happened:
+        """Something has happened at some hosts: they are due when what follows at once has happened, too."""
+        time.sleep(_TOGETHER_SECONDS)
+        self._hear()
+
+    def _hear(self) -> None:
+        """The hosts where something has happened since the last time are due as soon as they may be."""
+        for source, _ in self._sources.poll(0):
             host = self._by_source[source]
-            host.stirred = True
-            host.due = min(host.due, max(host.free, self._together))
-        self.due = min(self.due, self._together)
+            host.stirred.add(source)
+            host.due = min(host.due, host.free)
+            self.due = min(self.due, host.due)
 
     def look_where_due(self) -> None:
         """Look at every host whose time has come."""
         now = time.monotonic()
-        if self._together:
-            self.wake()
-            self._together = self._together if now < self._together else 0.0
         for name, host in self._hosts.items():
             if host.due <= now:
                 self.look(name, whole=False)
-        dues = [host.due for host in self._hosts.values()]
-        self.due = min([*dues, self._together or _NEVER], default=_NEVER)
+        self.due = min([host.due for host in self._hosts.values()], default=_NEVER)
 
     def look_everywhere(self) -> None:
         """Look at every host, whatever has happened."""
@@ -108,7 +98,7 @@ class Sampler:
         Without ``whole`` only what may have changed is asked for.
         """
         host, now = self._hosts[name], time.time_ns()
-        self.wake()  # whatever happened before ``now`` is taken into account
+        self._hear()  # whatever happened before ``now`` is taken into account
         self._looks += 1
         self._worst_gap = max(self._worst_gap, now - host.looked)
         host.looked = now
@@ -127,9 +117,10 @@ class Sampler:
 
     def _tell_of(self, name: str, host: Watched, took: int, difference: Difference) -> None:
         """What a host shows now, and how long what was told of it before had been so."""
-        before = {"until": host.same_until, "took": host.longest}
         event = {"event": "sockets", "at": host.looked, "took": took, "host": name, **difference._asdict()}
-        self._tell({**event, "counts": host.counts._asdict(), "before": before})
+        event["counts"] = host.counts._asdict()
+        event["before"] = {"until": host.same_until, "took": host.longest}
+        self._tell(event)
 
     def _plan_next(self, host: Watched, *, changed: bool) -> None:
         """Soon after a change, then ever later, unless something happens.
@@ -143,10 +134,9 @@ class Sampler:
         beat = ((now + _JUST_SECONDS) // idle + 1) * idle
         host.due = max(beat if host.wait == idle else now + host.wait, host.free)
         self.due = min(self.due, host.due)
-        if host.stirred:
-            host.stirred = False
-            for source in host.sources:
-                self._sources.modify(source, select.EPOLLIN | select.EPOLLONESHOT)
+        for source in host.stirred:
+            self._sources.modify(source, select.EPOLLIN | select.EPOLLONESHOT)
+        host.stirred.clear()
 
     def now_in(self, name: str, states: frozenset[int]) -> tuple[Row, ...]:
         """The sockets of a host in one of these states; nothing is told."""
@@ -157,7 +147,7 @@ class Sampler:
 
     def settled(self) -> bool:
         """Whether no socket of any host is in a state that the kernel is about to leave by itself."""
-        self.wake()
+        self._hear()
         for name, host in self._hosts.items():
             if host.due <= time.monotonic() or host.passing:
                 self.look(name, whole=False)

@@ -2,7 +2,7 @@
 
 To list all its sockets costs the kernel 250 microseconds, for it walks a table that all namespaces share; to
 list the listeners 20, to ask for one connection 5. So as a rule the listeners are listed and each connection
-is asked for that is known or was heard of. All are listed every second or two, for what nobody heard of.
+is asked for that is known or was heard of. All are listed every few seconds, for what nobody heard of.
 
 There may be thousands in TIME_WAIT, and nothing happens to them that the tap does not hear: what a kernel
 tells of one is true until its timer ends it, and whether it has is asked from then on. To list these, too, is
@@ -22,10 +22,10 @@ from .destroyed import Destroyed
 from .diag import ALL_STATES, LISTEN, TIME_WAIT, Ends, Found, Row, SocketTable
 from .tap import Tap
 
-_LISTED_SECONDS = 1.0
+_LISTED_SECONDS = 5.0
 """Between two looks at a host that list its sockets unasked, at the least."""
 
-_DUTY = 5000
+_DUTY = 10_000
 """Nor do they take more than one part in so many of a core."""
 
 _MOST_ASKED = 32
@@ -63,6 +63,8 @@ class Watched:
     def __init__(self, pid: int, now: int) -> None:
         self.tap = Tap(pid)
         self.destroyed = Destroyed(pid)
+        self.sources = self.tap.fileno(), self.destroyed.fileno()
+        """Descriptors for epoll(7): one is readable when something happened that asks for a look."""
         with namespaces.inside(pid):
             self._table = SocketTable()
         self._counters = Counters(pid)
@@ -81,8 +83,8 @@ class Watched:
         these; and the others."""
         self._news: dict[Ends, tuple[Row, ...]] = {}
         self.counts = Counts()
-        self.stirred = True
-        """Whether something happened since the last look."""
+        self.stirred = {*self.sources}
+        """Those of the sources where something happened since the last look."""
         self.looked = now
         """When it was looked at last (ns since the epoch)."""
         self.same_until = now
@@ -117,10 +119,12 @@ class Watched:
 
     def _hear(self) -> tuple[Mapping[Ends, int] | None, bool]:
         """The connections something happened to, None if any may be, and whether an RST is among it."""
-        if not self.stirred:
+        of_tap, of_destroyed = self.sources
+        if of_destroyed in self.stirred:
+            self.destroyed.drain()
+        if of_tap not in self.stirred:
             return {}, False
         heard = self.tap.drain()
-        self.destroyed.drain()
         return None if heard.lost else heard.ends, heard.reset
 
     def _difference(self) -> Difference:
@@ -229,11 +233,6 @@ class Watched:
     def now_in(self, states: frozenset[int]) -> tuple[Row, ...]:
         """The sockets in some of the states: cheap for LISTEN alone. OSError."""
         return self._table.rows(states)
-
-    @property
-    def sources(self) -> tuple[int, int]:
-        """Descriptors for epoll(7): one is readable when something happened that asks for a look."""
-        return self.tap.fileno(), self.destroyed.fileno()
 
     @property
     def passing(self) -> bool:

@@ -1,0 +1,50 @@
+"""What the agent says on its output: lines of JSON, in the order they were said."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+_OUTPUT = 1
+_LATE_SECONDS = 0.1
+"""What is not urgent is written after so long at the latest."""
+
+_MOST_WAITING = 256
+"""Messages that may wait to be written."""
+
+_AS_TEXT = json.JSONEncoder(separators=(",", ":")).encode
+_NEVER = float("inf")
+
+
+class Outbox:
+    """Writes messages one by one, or several at once where none is waited for.
+
+    A write wakes up all who pass it on to the CLI, which on a small machine costs more than a look at a host.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[dict[str, Any]] = []
+        self.due = _NEVER
+        """When what waits is to be written (time.monotonic); infinity if nothing does."""
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Write a message, and before it whatever waits. BrokenPipeError if nobody reads any more."""
+        self._waiting.append(message)
+        self.write()
+
+    def say_soon(self, message: dict[str, Any]) -> None:
+        """Keep a message until the next is said or it is :attr:`due`. BrokenPipeError, as in :meth:`say`."""
+        self._waiting.append(message)
+        self.due = min(self.due, time.monotonic() + _LATE_SECONDS)
+        if len(self._waiting) > _MOST_WAITING:
+            self.write()
+
+    def write(self) -> None:
+        """Write what waits."""
+        lines = [_AS_TEXT(message) for message in self._waiting]
+        self._waiting, self.due = [], _NEVER
+        data = "\n".join([*lines, ""]).encode()
+        while data:
+            data = data[os.write(_OUTPUT, data) :]
