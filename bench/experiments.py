@@ -21,6 +21,8 @@ from measure import Samples, installed, process, seconds
 
 from lab import judge as judging
 from lab import record
+from lab.archive import FOLDER
+from lab.assets import HOST_IMAGE
 from lab.build import built
 from lab.deploy import Deployment, deployed
 from lab.engine import Engine
@@ -28,11 +30,11 @@ from lab.engine import containers as box
 from lab.engine.containers import ContainerSpec
 from lab.images import SIDECAR, ensure
 from lab.labels import Labels, Owner
+from lab.launch import Options, launched
 from lab.load import Loaded, load
 from lab.observe import Observer
-from lab.plan import HOST_IMAGE, PlannedHost, plan
-from lab.prepare import Options
-from lab.programs import FOLDER, recipe
+from lab.plan import PlannedHost, plan
+from lab.programs import recipe
 from lab.run import play
 from lab.sidecar import Agent
 from lab.transcript import Started, StepEnded, TranscriptEvent
@@ -58,12 +60,12 @@ services:
 _PHASES = {
     "make sure of the images": "lab.prepare.ensure",
     "bring the lab up": "lab.deploy.Deployment.up",
-    "play the script": "lab.run.Player.play",
+    "play the script": "lab.perform.Player.play",
     "end the captures": "lab.observe.Observer.end_captures",
     "take the lab down": "lab.deploy.Deployment.down",
     "write the record": "lab.record.write",
     "read it back": "lab.record.read",
-    "judge": "lab.run.judge",
+    "judge": "lab.perform.judge",
 }
 """Where the time of a run goes, and the function that takes it."""
 
@@ -187,8 +189,13 @@ def _compose_command() -> list[str]:
 def phases(engine: Engine, samples: Samples, folder: Path) -> None:
     """Where the time of a run goes."""
     samples.add("read the scenario", seconds(lambda: load(MULTI_CLIENT)))
-    with _watched(_PHASES, samples), _requests(samples, "of a run"):
-        finished = play(load(MULTI_CLIENT), engine, Options(records=folder / "phases"), Deaf())
+    options = Options(records=folder / "phases")
+    with (
+        _watched(_PHASES, samples),
+        _requests(samples, "of a run"),
+        launched(engine, MULTI_CLIENT, options) as launch,
+    ):
+        finished = play(launch, load(MULTI_CLIENT), Deaf())
     samples.add("judge again", seconds(lambda: judging.judge(record.read(finished.record))))
 
 
@@ -205,12 +212,13 @@ async def _up_and_down(engine: Engine, samples: Samples, loaded: Loaded, name: s
     run = _labels("crowd")
     up = _up(engine, loaded, run)
     with _removed(engine, run), _requests(samples, f"of {name}"):
-        async with deployed(engine, run, Observer().hear) as deployment:
+        with deployed(engine, run, Observer().hear) as deployment:
             began = time.perf_counter()
             await up(deployment)
             samples.add(f"{name} up", time.perf_counter() - began)
             samples.add(f"agent's processor with {name}", await _agent_cpu(deployment, _SAMPLED_SECONDS))
             began = time.perf_counter()
+            deployment.hang_up()
         samples.add(f"{name} down", time.perf_counter() - began)
 
 
@@ -231,15 +239,14 @@ async def _watching(engine: Engine, samples: Samples, folder: Path) -> None:
     run = _labels("talk")
     loaded, talkers = scenes.talking(folder)
     up, observer = _up(engine, loaded, run), Observer()
-    with _removed(engine, run):
-        async with deployed(engine, run, observer.hear) as deployment:
-            await up(deployment)
-            samples.add(IDLE, await _agent_cpu(deployment, _WATCHED_SECONDS))
-            for talker in talkers:
-                await _until_runs(deployment, talker)
-            heard = len(observer.samples)
-            samples.add(TALKING, await _agent_cpu(deployment, _WATCHED_SECONDS))
-            samples.add("samples told in a second", (len(observer.samples) - heard) / _WATCHED_SECONDS)
+    with _removed(engine, run), deployed(engine, run, observer.hear) as deployment:
+        await up(deployment)
+        samples.add(IDLE, await _agent_cpu(deployment, _WATCHED_SECONDS))
+        for talker in talkers:
+            await _until_runs(deployment, talker)
+        heard = len(observer.samples)
+        samples.add(TALKING, await _agent_cpu(deployment, _WATCHED_SECONDS))
+        samples.add("samples told in a second", (len(observer.samples) - heard) / _WATCHED_SECONDS)
 
 
 async def _until_runs(deployment: Deployment, talker: scenes.Talker) -> None:

@@ -22,6 +22,9 @@ IMAGES = ROOT / "images"
 STARTER = ROOT / "scenarios" / "starter"
 SCHEMA = ROOT / "scenarios" / "scenario.schema.json"
 
+HOST_IMAGE = "tcp-lab/host"
+"""The image of a host that names none: compilers, Python and the tools of a shell."""
+
 
 def cache_folder() -> Path:
     """The folder for what can be made again (XDG Base Directory Specification); it is made if missing.

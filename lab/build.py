@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.archive import FOLDER, archive
 from lab.assets import cache_folder
 from lab.engine import Engine
 from lab.engine.containers import ContainerSpec, Stream, attach, create_caged, start
 from lab.engine.frames import STDOUT, Frames
 from lab.errors import EngineError, SubmissionError
 from lab.labels import Labels
-from lab.programs import FOLDER, Recipe, archive
+from lab.programs import Recipe
 from lab.scenario.cast import Limits
 
 LIMITS = Limits.model_validate(

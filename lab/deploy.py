@@ -2,8 +2,10 @@
 
 ::
 
-    async with deployed(engine, plan, ...) as deployment:
+    with deployed(engine, labels) as deployment:
+        deployment.begin(image)             # what needs no scenario: the sidecar
         ...
+        await deployment.up(plan, ...)
 
 What is made carries the run's labels, and goes by them. A host is created while the sidecar starts, gets its
 programs through its first process's input, and is wired with all others in one batch.
@@ -15,20 +17,22 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from lab.archive import FOLDER, archive
 from lab.capture import Interface
 from lab.engine import Engine
 from lab.engine import containers as box
-from lab.engine.containers import BUSYBOX, ContainerSpec
+from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
 from lab.errors import EngineError
 from lab.labels import Labels
-from lab.plan import Plan, PlannedHost
-from lab.programs import FOLDER, archive
 from lab.sidecar import Agent, Listener
+
+if TYPE_CHECKING:
+    from lab.plan import Plan, PlannedHost
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,6 +70,8 @@ class Deployment:
     kept: bool = False
     _agent: Agent | None = None
     _under_way: set[Future[Any]] = field(default_factory=set)
+    _begun: tuple[Future[str], Future[Stream]] | None = None
+    """The sidecar's container, and the connection to it once it is started."""
 
     @property
     def agent(self) -> Agent:
@@ -76,10 +82,13 @@ class Deployment:
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A blocking function, beside the loop."""
+        return await asyncio.wrap_future(self._submit(function, *args, **kwargs))
+
+    def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future = self.pool.submit(function, *args, **kwargs)
         self._under_way.add(future)
         future.add_done_callback(self._under_way.discard)
-        return await asyncio.wrap_future(future)
+        return future
 
     def now(self) -> int:
         """Nanoseconds since the epoch on the clock of the machine that captures."""
@@ -92,22 +101,28 @@ class Deployment:
 
     # --- going up ------------------------------------------------------------------------------
 
+    def begin(self, sidecar_image: str) -> tuple[Future[str], Future[Stream]]:
+        """Start the sidecar, beside whatever else is done: it is the same for every scenario."""
+        created = self._submit(
+            box.create_sidecar, self.engine, sidecar_image, replace(self.labels, role="sidecar")
+        )
+        self._begun = created, self._submit(_started, self.engine, created)
+        return self._begun
+
     async def up(
         self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
     ) -> None:
         """Bring everything up; ``images`` and ``files`` (a tar of each program) by name."""
-        labels = replace(self.labels, role="sidecar")
-        self.sidecar = await self.call(box.create_sidecar, self.engine, sidecar_image, labels)
+        created, started = self._begun or self.begin(sidecar_image)
+        self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
-            instruments = group.create_task(self._start_sidecar(plan))
+            instruments = group.create_task(self._use_sidecar(started, plan))
             for host in plan.hosts:
                 group.create_task(self._start_host(host, images[host.image], files, instruments))
         await self._wire(plan)
 
-    async def _start_sidecar(self, plan: Plan) -> None:
-        stream = await self.call(box.attach, self.engine, self.sidecar)
-        self._agent = await Agent.connect(stream, self.on_event)
-        await self.call(box.start, self.engine, self.sidecar)
+    async def _use_sidecar(self, started: Future[Stream], plan: Plan) -> None:
+        self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event)
         asked = time.time_ns()
         hello = await self.agent.ask("hello", lease=max(1.0, self.labels.expires - time.time()))
         self.clock_offset = _offset(asked, hello.pop("clock"), time.time_ns())
@@ -123,7 +138,7 @@ class Deployment:
             self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ()))
         )
         spec = ContainerSpec(
-            image, _stay(seconds), labels, host.name, self.sidecar, host.limits, host.sysctls,
+            image, _stay(seconds), labels, host.name, host.limits, self.sidecar, host.sysctls,
             host.neighbours,
         )  # fmt: skip
         container, pid = await self.call(self._make_host, spec, archive(delivery))
@@ -161,10 +176,18 @@ class Deployment:
 
     # --- going down ----------------------------------------------------------------------------
 
-    def down(self) -> None:
-        """Take down all that carries the run's labels, whoever was making what; EngineError if that fails."""
+    def begin_down(self) -> None:
+        """Take the lab down, beside whatever else is done; :meth:`down` waits until it is."""
+        self.hang_up()
+        self._submit(self._remove_all)
+
+    def hang_up(self) -> None:
+        """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""
         if self._agent is not None:
             self._agent.close()
+
+    def down(self) -> None:
+        """Take down all that carries the run's labels, whoever was making what; EngineError if that fails."""
         if self.kept:
             self.pool.shutdown()
             return
@@ -182,14 +205,26 @@ class Deployment:
             box.remove(self.engine, [container.id for container in left])
 
 
-@contextlib.asynccontextmanager
-async def deployed(engine: Engine, labels: Labels, on_event: Listener) -> AsyncIterator[Deployment]:
+def _nobody(_: dict[str, Any]) -> None:
+    """Hears what the agent tells as long as nobody else does."""
+
+
+@contextlib.contextmanager
+def deployed(engine: Engine, labels: Labels, on_event: Listener = _nobody) -> Iterator[Deployment]:
     """A deployment that is taken down on every way out, unless it was told to keep the lab."""
     deployment = Deployment(engine, labels, ThreadPoolExecutor(box.WORKERS), on_event)
     try:
         yield deployment
     finally:
         deployment.down()
+
+
+def _started(engine: Engine, created: Future[str]) -> Stream:
+    """Start a container that is just being created; its input and output."""
+    container = created.result()
+    stream = box.attach(engine, container)
+    box.start(engine, container)
+    return stream
 
 
 def _offset(asked: int, there: int, answered: int) -> int:

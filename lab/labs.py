@@ -80,7 +80,7 @@ def _lab(members: Sequence[Container], now: float) -> Lab:
         labels.run_id,
         labels.scenario,
         labels.file,
-        labels.expires,
+        max(one.labels.expires for one in members),
         standing(labels, now),
         hosts=tuple(one for one in members if one.labels.role == "host"),
         others=tuple(one for one in members if one.labels.role != "host"),

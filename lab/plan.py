@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
+from lab.assets import HOST_IMAGE
 from lab.scenario import Scenario
 from lab.scenario.addresses import host_addresses, subnets
 from lab.scenario.cast import Host, Limits, Network
@@ -14,8 +15,6 @@ from lab.scenario.script import numbered, numbered_lines
 from lab.scenario.steps import Hold, Line, Start
 
 Interface = IPv4Interface | IPv6Interface
-HOST_IMAGE = "tcp-lab/host"
-"""The image of a host that names none: compilers, Python and the tools of a shell."""
 
 
 @dataclass(frozen=True, slots=True)

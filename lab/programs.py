@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shlex
-import tarfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import SubmissionError
 from lab.scenario.cast import MAX_SOURCE_BYTES, Program
-
-FOLDER = "/work"
-"""Programs lie in ``/work/NAME`` of a host, sources and all."""
 
 _CXX = "g++ -std=c++20 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
 _C = "gcc -std=c17 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
@@ -59,17 +53,6 @@ def recipe(name: str, program: Program, folder: Path) -> Recipe:
             "same-name", what, where=str(folder), fix="they are built in one folder: rename one"
         )
     return Recipe(name, files, program.build or _default_build(names), _argv(program, names))
-
-
-def archive(files: Iterable[tuple[str, bytes]], mode: int = 0o644) -> bytes:
-    """A tar of files, the same for the same files."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, content in files:
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), mode
-            tar.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
 
 
 def _read(path: Path) -> bytes:

@@ -63,13 +63,17 @@ class Sampler:
             host = self._hosts[name] = Watched(pid, self._began)
             for source in host.sources:
                 self._by_source[source] = host
-                self._sources.register(source, select.EPOLLIN | select.EPOLLONESHOT)
+                self._sources.register(source, select.EPOLLIN | select.EPOLLET)
         self.look_everywhere()
 
     def wake(self) -> None:
-        """Something has happened at some hosts: they are due when what follows at once has happened, too."""
+        """Something has happened at some hosts: they are due when what follows at once has happened, too.
+
+        Where so much happens that none of them may be looked at yet, nothing else is heard until one may.
+        """
         time.sleep(_TOGETHER_SECONDS)
         self._hear()
+        time.sleep(min(max(0.0, self.due - time.monotonic()), self._interval))
 
     def _hear(self) -> None:
         """The hosts where something has happened since the last time are due as soon as they may be."""
@@ -134,8 +138,6 @@ class Sampler:
         beat = ((now + _JUST_SECONDS) // idle + 1) * idle
         host.due = max(beat if host.wait == idle else now + host.wait, host.free)
         self.due = min(self.due, host.due)
-        for source in host.stirred:
-            self._sources.modify(source, select.EPOLLIN | select.EPOLLONESHOT)
         host.stirred.clear()
 
     def now_in(self, name: str, states: frozenset[int]) -> tuple[Row, ...]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import socket
 import struct
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import namespaces
 from .diag import Ends, text_of
-from .ring import Ring
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_RECEIVE_BUFFER = 1 << 17
+"""Bytes of frames that may wait, about a hundred; that some were lost is known."""
+
 _HEAD = 74
 """Bytes of a packet that are enough for an IP header with options and the flags of TCP."""
 
@@ -64,8 +68,11 @@ class Tap:
     def __init__(self, pid: int) -> None:
         with namespaces.inside(pid):
             self._packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+            self._interfaces = {name: index for index, name in socket.if_nameindex()}
+        self._packets.setblocking(False)
+        self._packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         _filter(self._packets)
-        self._ring = Ring(self._packets)
+        self.drain()  # what came before the filter
 
     def fileno(self) -> int:
         """For select(2): readable when there was such a segment."""
@@ -74,11 +81,9 @@ class Tap:
     def drain(self) -> Heard:
         """The segments since it was asked last."""
         ends: dict[Ends, int] = {}
-        arrived, lost = self._ring.take()
+        lost = self._lost()
         reset = lost
-        for head, interface, kind in arrived:
-            if kind == _ANOTHER_HOSTS:
-                continue
+        for head, (name, _, kind, *_) in self._received():
             try:
                 source, target, flags = _parsed(head)
             except (IndexError, ValueError, struct.error):
@@ -86,9 +91,21 @@ class Tap:
                 continue
             # On a loopback a segment comes twice, as it goes and as it arrives.
             here, there = (source, target) if kind == _OUTGOING else (target, source)
-            ends[*here, *there] = interface
+            ends[*here, *there] = self._interfaces.get(name, 0)
             reset |= bool(flags & _RST)
         return Heard(ends, reset, lost)
+
+    def _received(self) -> list[tuple[bytes, Any]]:
+        received = []
+        with contextlib.suppress(OSError):
+            while True:
+                received.append(self._packets.recvfrom(_HEAD))
+        return [(head, address) for head, address in received if address[2] != _ANOTHER_HOSTS]
+
+    def _lost(self) -> bool:
+        """Whether frames found no room (packet(7), PACKET_STATISTICS, which begins anew each time)."""
+        _, drops = struct.unpack("II", self._packets.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
+        return bool(drops)
 
 
 def _parsed(head: bytes) -> tuple[tuple[str, int], tuple[str, int], int]:

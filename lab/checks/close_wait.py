@@ -16,10 +16,10 @@ from lab.checks.finding import Finding, conclude, find, joined
 from lab.checks.holders import holders
 from lab.checks.select import history_of
 from lab.checks.telling import Teller, named, seconds, span
+from lab.duration import format_duration
 from lab.evidence import Evidence
 from lab.flows import Connection, Moment, Side, StateChange
 from lab.history import Ports, SocketHistory, order_of
-from lab.scenario.base import format_duration
 from lab.scenario.checks import CloseWaitCheck, CloseWaitRef, Span
 from lab.sockets import SocketRow, SocketSample
 from lab.verdict import CheckResult

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +63,9 @@ def _bug(error: Exception) -> LabError:
 
 
 def _kept(error: Exception) -> str:
+    import tempfile
+    import traceback
+
     text = "".join(traceback.format_exception(error))
     try:
         descriptor, path = tempfile.mkstemp(prefix="tcp-lab-bug-", suffix=".txt", text=True)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from lab.cli.connected import connected
 from lab.cli.judgement import Judgement, select, table_of, worst
 from lab.cli.screen import Screen, error_as_data
-from lab.errors import ExitCode, LabError, UsageError
+from lab.errors import EngineError, ExitCode, LabError, UsageError
 from lab.report.style import Ink, Style
 
 if TYPE_CHECKING:
     from lab.engine import Engine
+    from lab.launch import Launch, Options
     from lab.load import Loaded
-    from lab.run import Finished, Options
+    from lab.perform import Finished
 
 _LABEL = 8
 _WORDS = 28
@@ -36,7 +37,7 @@ class Wishes:
 
     def options(self, style: Style) -> Options:
         """What the pipeline needs of it, to draw in ``style``. UsageError for a lease that is no duration."""
-        from lab.run import Options
+        from lab.launch import Options
 
         return Options(
             records=self.records,
@@ -49,7 +50,7 @@ class Wishes:
 
 
 def _seconds(lease: str) -> float:
-    from lab.scenario.base import parse_duration
+    from lab.duration import parse_duration
 
     try:
         seconds = parse_duration(lease)
@@ -65,18 +66,44 @@ def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
 
     All files are read before the first is played. One that cannot be judged does not keep the next from it.
     """
-    from lab.load import load
-
-    scenarios = [load(file) for file in files]
     options = wishes.options(screen.style)
-    with connected(screen) as engine:
-        runs = [_play_one(loaded, engine, options, wishes.only, screen) for loaded in scenarios]
+    with _connected(files, screen) as engine:
+        runs = list(_runs(files, engine, options, wishes.only, screen))
     code = worst([run.code for run in runs])
     if len(runs) > 1:
         rows = [(run.file, run.verdict, run.record) for run in runs]
         screen.show(["", *screen.style.table(rows, ("SCENARIO", "VERDICT", "RECORD"))])
     screen.answer({"runs": [run.data for run in runs], "exit": int(code)})
     return code
+
+
+def _connected(files: Sequence[Path], screen: Screen) -> Engine:
+    """A connection to the engine; a file that cannot be used is told before an engine that is not there."""
+    try:
+        return connected(screen)
+    except EngineError:
+        _loaded(files)
+        raise
+
+
+def _runs(
+    files: Sequence[Path], engine: Engine, options: Options, only: Sequence[str], screen: Screen
+) -> Iterator[_Run]:
+    """Play each; the first begins before any is read."""
+    from lab.launch import launched
+
+    with launched(engine, files[0], options) as launch:
+        first, *others = _loaded(files)
+        yield _play_one(launch, first, only, screen)
+    for loaded in others:
+        with launched(engine, loaded.file, options) as launch:
+            yield _play_one(launch, loaded, only, screen)
+
+
+def _loaded(files: Sequence[Path]) -> list[Loaded]:
+    from lab.load import load
+
+    return [load(file) for file in files]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +117,13 @@ class _Run:
     data: dict[str, Any]
 
 
-def _play_one(loaded: Loaded, engine: Engine, options: Options, only: Sequence[str], screen: Screen) -> _Run:
+def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Screen) -> _Run:
     from lab.cli.progress import Progress
     from lab.run import play
 
     file = str(loaded.file)
     try:
-        finished = play(loaded, engine, options, Progress(screen))
+        finished = play(launch, loaded, Progress(screen))
     except LabError as error:
         screen.problem(error)
         failed = {"file": file, "error": error_as_data(error)}

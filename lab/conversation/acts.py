@@ -10,12 +10,12 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from lab.archive import FOLDER
 from lab.conversation.failure import StepFailure
 from lab.conversation.program import Program
 from lab.conversation.screen import Match, describe
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment
-from lab.programs import FOLDER
 from lab.scenario import Scenario
 from lab.scenario.base import Model
 from lab.scenario.steps import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from lab.conversation.screen import describe
-from lab.scenario.base import format_duration
+from lab.duration import format_duration
 from lab.scenario.steps import (
     Action,
     Close,

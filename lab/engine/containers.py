@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.engine import Engine
 from lab.errors import EngineError
 from lab.labels import PROJECT, Labels
-from lab.scenario.cast import Limits
+
+if TYPE_CHECKING:
+    from lab.scenario.cast import Limits
 
 TOOLS = "/opt/tcp-lab"
 BUSYBOX = f"{TOOLS}/busybox"
@@ -33,8 +35,8 @@ class ContainerSpec:
     command: tuple[str, ...]
     labels: Labels
     hostname: str
+    limits: Limits
     tools_from: str | None = None
-    limits: Limits = field(default_factory=Limits)
     sysctls: Mapping[str, str] = field(default_factory=dict)
     neighbours: Mapping[str, str] = field(default_factory=dict)
 

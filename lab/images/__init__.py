@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from lab.archive import archive
+from lab.assets import HOST_IMAGE
 from lab.engine import Engine
 from lab.engine import images as engine_images
 from lab.engine.images import Build, Image, Say
@@ -21,8 +23,6 @@ from lab.errors import EngineError, UsageError
 from lab.images.base import BASE, ensure_base
 from lab.images.context import CERTIFICATES, digest, files_of
 from lab.images.lock import building
-from lab.plan import HOST_IMAGE
-from lab.programs import archive
 
 CONTENT = "tcp-lab.content"
 """The label that holds the hash of what an image was built from."""

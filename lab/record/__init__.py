@@ -15,6 +15,6 @@ of it. Whoever reads a record trusts nothing in it: another person may have made
 """
 
 from lab.record.reading import is_recorded, read, read_transcript
-from lab.record.writing import create, write, write_verdict
+from lab.record.writing import write, write_verdict
 
-__all__ = ["create", "is_recorded", "read", "read_transcript", "write", "write_verdict"]
+__all__ = ["is_recorded", "read", "read_transcript", "write", "write_verdict"]

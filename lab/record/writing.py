@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from lab.errors import EvidenceError, UsageError
+from lab.errors import EvidenceError
 from lab.evidence import RunInfo
 from lab.processes import ProcessSample
 from lab.record import layout
@@ -20,22 +19,6 @@ from lab.scenario.base import plain
 from lab.sockets import SocketSample
 from lab.transcript import Transcript
 from lab.verdict import Verdict
-
-
-def create(records: Path, stem: str, run_id: str) -> Path:
-    """Make the folder of a new record under ``records``: ``TIME-STEM-ID``, the time in UTC.
-
-    Raises:
-        UsageError: it cannot be made.
-    """
-    folder = records / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{stem}-{run_id}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        fix = "choose a folder you may write to: --records DIR"
-        what = f"the run's record cannot be made: {error.strerror}"
-        raise UsageError("no-record-folder", what, where=str(folder), fix=fix) from error
-    return folder
 
 
 def write(

@@ -26,6 +26,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from lab.duration import DURATION, format_duration, parse_duration
+
 
 class Model(BaseModel):
     """A frozen piece of a scenario; unknown keys and wrong types are refused."""
@@ -59,30 +61,11 @@ Name = Annotated[str, StringConstraints(pattern=NAME, max_length=40)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m|h)", re.ASCII)
-
-
-def parse_duration(text: object) -> float:
-    """Seconds in ``500ms``, ``2s``, ``1.5s``, ``2m`` or ``1h``; ValueError for anything else."""
-    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError("a duration is a number with its unit, as in 500ms, 2s or 1m")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def format_duration(seconds: float) -> str:
-    """The shortest exact text that :func:`parse_duration` reads back."""
-    if seconds < 1:
-        return f"{seconds * 1000:.12g}ms"
-    return f"{seconds:.12g}s"
-
-
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["500ms", "2s"]}),
+    WithJsonSchema({"type": "string", "pattern": rf"^{DURATION.pattern}$", "examples": ["500ms", "2s"]}),
 ]
 """Seconds, written with a unit."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from lab.errors import EngineError, ExitCode
 from lab.judge import judge
+from lab.launch import Options
 from lab.load import Loaded
+from lab.perform import Finished
 from lab.record import read
-from lab.run import Audience, Finished, Options
+from lab.run import Audience
 from tests.cli.fakes import GOLDEN, FakeEngine, Lab
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -36,8 +39,16 @@ class Stage:
 
     options: list[Options] = field(default_factory=list)
     played: list[str] = field(default_factory=list)
+    up: list[str] = field(default_factory=list)
 
-    def play(self, loaded: Loaded, _: FakeEngine, options: Options, audience: Audience) -> Finished:
+    @contextmanager
+    def launched(self, _: FakeEngine, file: Path, options: Options) -> Iterator[Options]:
+        self.up.append(file.stem)
+        yield options
+        self.up.remove(file.stem)
+
+    def play(self, options: Options, loaded: Loaded, audience: Audience) -> Finished:
+        assert self.up == [loaded.file.stem], "each goes down before the next goes up"
         self.options.append(options)
         self.played.append(loaded.file.stem)
         audience.say("working")
@@ -59,6 +70,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
     (tmp_path / "wrong.yaml").write_text(SCENARIO.replace("start: cat", "start: dog"))
     fake = Stage()
     monkeypatch.setattr("lab.run.play", fake.play)
+    monkeypatch.setattr("lab.launch.launched", fake.launched)
     yield fake
     assert len(fake.options) == len(fake.played)
 

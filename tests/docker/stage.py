@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lab.engine import Engine
+from lab.launch import Options, launched
 from lab.load import load
-from lab.run import Finished, Options, play
+from lab.perform import Finished
+from lab.run import play
 from lab.transcript import Exited, Output, StepEnded, TranscriptEvent
 from lab.verdict import CheckResult
 from lab.words import Outcome
@@ -53,8 +55,9 @@ class Stage:
 
     def play(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Finished:
         """Play a scenario in this process."""
-        loaded = load(self.lay(text, files))
-        return play(loaded, self.engine, Options(records=self.folder / "runs", **options), Hall())
+        file, wishes = self.lay(text, files), Options(records=self.folder / "runs", **options)
+        with launched(self.engine, file, wishes) as launch:
+            return play(launch, load(file), Hall())
 
     def lab(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         """The command ``lab`` in a process of its own, in this folder."""

@@ -13,8 +13,8 @@ from lab.engine.containers import ours, remove
 from lab.errors import ExitCode
 from lab.labs import Lab, all_labs
 from lab.ladder import as_text, segments_of, story
+from lab.perform import Finished
 from lab.report.style import Style
-from lab.run import Finished
 from tests.docker.stage import PATIENCE, Stage, assert_passed, results
 
 SERVER = """

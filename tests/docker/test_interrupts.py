@@ -17,8 +17,9 @@ import pytest
 from lab.engine.containers import ours, remove
 from lab.errors import ExitCode
 from lab.labs import all_labs
+from lab.launch import Options, launched
 from lab.load import load
-from lab.run import Options, play
+from lab.run import play
 from lab.transcript import TranscriptEvent
 from tests.docker.stage import PATIENCE, Hall, Stage
 
@@ -235,9 +236,9 @@ class _Clumsy(Hall):
 
 
 def test_an_exception_leaves_nothing(stage: Stage) -> None:
-    loaded = load(_lay(stage, "in the conversation"))
-    with pytest.raises(RuntimeError, match="of its own"):
-        play(loaded, stage.engine, Options(records=stage.folder / "runs"), _Clumsy())
+    file, options = _lay(stage, "in the conversation"), Options(records=stage.folder / "runs")
+    with pytest.raises(RuntimeError, match="of its own"), launched(stage.engine, file, options) as launch:
+        play(launch, load(file), _Clumsy())
     assert _left(stage) == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import select
 import socket
 import struct
@@ -12,13 +11,11 @@ from typing import Any
 
 import pytest
 
-from lab.agent.ring import FRAME, FRAMES, HEADER
-from lab.agent.tap import Heard, Tap
+from lab.agent.tap import Tap
 from tests.unit import wire
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 ARRIVING, OTHERS, OUTGOING = 0, 3, 4
-USER, LOSING = 1, 4
 FOUR, SIX = ("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")
 
 
@@ -27,39 +24,18 @@ def segment(flags: int) -> bytes:
 
 
 class Packets:
-    """A socket that puts what it receives into a ring, as a packet socket does, and says how much it lost."""
+    """A socket that says of itself what a packet socket would: how many frames it lost."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self._next = 0
-        self.ring = mmap.mmap(-1, FRAMES * FRAME)
         self.lost = 0
         self.kind = OUTGOING
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._end, name)
 
-    def setsockopt(self, level: int, option: int, value: bytes) -> None:
-        if level == socket.SOL_SOCKET:
-            self._end.setsockopt(level, option, value)
-
-    def receive(self) -> None:
-        """Put all that has come into the ring."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.put(self._end.recv(99, socket.MSG_DONTWAIT))
-
-    def put(self, head: bytes) -> None:
-        at = self._next * FRAME
-        if self.ring[at]:
-            self.lost += 1
-            return
-        status = USER | (LOSING if self.lost else 0)
-        frame = (
-            HEADER.pack(status, len(head), len(head), 80, 80, 0x800, 1, 1, self.kind).ljust(80, b"-") + head
-        )
-        self.ring[at : at + len(frame)] = frame
-        self._next = (self._next + 1) % FRAMES
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int, int]]:
+        return self._end.recv(size), ("lo", 0x800, self.kind)
 
     def getsockopt(self, *_: int) -> bytes:
         lost, self.lost = self.lost, 0
@@ -72,8 +48,8 @@ class Host:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.speaks, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.hears = hears = Packets(end)
+        self.speaks.send(b"before the filter")
         monkeypatch.setattr("lab.agent.namespaces.inside", lambda _: contextlib.nullcontext())
-        monkeypatch.setattr("lab.agent.ring.mmap.mmap", lambda *_: hears.ring)
         with monkeypatch.context() as patched:
             patched.setattr("socket.socket", lambda *_: hears)
             self.tap = Tap(1)
@@ -82,12 +58,8 @@ class Host:
         """Send a packet; whether it wakes who waits for the tap."""
         self.speaks.send(packet)
         woken = bool(select.select([self.tap], [], [], 0)[0])
-        assert bool(self.drain().ends) is woken
+        assert bool(self.tap.drain().ends) is woken
         return woken
-
-    def drain(self) -> Heard:
-        self.hears.receive()
-        return self.tap.drain()
 
 
 @pytest.fixture
@@ -138,57 +110,42 @@ def test_other_protocols_are_not_heard(host: Host) -> None:
 def test_the_ends_are_told_as_the_host_sees_them(host: Host, ends: tuple[str, str]) -> None:
     source, target = (address.removeprefix("::ffff:") for address in ends)
     host.speaks.send(wire.ip(*ends, segment(SYN)))
-    assert host.drain() == ({(source, 40000, target, 80): 1}, False, False)
+    assert host.tap.drain() == ({(source, 40000, target, 80): 1}, False, False)
     host.hears.kind = ARRIVING
     host.speaks.send(wire.ip(*ends, segment(SYN)))
-    assert host.drain() == ({(target, 80, source, 40000): 1}, False, False)
+    assert host.tap.drain() == ({(target, 80, source, 40000): 1}, False, False)
 
 
 def test_what_is_for_another_host_is_not_heard(host: Host) -> None:
     host.hears.kind = OTHERS
     host.speaks.send(wire.ip(*FOUR, segment(RST)))
-    assert host.drain() == ({}, False, False)
+    assert host.tap.drain() == ({}, False, False)
 
 
 def test_an_rst_is_told(host: Host) -> None:
     host.speaks.send(wire.ip(*FOUR, segment(SYN)))
-    assert not host.drain().reset
+    assert not host.tap.drain().reset
     host.speaks.send(wire.ip(*FOUR, segment(SYN)))
     host.speaks.send(wire.ip(*SIX, segment(RST | ACK)))
-    assert host.drain().reset
+    assert host.tap.drain().reset
 
 
 def test_what_was_lost_may_have_been_anything(host: Host) -> None:
     host.hears.lost = 3
-    host.speaks.send(wire.ip(*FOUR, segment(SYN)))
-    assert host.drain() == ({(FOUR[0], 40000, FOUR[1], 80): 1}, True, True)
-    assert host.drain() == ({}, False, False)
-
-
-def test_a_ring_that_is_full_loses_what_comes(host: Host) -> None:
-    for more in (0, 1):
-        for _ in range(FRAMES + more):
-            host.hears.put(wire.ip(*FOUR, segment(SYN)))
-        assert host.tap.drain() == ({(FOUR[0], 40000, FOUR[1], 80): 1}, bool(more), bool(more))
-    assert host.drain() == ({}, False, False)
-
-
-def test_a_ring_goes_round(host: Host) -> None:
-    for number in range(3 * FRAMES):
-        host.hears.put(wire.ip(*FOUR, wire.tcp((number + 1, 80), 1, 1, SYN, b"")))
-        assert [port for _, port, _, _ in host.tap.drain().ends] == [number + 1]
+    assert host.tap.drain() == ({}, True, True)
+    assert host.tap.drain() == ({}, False, False)
 
 
 def test_a_header_that_is_none(host: Host) -> None:
     packet = bytearray(wire.ip(*FOUR, segment(SYN))[:16])
     packet[0], packet[13] = 0x40, SYN
     host.speaks.send(packet)
-    assert host.drain() == ({}, True, True)
+    assert host.tap.drain() == ({}, True, True)
 
 
 def test_what_came_before_is_forgotten(host: Host) -> None:
-    assert not host.drain().ends
+    assert not host.tap.drain().ends
     for _ in range(5):
         host.speaks.send(wire.ip(*FOUR, segment(SYN)))
-    assert host.drain().ends
-    assert not host.drain().ends, "all at once"
+    assert host.tap.drain().ends
+    assert not host.tap.drain().ends, "all at once"

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from lab.archive import archive
 from lab.errors import SubmissionError
-from lab.programs import Recipe, archive, recipe
+from lab.programs import Recipe, recipe
 from lab.scenario.cast import MAX_SOURCE_BYTES, Program
 
 

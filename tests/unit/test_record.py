@@ -17,7 +17,7 @@ from lab.capture import HeldSegment
 from lab.errors import EvidenceError, UsageError
 from lab.evidence import Evidence
 from lab.judge import judge
-from lab.record import create, is_recorded, read, read_transcript, write, write_verdict
+from lab.record import is_recorded, read, read_transcript, write, write_verdict
 from lab.record.codec import Unfit, decode, encode
 from lab.sockets import SocketRow, SocketSample
 from lab.transcript import Output, StepEnded, Transcript
@@ -61,19 +61,6 @@ def test_bytes_that_are_no_utf8_survive(record: Path, evidence: Evidence) -> Non
     again = _rewrite(record, replace(evidence, transcript=transcript))
     assert again.transcript == transcript
     assert (record / "transcript.jsonl").read_bytes().isascii()
-
-
-def test_the_folder_says_when_and_what(tmp_path: Path) -> None:
-    folder = create(tmp_path / "some" / "runs", "multi_client", "cafe")
-    assert folder.is_dir()
-    day, time, *rest = folder.name.split("-")
-    assert (len(day), len(time), rest) == (8, 6, ["multi_client", "cafe"])
-
-
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "runs").write_text("a file")
-    with pytest.raises(UsageError, match="cannot be made"):
-        create(tmp_path / "runs", "x", "y")
 
 
 def test_a_record_that_cannot_be_written(record: Path, evidence: Evidence) -> None:

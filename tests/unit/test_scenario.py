@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from lab.duration import format_duration, parse_duration
 from lab.scenario.base import (
     Bytes,
     Count,
@@ -12,11 +13,9 @@ from lab.scenario.base import (
     Endpoint,
     HostPort,
     Size,
-    format_duration,
     format_size,
     parse_bytes,
     parse_count,
-    parse_duration,
     parse_endpoint,
     parse_size,
 )

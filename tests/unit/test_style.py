@@ -13,11 +13,11 @@ import pytest
 from lab import assets
 
 ROOMS = (
-    "errors", "words", "transcript", "capture", "sockets", "history", "processes", "verdict",
-    "scenario", "schema", "reference", "variables", "load", "plan", "programs", "labels", "assets",
+    "errors", "duration", "words", "transcript", "capture", "sockets", "history", "processes", "verdict",
+    "scenario", "schema", "reference", "variables", "load", "labels", "assets", "archive", "plan", "programs",
     "engine", "images", "terminal", "sidecar", "build", "deploy", "labs", "conversation", "observe",
     "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
-    "watch", "prepare", "run", "doctor", "cli",
+    "interruption", "launch", "prepare", "perform", "watch", "run", "doctor", "cli",
 )  # fmt: skip
 """The rooms of the package in the order the data walks: each may know only those before it."""
 

@@ -6,10 +6,10 @@ import re
 import warnings
 from collections.abc import Iterator
 
+from lab.duration import format_duration
 from lab.load.place import Path, step_words
 from lab.load.rules.finding import Case, Finding
 from lab.load.wording import did_you_mean
-from lab.scenario.base import format_duration
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import Condition, Expect, Hold, Line, Pattern, Quiet, Release, Run, Start, Wait
 from lab.variables import RESERVED, blanked

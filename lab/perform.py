@@ -1,0 +1,103 @@
+"""The script in a lab that is up: played, observed, recorded, judged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import __version__, record
+from lab.archive import FOLDER
+from lab.conversation.acts import Acts, Starter
+from lab.conversation.player import Player
+from lab.conversation.scribe import Scribe
+from lab.deploy import Deployment
+from lab.engine.containers import image_command
+from lab.evidence import Evidence, RunInfo
+from lab.judge import judge
+from lab.observe import Observer
+from lab.prepare import Prepared
+from lab.transcript import TranscriptEvent
+from lab.variables import host_variables, substitute
+from lab.verdict import Verdict
+
+Hear = Callable[[TranscriptEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that came to a verdict."""
+
+    run_id: str
+    record: Path
+    evidence: Evidence
+    verdict: Verdict
+    kept: bool
+
+
+async def perform(
+    prepared: Prepared, deployment: Deployment, observer: Observer, hear: Hear, ending: contextlib.ExitStack
+) -> Finished:
+    """Play the script in a lab that is up, and judge it; its programs are heard until the ``ending``."""
+    scenario = prepared.loaded.scenario
+    scribe = Scribe(deployment.now, hear)
+    variables = {**host_variables(scenario), "nonce": _nonce(prepared.options.seed)}
+    began = deployment.now()
+    acts = Acts(scenario, deployment, await _starters(deployment, prepared, variables), scribe)
+    ending.callback(acts.let_go)
+    async with deployment.agent.needed():
+        await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play()
+    ended = deployment.now()
+    sampling = await observer.end_sampling(deployment)
+    captures = await observer.end_captures(deployment, prepared.folder)
+    info = RunInfo(
+        run_id=prepared.run_id,
+        file=str(prepared.loaded.file),
+        began=began,
+        ended=ended,
+        versions={"lab": __version__, **deployment.versions},
+        addresses={host.name: host.addresses for host in prepared.plan.hosts},
+        interfaces=deployment.interfaces,
+        captures=captures,
+        sampling=sampling,
+        clock_offset=deployment.clock_offset,
+        variables=variables,
+        held=observer.held,
+    )
+    if prepared.options.keep:
+        await deployment.keep()
+    else:
+        deployment.begin_down()
+    record.write(
+        prepared.folder, scenario, info, scribe.transcript(), observer.samples, processes=observer.processes
+    )
+    evidence = record.read(prepared.folder)
+    verdict = judge(evidence)
+    record.write_verdict(prepared.folder, verdict)
+    return Finished(prepared.run_id, prepared.folder, evidence, verdict, deployment.kept)
+
+
+async def _starters(
+    deployment: Deployment, prepared: Prepared, variables: Mapping[str, str]
+) -> dict[tuple[str, str], Starter]:
+    """How each host starts each of its programs, the variables in its words and environment filled in."""
+    found = {}
+    for host in prepared.plan.hosts:
+        for name in host.programs:
+            own, program = prepared.recipes[name], prepared.loaded.scenario.programs[name]
+            words = [substitute(word, variables) for word in (*own.argv, *program.args)]
+            if not own.argv:
+                image = prepared.images[host.image]
+                words = [*await deployment.call(image_command, deployment.engine, image), *words]
+            env = {key: substitute(value, variables) for key, value in program.env.items()}
+            workdir = f"{FOLDER}/{name}" if own.files else FOLDER
+            found[host.name, name] = Starter(tuple(words), workdir, env)
+    return found
+
+
+def _nonce(seed: str) -> str:
+    """Eight characters that a program cannot know beforehand: new each run, or the same for the same seed."""
+    return hashlib.sha256((seed or secrets.token_hex(16)).encode()).hexdigest()[:8]
