@@ -45,6 +45,9 @@ MULTI_CLIENT = Path(__file__).parent.parent / "scenarios" / "multi_client.yaml"
 BARE = Path(__file__).parent / "bare.py"
 _SAMPLED_SECONDS = 2.0
 _WATCHED_SECONDS = 6.0
+_SUSTAINED_SECONDS = 10.0
+"""Of talking before it is measured: what was saved while nothing happened is spent by then."""
+
 IDLE = f"agent's processor with {scenes.TALKERS} idle"
 TALKING = f"agent's processor with {scenes.TALKERS} talking"
 _LEASE = 600
@@ -244,6 +247,7 @@ async def _watching(engine: Engine, samples: Samples, folder: Path) -> None:
         samples.add(IDLE, await _agent_cpu(deployment, _WATCHED_SECONDS))
         for talker in talkers:
             await _until_runs(deployment, talker)
+        await asyncio.sleep(_SUSTAINED_SECONDS)
         heard = len(observer.samples)
         samples.add(TALKING, await _agent_cpu(deployment, _WATCHED_SECONDS))
         samples.add("samples told in a second", (len(observer.samples) - heard) / _WATCHED_SECONDS)

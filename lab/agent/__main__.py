@@ -213,7 +213,9 @@ class Agent:
 
     def _attend(self) -> bool:
         """Wait for whatever comes next and see to it; False when the input has ended."""
-        sources = [_INPUT, self._happenings, *self.processes, *self._cables]
+        sources = [_INPUT, *self.processes, *self._cables]
+        if self.sampler.attentive:
+            sources.append(self._happenings)
         ready, _, _ = select.select(sources, [], [], self._patience())
         self._forward()
         for source in ready:

@@ -29,6 +29,16 @@ _JUST_SECONDS = 0.05
 _MANY_HOSTS = 16
 """Hosts from which on these looks are the fewer the more there are."""
 
+_SHARE = 0.015
+"""The part of a core that looks take in the long run; to wake up for them and to tell of them takes half as
+much again. Where more happens than can be looked at for it, a look shows what has happened since the last."""
+
+_SAVED_SECONDS = 0.05
+"""Of a processor that may be spent at once after a time when little happened: on a hundred looks or so."""
+
+_LONGEST_REST = 0.1
+"""Seconds after which it may be looked again, whatever the last looks have cost."""
+
 _NEVER = float("inf")
 
 
@@ -40,8 +50,9 @@ class Sampler:
         self._hosts: dict[str, Watched] = {}
         self._sources = select.epoll()
         self._by_source: dict[int, Watched] = {}
-        self.due = _NEVER
-        """When the next look is due (time.monotonic); infinity while nothing is sampled."""
+        self._due = _NEVER
+        self._saved, self._saved_at = _SAVED_SECONDS, time.monotonic()
+        """Seconds of a processor that may be spent on looks, and when that was so; a debt is below 0."""
         self._interval = self._idle = 0.0
         self._began = 0
         self._looks = self._worst_gap = 0
@@ -50,6 +61,27 @@ class Sampler:
     def fileno(self) -> int:
         """For select(2): readable when something has happened at a host."""
         return self._sources.fileno()
+
+    @property
+    def due(self) -> float:
+        """When the next look is due (time.monotonic); infinity while nothing is sampled."""
+        return max(self._due, self._rested)
+
+    @property
+    def attentive(self) -> bool:
+        """Whether to wake up for what happens: not as long as it may not be looked at anyway."""
+        return time.monotonic() >= self._rested
+
+    @property
+    def _rested(self) -> float:
+        """When a debt is paid off."""
+        return self._saved_at - min(0.0, self._saved) / _SHARE
+
+    def _spend(self, seconds: float) -> None:
+        """So much of a processor was spent on looks."""
+        now = time.monotonic()
+        saved = min(_SAVED_SECONDS, self._saved + (now - self._saved_at) * _SHARE)
+        self._saved, self._saved_at = max(saved - seconds, -_LONGEST_REST * _SHARE), now
 
     def start(self, hosts: dict[str, int], interval: float) -> None:
         """Watch these hosts (name to process id), none oftener than every ``interval`` seconds. OSError."""
@@ -63,17 +95,13 @@ class Sampler:
             host = self._hosts[name] = Watched(pid, self._began)
             for source in host.sources:
                 self._by_source[source] = host
-                self._sources.register(source, select.EPOLLIN | select.EPOLLET)
+                self._sources.register(source, select.EPOLLIN | select.EPOLLONESHOT)
         self.look_everywhere()
 
     def wake(self) -> None:
-        """Something has happened at some hosts: they are due when what follows at once has happened, too.
-
-        Where so much happens that none of them may be looked at yet, nothing else is heard until one may.
-        """
+        """Something has happened at some hosts: they are due when what follows at once has happened, too."""
         time.sleep(_TOGETHER_SECONDS)
         self._hear()
-        time.sleep(min(max(0.0, self.due - time.monotonic()), self._interval))
 
     def _hear(self) -> None:
         """The hosts where something has happened since the last time are due as soon as they may be."""
@@ -81,15 +109,17 @@ class Sampler:
             host = self._by_source[source]
             host.stirred.add(source)
             host.due = min(host.due, host.free)
-            self.due = min(self.due, host.due)
+            self._due = min(self._due, host.due)
 
     def look_where_due(self) -> None:
         """Look at every host whose time has come."""
-        now = time.monotonic()
+        spent, now = time.thread_time(), time.monotonic()
+        self._hear()
         for name, host in self._hosts.items():
             if host.due <= now:
                 self.look(name, whole=False)
-        self.due = min([host.due for host in self._hosts.values()], default=_NEVER)
+        self._due = min([host.due for host in self._hosts.values()], default=_NEVER)
+        self._spend(time.thread_time() - spent)
 
     def look_everywhere(self) -> None:
         """Look at every host, whatever has happened."""
@@ -137,7 +167,9 @@ class Sampler:
         # Where nothing happens all hosts are looked at together: to wake up is what costs most.
         beat = ((now + _JUST_SECONDS) // idle + 1) * idle
         host.due = max(beat if host.wait == idle else now + host.wait, host.free)
-        self.due = min(self.due, host.due)
+        self._due = min(self._due, host.due)
+        for source in host.stirred:
+            self._sources.modify(source, select.EPOLLIN | select.EPOLLONESHOT)
         host.stirred.clear()
 
     def now_in(self, name: str, states: frozenset[int]) -> tuple[Row, ...]:
@@ -162,7 +194,7 @@ class Sampler:
         for host in self._hosts.values():
             for source in host.sources:
                 self._sources.unregister(source)
-        self.due = _NEVER
+        self._due = _NEVER
         ended = time.time_ns()
         return {
             "began": self._began,

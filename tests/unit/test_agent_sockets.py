@@ -285,6 +285,37 @@ def test_the_last_look_is_told_though_nothing_changed(sampled: tuple[Sampler, li
     assert set(told[-1]["counts"]) == set(Counts._fields)
 
 
+def test_looks_take_a_share_of_a_processor_and_no_more(sampled: tuple[Sampler, list[dict[str, Any]]]) -> None:
+    sampler, _ = sampled
+    for _ in range(100):
+        sampler._spend(0.0001)  # noqa: SLF001 - what looks cost is the machine's affair
+    assert sampler.attentive, "some may be spent at once"
+    sampler._spend(0.05)  # noqa: SLF001
+    began = time.monotonic()
+    assert not sampler.attentive
+    assert began < sampler.due <= began + 0.1, "not longer, whatever was spent"
+    assert sampler.look("a"), "whoever asks is answered all the same"
+    time.sleep(sampler.due - began)
+    assert sampler.attentive
+
+
+def test_what_happened_while_nobody_may_look_is_not_lost(
+    sampled: tuple[Sampler, list[dict[str, Any]]],
+) -> None:
+    sampler, told = sampled
+    tap: Any = sampler._hosts["a"].tap  # noqa: SLF001
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        ends = (*client.getsockname(), *listener.getsockname())
+        sampler._spend(1.0)  # noqa: SLF001
+        tap.say(Heard({ends: 1}, reset=False, lost=False))
+        assert not sampler.attentive
+        time.sleep(max(0.0, sampler.due - time.monotonic()))
+        sampler.look_where_due()
+        client.close()
+    assert list(ends) in [list(row[1:5]) for row in told[-1]["rows"]]
+
+
 def test_a_sampler_without_hosts_has_nothing_to_do() -> None:
     sampler = Sampler(print)
     assert sampler.due == float("inf")
