@@ -68,7 +68,7 @@ _PHASES = {
     "take the lab down": "lab.deploy.Deployment.down",
     "write the record": "lab.record.write",
     "read it back": "lab.record.read",
-    "judge": "lab.perform.judge",
+    "judge": "lab.conclude.judge",
 }
 """Where the time of a run goes, and the function that takes it."""
 

@@ -1,4 +1,4 @@
-"""The script in a lab that is up: played, observed, recorded, judged."""
+"""The script in a lab that is up, played and observed."""
 
 from __future__ import annotations
 
@@ -7,41 +7,39 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from lab import __version__, record
 from lab.archive import FOLDER
+from lab.capture import CaptureFile
 from lab.conversation.acts import Acts, Starter
 from lab.conversation.player import Player
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment
 from lab.engine.containers import image_command
-from lab.evidence import Evidence, RunInfo
-from lab.judge import judge
 from lab.observe import Observer
 from lab.prepare import Prepared
-from lab.transcript import TranscriptEvent
+from lab.sockets import Sampling
+from lab.transcript import Transcript, TranscriptEvent
 from lab.variables import host_variables, substitute
-from lab.verdict import Verdict
 
 Hear = Callable[[TranscriptEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A run that came to a verdict."""
+class Performed:
+    """What a script left: who said what, and how well it was observed. Times in ns since the epoch."""
 
-    run_id: str
-    record: Path
-    evidence: Evidence
-    verdict: Verdict
-    kept: bool
+    began: int
+    ended: int
+    transcript: Transcript
+    variables: Mapping[str, str]
+    sampling: Sampling
+    captures: tuple[CaptureFile, ...]
 
 
 async def perform(
     prepared: Prepared, deployment: Deployment, observer: Observer, hear: Hear, ending: contextlib.ExitStack
-) -> Finished:
-    """Play the script in a lab that is up, and judge it; its programs are heard until the ``ending``."""
+) -> Performed:
+    """Play the script in a lab that is up; its programs are heard until the ``ending``."""
     scenario = prepared.loaded.scenario
     scribe = Scribe(deployment.now, hear)
     variables = {**host_variables(scenario), "nonce": _nonce(prepared.options.seed)}
@@ -53,31 +51,7 @@ async def perform(
     ended = deployment.now()
     sampling = await observer.end_sampling(deployment)
     captures = await observer.end_captures(deployment, prepared.folder)
-    info = RunInfo(
-        run_id=prepared.run_id,
-        file=str(prepared.loaded.file),
-        began=began,
-        ended=ended,
-        versions={"lab": __version__, **deployment.versions},
-        addresses={host.name: host.addresses for host in prepared.plan.hosts},
-        interfaces=deployment.interfaces,
-        captures=captures,
-        sampling=sampling,
-        clock_offset=deployment.clock_offset,
-        variables=variables,
-        held=observer.held,
-    )
-    if prepared.options.keep:
-        await deployment.keep()
-    else:
-        deployment.begin_down()
-    record.write(
-        prepared.folder, scenario, info, scribe.transcript(), observer.samples, processes=observer.processes
-    )
-    evidence = record.read(prepared.folder)
-    verdict = judge(evidence)
-    record.write_verdict(prepared.folder, verdict)
-    return Finished(prepared.run_id, prepared.folder, evidence, verdict, deployment.kept)
+    return Performed(began, ended, scribe.transcript(), variables, sampling, captures)
 
 
 async def _starters(

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +18,7 @@ from lab.prepare import Prepared, build_all, prepare
 from lab.transcript import TranscriptEvent
 
 if TYPE_CHECKING:
-    from lab.perform import Finished
+    from lab.conclude import Finished
     from lab.watch import Watch
 
 
@@ -60,9 +59,9 @@ async def _play(prepared: Prepared, deployment: Deployment, audience: Audience) 
 
 
 async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience: Audience) -> Finished:
+    """Each room is imported while the engine does what the one before it asked for."""
     observer = Observer()
     deployment.on_event = observer.hear
-    # What plays and judges is imported (0.1 s) while the engine is at work.
     importing = asyncio.ensure_future(asyncio.to_thread(_import_what_performs))
     files = await build_all(deployment, prepared, audience.say)
     await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
@@ -72,16 +71,23 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
     async with _watched(deployment, prepared, audience) as watch:
         hear = watch.hear if watch else audience.event
         with contextlib.ExitStack() as ending:
-            finished = await perform(prepared, deployment, observer, hear, ending)
+            performed = await perform(prepared, deployment, observer, hear, ending)
+            if prepared.options.keep:
+                await deployment.keep()
+            else:
+                deployment.begin_down()
+            from lab.conclude import conclude
+
+            finished = conclude(prepared, deployment, observer, performed)
             if watch:
                 outcome = finished.verdict.outcome.value
                 audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
                 await watch.until_interrupted()
-    return replace(finished, kept=deployment.kept)
+    return finished
 
 
 def _import_what_performs() -> None:
-    import lab.perform  # noqa: F401
+    pass
 
 
 def _watched(

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.cli.connected import connected
-from lab.cli.judgement import Judgement, select, table_of, worst
 from lab.cli.screen import Screen, error_as_data
 from lab.errors import EngineError, ExitCode, LabError, UsageError
 from lab.report.style import Ink, Style
 
 if TYPE_CHECKING:
+    from lab.cli.judgement import Judgement
+    from lab.conclude import Finished
     from lab.engine import Engine
     from lab.launch import Launch, Options
     from lab.load import Loaded
-    from lab.perform import Finished
 
 _LABEL = 8
 _WORDS = 28
@@ -69,6 +69,8 @@ def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
     options = wishes.options(screen.style)
     with _connected(files, screen) as engine:
         runs = list(_runs(files, engine, options, wishes.only, screen))
+    from lab.cli.judgement import worst
+
     code = worst([run.code for run in runs])
     if len(runs) > 1:
         rows = [(run.file, run.verdict, run.record) for run in runs]
@@ -128,6 +130,8 @@ def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Scree
         screen.problem(error)
         failed = {"file": file, "error": error_as_data(error)}
         return _Run(file, error.exit_code, "none", "", failed)
+    from lab.cli.judgement import select
+
     judgement = select(finished.evidence, finished.verdict, only, screen)
     screen.gap()
     screen.show(_told(finished, judgement, screen))
@@ -138,6 +142,8 @@ def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Scree
 
 def _told(finished: Finished, judgement: Judgement, screen: Screen) -> Iterator[str]:
     """The result table, where the record lies, and what one may do next."""
+    from lab.cli.judgement import table_of
+
     yield from table_of(finished.evidence, judgement.verdict, screen.style)
     yield ""
     place = str(finished.record)

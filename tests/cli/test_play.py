@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from lab.conclude import Finished
 from lab.errors import EngineError, ExitCode
 from lab.judge import judge
 from lab.launch import Options
 from lab.load import Loaded
-from lab.perform import Finished
 from lab.record import read
 from lab.run import Audience
 from tests.cli.fakes import GOLDEN, FakeEngine, Lab

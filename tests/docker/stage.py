@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.conclude import Finished
 from lab.engine import Engine
 from lab.launch import Options, launched
 from lab.load import load
-from lab.perform import Finished
 from lab.run import play
 from lab.transcript import Exited, Output, StepEnded, TranscriptEvent
 from lab.verdict import CheckResult

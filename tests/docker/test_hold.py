@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from lab.conclude import Finished
 from lab.engine.containers import ours, remove
 from lab.errors import ExitCode
 from lab.labs import Lab, all_labs
 from lab.ladder import as_text, segments_of, story
-from lab.perform import Finished
 from lab.report.style import Style
 from tests.docker.stage import PATIENCE, Stage, assert_passed, results
 

@@ -17,7 +17,7 @@ ROOMS = (
     "scenario", "schema", "reference", "variables", "load", "labels", "assets", "archive", "plan", "programs",
     "engine", "images", "terminal", "sidecar", "build", "deploy", "labs", "conversation", "observe",
     "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
-    "interruption", "launch", "prepare", "perform", "watch", "run", "doctor", "cli",
+    "interruption", "launch", "prepare", "perform", "conclude", "watch", "run", "doctor", "cli",
 )  # fmt: skip
 """The rooms of the package in the order the data walks: each may know only those before it."""
 

@@ -1,0 +1,52 @@
+"""From what was observed to a record and a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import __version__, record
+from lab.deploy import Deployment
+from lab.evidence import Evidence, RunInfo
+from lab.judge import judge
+from lab.observe import Observer
+from lab.perform import Performed
+from lab.prepare import Prepared
+from lab.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that came to a verdict."""
+
+    run_id: str
+    record: Path
+    evidence: Evidence
+    verdict: Verdict
+    kept: bool
+
+
+def conclude(
+    prepared: Prepared, deployment: Deployment, observer: Observer, performed: Performed
+) -> Finished:
+    """Write the record, and judge what it says. EvidenceError if it cannot be written."""
+    info = RunInfo(
+        run_id=prepared.run_id,
+        file=str(prepared.loaded.file),
+        began=performed.began,
+        ended=performed.ended,
+        versions={"lab": __version__, **deployment.versions},
+        addresses={host.name: host.addresses for host in prepared.plan.hosts},
+        interfaces=deployment.interfaces,
+        captures=performed.captures,
+        sampling=performed.sampling,
+        clock_offset=deployment.clock_offset,
+        variables=performed.variables,
+        held=observer.held,
+    )
+    folder, scenario = prepared.folder, prepared.loaded.scenario
+    record.write(folder, scenario, info, performed.transcript, observer.samples, processes=observer.processes)
+    evidence = record.read(folder)
+    verdict = judge(evidence)
+    record.write_verdict(folder, verdict)
+    return Finished(prepared.run_id, folder, evidence, verdict, deployment.kept)
