@@ -70,6 +70,7 @@ class Deployment:
     kept: bool = False
     _agent: Agent | None = None
     _under_way: set[Future[Any]] = field(default_factory=set)
+    _removals: set[Future[None]] = field(default_factory=set)
     _begun: tuple[Future[str], Future[Stream]] | None = None
     """The sidecar's container, and the connection to it once it is started."""
 
@@ -179,7 +180,7 @@ class Deployment:
     def begin_down(self) -> None:
         """Take the lab down, beside whatever else is done; :meth:`down` waits until it is."""
         self.hang_up()
-        self._submit(self._remove_all)
+        self._removals.add(self._submit(self._remove_all))
 
     def hang_up(self) -> None:
         """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""
@@ -193,11 +194,21 @@ class Deployment:
             return
         try:
             # What is under way may still make a container, and wait for what is done in it.
-            while wait(set(self._under_way), timeout=_LOOK_AGAIN_SECONDS).not_done:
+            while wait(self._under_way - self._removals, timeout=_LOOK_AGAIN_SECONDS).not_done:
                 self._remove_all()
+            wait(self._removals)
             self._remove_all()
         finally:
             self.pool.shutdown()
+            self._close_unused()
+
+    def _close_unused(self) -> None:
+        """Close the connection to a sidecar that nobody came to use."""
+        if self._begun is None or self._agent is not None:
+            return
+        _, started = self._begun
+        if not started.cancelled() and started.exception() is None:
+            started.result().socket.close()
 
     def _remove_all(self) -> None:
         left = box.ours(self.engine, self.labels.run_id)
@@ -223,7 +234,11 @@ def _started(engine: Engine, created: Future[str]) -> Stream:
     """Start a container that is just being created; its input and output."""
     container = created.result()
     stream = box.attach(engine, container)
-    box.start(engine, container)
+    try:
+        box.start(engine, container)
+    except BaseException:
+        stream.socket.close()
+        raise
     return stream
 
 
