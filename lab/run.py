@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +19,7 @@ from lab.transcript import TranscriptEvent
 
 if TYPE_CHECKING:
     from lab.conclude import Finished
+    from lab.perform import Performed
     from lab.watch import Watch
 
 
@@ -62,12 +63,10 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
     """Each room is imported while the engine does what the one before it asked for."""
     observer = Observer()
     deployment.on_event = observer.hear
-    importing = asyncio.ensure_future(asyncio.to_thread(_import_what_performs))
+    importing = asyncio.ensure_future(asyncio.to_thread(_performer))
     files = await build_all(deployment, prepared, audience.say)
     await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
-    await importing
-    from lab.perform import perform
-
+    perform = await importing
     async with _watched(deployment, prepared, audience) as watch:
         hear = watch.hear if watch else audience.event
         with contextlib.ExitStack() as ending:
@@ -86,8 +85,10 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
     return finished
 
 
-def _import_what_performs() -> None:
-    pass
+def _performer() -> Callable[..., Awaitable[Performed]]:
+    from lab.perform import perform
+
+    return perform
 
 
 def _watched(

@@ -144,15 +144,9 @@ class Section:
             kind, length, number, high, low, captured, wire = block(data, at)
             start, past = at + _PACKET_HEADER, at + length
             end, trailer = start + captured, past - _TRAILER
-            if (
-                kind != _ENHANCED
-                or past > size
-                or end > trailer
-                or captured > LARGEST
-                or not _possible(length)
-            ):
+            if kind != _ENHANCED or past > size or end > trailer or captured > LARGEST:
                 break
-            if word(data, trailer)[0] != length:
+            if length & 3 or length > _LARGEST_BLOCK or word(data, trailer)[0] != length:
                 break
             leaving = None if trailer - end < 4 else self._direction(data, end + -captured % 4, trailer)
             if number != shown or leaving is not way:
