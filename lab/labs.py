@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -75,12 +75,13 @@ def group(containers: Iterable[Container], now: float) -> tuple[Lab, ...]:
 
 
 def _lab(members: Sequence[Container], now: float) -> Lab:
-    labels = members[0].labels
+    # The sidecar is made before it is known how long the scenario may take.
+    labels = replace(members[0].labels, expires=max(one.labels.expires for one in members))
     return Lab(
         labels.run_id,
         labels.scenario,
         labels.file,
-        max(one.labels.expires for one in members),
+        labels.expires,
         standing(labels, now),
         hosts=tuple(one for one in members if one.labels.role == "host"),
         others=tuple(one for one in members if one.labels.role != "host"),

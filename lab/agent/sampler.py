@@ -64,8 +64,11 @@ class Sampler:
 
     @property
     def due(self) -> float:
-        """When the next look is due (time.monotonic); infinity while nothing is sampled."""
-        return max(self._due, self._rested)
+        """When to come back (time.monotonic): for the next look, or to hear again of what has happened.
+
+        Infinity while nothing is sampled.
+        """
+        return self._due if self.attentive else self._rested
 
     @property
     def attentive(self) -> bool:
@@ -140,6 +143,7 @@ class Sampler:
             difference = host.look(whole=whole)
         except OSError as error:
             self._trouble = self._trouble or f"the sockets of {name} could not be read: {error}"
+            self._plan_next(host, changed=False)
             return ()
         took = time.time_ns() - now
         if difference or last:

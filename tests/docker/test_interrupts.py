@@ -242,6 +242,26 @@ def test_an_exception_leaves_nothing(stage: Stage) -> None:
     assert _left(stage) == []
 
 
+@pytest.mark.parametrize("whole", [PLAY.replace("lan: 10", "lan: 999"), ""])
+def test_a_file_that_cannot_be_used_leaves_nothing(stage: Stage, whole: str) -> None:
+    """The sidecar starts before the file is read: it is gone again when that is told."""
+    said = stage.lab("run", "-v", stage.lay(whole, {"p.sh": ""}))
+    assert said.returncode == ExitCode.USAGE
+    assert "/containers/create 201" in said.stderr
+    assert "play.yaml" in said.stderr
+    assert _left(stage) == []
+    assert not (stage.folder / "runs").exists()
+
+
+def test_a_run_has_its_name_before_it_is_read(stage: Stage) -> None:
+    file, options = _lay(stage, "in the conversation"), Options(records=stage.folder / "runs")
+    with launched(stage.engine, file, options) as launch:
+        day, time_of_day, *rest = launch.folder.name.split("-")
+        assert (len(day), len(time_of_day), rest) == (8, 6, ["play", launch.run_id])
+        _wait_until(lambda: _left(stage) == ["sidecar  running"])
+    assert _left(stage) == []
+
+
 @pytest.mark.parametrize(
     "moment",
     [

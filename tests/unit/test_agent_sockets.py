@@ -308,9 +308,13 @@ def test_what_happened_while_nobody_may_look_is_not_lost(
         client = socket.create_connection(listener.getsockname())
         ends = (*client.getsockname(), *listener.getsockname())
         sampler._spend(1.0)  # noqa: SLF001
+        sampler._due = time.monotonic() + 60  # noqa: SLF001 - no other look is due
         tap.say(Heard({ends: 1}, reset=False, lost=False))
         assert not sampler.attentive
         time.sleep(max(0.0, sampler.due - time.monotonic()))
+        assert sampler.attentive, "it comes back as soon as it may"
+        assert select.select([sampler], [], [], 0)[0]
+        sampler.wake()
         sampler.look_where_due()
         client.close()
     assert list(ends) in [list(row[1:5]) for row in told[-1]["rows"]]

@@ -46,6 +46,13 @@ def test_damaged_labels_are_expired() -> None:
     assert standing(Labels.read({"tcp-lab": "true", "tcp-lab.expires": "soon"}), now=1) is Standing.EXPIRED
 
 
+def test_a_lab_stays_as_long_as_any_of_its_containers_may() -> None:
+    """The sidecar is made first, when nobody knows yet how long the scenario may take."""
+    labels = [replace(LABELS, owner=GONE, expires=expires) for expires in (50, 200)]
+    [lab] = group([_container(one, created) for created, one in enumerate(labels)], now=100)
+    assert (lab.expires, lab.standing) == (200, Standing.UP)
+
+
 def test_containers_are_grouped_by_run_oldest_first() -> None:
     late = replace(LABELS, run_id="late")
     sidecar = replace(LABELS, host="", role="sidecar")
