@@ -177,9 +177,10 @@ class Deployment:
 
     # --- going down ----------------------------------------------------------------------------
 
-    def begin_down(self) -> None:
+    async def begin_down(self) -> None:
         """Take the lab down, beside whatever else is done; :meth:`down` waits until it is."""
         self.hang_up()
+        await asyncio.sleep(0)  # only then are connections closed
         self._removals.add(self._submit(self._remove_all))
 
     def hang_up(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
@@ -50,8 +51,23 @@ class Interruption:
         """From now on no signal interrupts."""
         self._act = lambda: None
 
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """A signal that comes meanwhile interrupts at the end.
+
+        Where work is given to threads it could leave a lock taken, or work that nobody knows of.
+        """
+        act = self._act
+        self.too_late()
+        try:
+            yield
+        finally:
+            self._act = act
+        self.check()
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work on a loop; a signal cancels it. KeyboardInterrupt if one did."""
+        self.too_late()  # until the work is there to be cancelled
         return asyncio.run(self._cancellable(work))
 
     async def _cancellable(self, work: Coroutine[Any, Any, T]) -> T:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.deploy import Deployment, deployed
+from lab.engine import ANSWER_TIMEOUT
 from lab.errors import UsageError
 from lab.images import SIDECAR, State, status
 from lab.interruption import Interruption
@@ -76,10 +77,14 @@ def launched(engine: Engine, file: Path, options: Options) -> Iterator[Launch]:
     ):
         try:
             if file.is_file():
-                _begin(engine, deployment)
+                with interruption.noted():
+                    _begin(engine, deployment)
             yield Launch(options, run_id, folder, deployment, interruption)
         finally:
             interruption.too_late()
+            if interruption.came:
+                # The connection may have been interrupted with a lock of its library's taken.
+                deployment.engine = engine.hurried(ANSWER_TIMEOUT)
 
 
 def _begin(engine: Engine, deployment: Deployment) -> None:

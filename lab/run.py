@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -74,7 +75,8 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
             if prepared.options.keep:
                 await deployment.keep()
             else:
-                deployment.begin_down()
+                ending.close()  # to remove what nobody hears any more takes the engine 20 s
+                await deployment.begin_down()
             from lab.conclude import conclude
 
             finished = conclude(prepared, deployment, observer, performed)
@@ -82,7 +84,7 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
                 outcome = finished.verdict.outcome.value
                 audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
                 await watch.until_interrupted()
-    return finished
+    return replace(finished, kept=deployment.kept)
 
 
 def _performer() -> Callable[..., Awaitable[Performed]]:

@@ -213,10 +213,10 @@ class Agent:
 
     def _attend(self) -> bool:
         """Wait for whatever comes next and see to it; False when the input has ended."""
-        sources = [_INPUT, *self.processes, *self._cables]
-        if self.sampler.attentive:
+        sources, patience = [_INPUT, *self.processes, *self._cables], self._patience()
+        if self.sampler.attentive:  # asked after the patience: it may become so any moment
             sources.append(self._happenings)
-        ready, _, _ = select.select(sources, [], [], self._patience())
+        ready, _, _ = select.select(sources, [], [], patience)
         self._forward()
         for source in ready:
             if source == self._happenings:

@@ -94,12 +94,20 @@ def _runs(
     """Play each; the first begins before any is read."""
     from lab.launch import launched
 
-    with launched(engine, files[0], options) as launch:
-        first, *others = _loaded(files)
-        yield _play_one(launch, first, only, screen)
-    for loaded in others:
-        with launched(engine, loaded.file, options) as launch:
-            yield _play_one(launch, loaded, only, screen)
+    scenarios: list[Loaded] = []
+    launch: Launch | None = None
+    for number, file in enumerate(files):
+        if launch is not None:
+            launch.interruption.check()  # one that came when it could not end the run before
+        try:
+            with launched(engine, file, options) as launch:
+                scenarios = scenarios or _loaded(files)
+                run = _play_one(launch, scenarios[number], only, screen)
+        except LabError as error:
+            if not scenarios:
+                raise
+            run = _failed(file, error, screen)
+        yield run
 
 
 def _loaded(files: Sequence[Path]) -> list[Loaded]:
@@ -123,21 +131,21 @@ def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Scree
     from lab.cli.progress import Progress
     from lab.run import play
 
-    file = str(loaded.file)
-    try:
-        finished = play(launch, loaded, Progress(screen))
-    except LabError as error:
-        screen.problem(error)
-        failed = {"file": file, "error": error_as_data(error)}
-        return _Run(file, error.exit_code, "none", "", failed)
+    finished = play(launch, loaded, Progress(screen))
     from lab.cli.judgement import select
 
     judgement = select(finished.evidence, finished.verdict, only, screen)
     screen.gap()
     screen.show(_told(finished, judgement, screen))
-    record = str(finished.record)
+    file, record = str(loaded.file), str(finished.record)
     data = {"file": file, "run": finished.run_id, "record": record, "up": finished.kept, **judgement.data}
     return _Run(file, judgement.code, judgement.verdict.outcome.value, record, data)
+
+
+def _failed(file: Path, error: LabError, screen: Screen) -> _Run:
+    """A run that came to no verdict, or whose lab could not be taken down."""
+    screen.problem(error)
+    return _Run(str(file), error.exit_code, "none", "", {"file": str(file), "error": error_as_data(error)})
 
 
 def _told(finished: Finished, judgement: Judgement, screen: Screen) -> Iterator[str]:

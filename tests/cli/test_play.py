@@ -6,17 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from lab.conclude import Finished
 from lab.errors import EngineError, ExitCode
+from lab.interruption import Interruption
 from lab.judge import judge
-from lab.launch import Options
+from lab.launch import Launch, Options
 from lab.load import Loaded
 from lab.record import read
 from lab.run import Audience
 from tests.cli.fakes import GOLDEN, FakeEngine, Lab
+
+if TYPE_CHECKING:
+    from lab.deploy import Deployment
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -42,12 +47,15 @@ class Stage:
     up: list[str] = field(default_factory=list)
 
     @contextmanager
-    def launched(self, _: FakeEngine, file: Path, options: Options) -> Iterator[Options]:
+    def launched(self, _: FakeEngine, file: Path, options: Options) -> Iterator[Launch]:
         self.up.append(file.stem)
-        yield options
-        self.up.remove(file.stem)
+        try:
+            yield Launch(options, "cafe", Path(), cast("Deployment", None), Interruption())
+        finally:
+            self.up.remove(file.stem)
 
-    def play(self, options: Options, loaded: Loaded, audience: Audience) -> Finished:
+    def play(self, launch: Launch, loaded: Loaded, audience: Audience) -> Finished:
+        options = launch.options
         assert self.up == [loaded.file.stem], "each goes down before the next goes up"
         self.options.append(options)
         self.played.append(loaded.file.stem)

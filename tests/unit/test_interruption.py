@@ -83,6 +83,24 @@ def test_a_signal_that_came_before_the_loop_is_not_lost() -> None:
             interruption.run(work())
 
 
+def test_a_signal_that_is_noted_interrupts_at_the_end() -> None:
+    done = []
+
+    def work(interruption: Interruption) -> None:
+        with interruption.noted():
+            send(signal.SIGTERM)
+            done.append("all of it")
+
+    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
+        work(interruption)
+    assert done == ["all of it"]
+    with Interruption() as interruption:
+        with interruption.noted():
+            pass
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+
+
 def test_of_several_errors_the_first_is_raised() -> None:
     async def fail() -> None:
         raise ValueError("of its own")
