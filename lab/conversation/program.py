@@ -55,6 +55,8 @@ class Program(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
+        self._early: bytes | None = b""
+        """What it has printed before its start was written down; None from then on."""
         self._ending: asyncio.Task[None] | None = None
 
     # --- starting and ending -------------------------------------------------------------------
@@ -136,12 +138,13 @@ class Program(asyncio.Protocol):
     # --- its output ----------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once, with the connection. What it prints waits there until its start is written down."""
+        """Called once, with the connection. What it prints waits until its start is written down."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.pause_reading()
 
     def _listen(self, early: bytes) -> None:
         """Take what it has printed so far, and from now on whatever comes."""
+        early, self._early = early + (self._early or b""), None
         if early:
             self.data_received(early)
         if self._transport is not None:
@@ -149,6 +152,11 @@ class Program(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what it printed; on pipes, both of them in the order the engine gives them."""
+        if (
+            self._early is not None
+        ):  # before Python 3.12 a pause as soon as there is a connection comes to nothing
+            self._early += data
+            return
         pieces = [data] if self._frames is None else [piece for _, piece in self._frames.feed(data)]
         for piece in pieces:
             self._printed(self.screen.feed(piece))
