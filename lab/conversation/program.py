@@ -152,9 +152,7 @@ class Program(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what it printed; on pipes, both of them in the order the engine gives them."""
-        if (
-            self._early is not None
-        ):  # before Python 3.12 a pause as soon as there is a connection comes to nothing
+        if self._early is not None:  # early releases of Python 3.11 read on although they were told to pause
             self._early += data
             return
         pieces = [data] if self._frames is None else [piece for _, piece in self._frames.feed(data)]
