@@ -132,18 +132,17 @@ def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str = "F") -> 
     samples.add(f"{name} up and down", up + down)
 
 
-def _caged(engine: Engine, host: PlannedHost, run: Labels) -> dict[str, Any]:
+def _caged(engine: Engine, host: PlannedHost, run: Labels, disabled: bool = False) -> dict[str, Any]:
     """The cage of a host of the lab as the engine describes it, a sleeper in it."""
     image = ensure(engine, [HOST_IMAGE], Deaf().say)[HOST_IMAGE]
     spec = ContainerSpec(
         image, ("sleep", str(_LEASE)), run, "bare", limits=host.limits, sysctls=host.sysctls,
-        neighbours=host.neighbours,
     )  # fmt: skip
     container = box.create_caged(engine, spec)
     with engine.doing("look at a cage"):
         told = engine.client.inspect_container(container)
     box.remove(engine, [container])
-    return {**told["Config"], "HostConfig": told["HostConfig"]}
+    return {**told["Config"], "NetworkDisabled": disabled, "HostConfig": told["HostConfig"]}
 
 
 def _labels(name: str) -> Labels:

@@ -139,9 +139,8 @@ class Deployment:
             self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ()))
         )
         spec = ContainerSpec(
-            image, _stay(seconds), labels, host.name, host.limits, self.sidecar, host.sysctls,
-            host.neighbours,
-        )  # fmt: skip
+            image, _stay(seconds), labels, host.name, host.limits, self.sidecar, host.sysctls
+        )
         container, pid = await self.call(self._make_host, spec, archive(delivery))
         await instruments
         await self.agent.ask("own", pid=pid)
@@ -278,10 +277,17 @@ def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str
         )
 
 
+def _names(neighbours: Mapping[str, str]) -> str:
+    """A host's /etc/hosts (hosts(5))."""
+    known = {"localhost": "127.0.0.1", "localhost ip6-localhost ip6-loopback": "::1", **neighbours}
+    return "".join(f"{address}\t{names}\n" for names, address in known.items())
+
+
 def _cabling(host: RunningHost) -> dict[str, Any]:
     return {
         "name": host.plan.name,
         "pid": host.pid,
+        "names": _names(host.plan.neighbours),
         "lane": host.plan.lane,
         "legs": [
             {

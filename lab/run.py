@@ -61,13 +61,14 @@ async def _play(prepared: Prepared, deployment: Deployment, audience: Audience) 
 
 
 async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience: Audience) -> Finished:
-    """Each room is imported while the engine does what the one before it asked for."""
+    """Each room is imported while there is something to wait for in the one before it."""
     observer = Observer()
     deployment.on_event = observer.hear
-    importing = asyncio.ensure_future(asyncio.to_thread(_performer))
+    performer = asyncio.ensure_future(asyncio.to_thread(_performer))
     files = await build_all(deployment, prepared, audience.say)
     await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
-    perform = await importing
+    perform = await performer
+    concluder = asyncio.ensure_future(asyncio.to_thread(_concluder))
     async with _watched(deployment, prepared, audience) as watch:
         hear = watch.hear if watch else audience.event
         with contextlib.ExitStack() as ending:
@@ -77,8 +78,7 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
             else:
                 ending.close()  # to remove what nobody hears any more takes the engine 20 s
                 await deployment.begin_down()
-            from lab.conclude import conclude
-
+            conclude = await concluder
             finished = conclude(prepared, deployment, observer, performed)
             if watch:
                 outcome = finished.verdict.outcome.value
@@ -91,6 +91,12 @@ def _performer() -> Callable[..., Awaitable[Performed]]:
     from lab.perform import perform
 
     return perform
+
+
+def _concluder() -> Callable[..., Finished]:
+    from lab.conclude import conclude
+
+    return conclude
 
 
 def _watched(

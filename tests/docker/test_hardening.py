@@ -52,7 +52,8 @@ def _assert_caged(told: dict[str, Any], limits: Limits) -> None:
     assert cage["PidMode"] == ""
     assert cage["UTSMode"] == ""
     assert cage["NetworkMode"] == "none"
-    assert list(told["NetworkSettings"]["Networks"]) == ["none"]
+    assert config["NetworkDisabled"]
+    assert not told["NetworkSettings"]["Networks"]
     assert not cage["PortBindings"]
     assert not cage["Devices"]
     assert cage["Memory"] == cage["MemorySwap"] == limits.memory
@@ -103,7 +104,16 @@ def _assert_sidecar(told: dict[str, Any]) -> None:
     cage = told["HostConfig"]
     assert not cage["Privileged"]
     assert cage["CapDrop"] == ["ALL"]
-    wanted = {"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "NET_RAW", "KILL", "SETGID", "DAC_READ_SEARCH"}
+    wanted = {
+        "NET_ADMIN",
+        "SYS_ADMIN",
+        "SYS_PTRACE",
+        "NET_RAW",
+        "KILL",
+        "SETGID",
+        "DAC_READ_SEARCH",
+        "SYS_CHROOT",
+    }
     assert {capability.removeprefix("CAP_") for capability in cage["CapAdd"]} == wanted
     assert "no-new-privileges:true" in cage["SecurityOpt"]
     assert not any("seccomp" in option for option in cage["SecurityOpt"])
@@ -134,6 +144,12 @@ def _until(look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     pytest.fail("the build's container never ran")
 
 
+HOSTS = """
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+10.9.8.1\ta
+10.9.8.2\tb_b
+""".strip()
 INSIDE = {
     "id -u; id -g": "65534\n65534",
     "touch /here /etc/here /usr/here 2>&1 | grep -c Read-only": "3",
@@ -142,7 +158,9 @@ INSIDE = {
     "grep -E 'NoNewPrivs|Seccomp:' /proc/self/status | cut -f2 | tr '\\n' ' '": "1 2",
     "grep -c . /proc/net/route; ip route | grep -c default": "2\n0",
     "cat /proc/1/comm": "docker-init",
-    "grep -w b_b /etc/hosts | cut -f1": "10.9.8.2",
+    "cat /etc/hosts": HOSTS,
+    "sh -c 'echo 10.9.8.9 b_b >> /etc/hosts' 2>&1 | grep -c denied; ls -A /dev/shm | wc -l": "1\n0",
+    "getent hosts localhost b_b | cut -d' ' -f1": "::1\n10.9.8.2",
     "cp /bin/true /tmp/true && /tmp/true 2>&1 | grep -c denied": "1",
     "cp /bin/true /work/true && /work/true && echo ran": "ran",
     "head -c 2m /dev/zero 2>/dev/null > /work/large || echo too large": "too large",
