@@ -90,6 +90,8 @@ def _targets(samples: Samples, hosts: int) -> Iterator[Target]:
         promise = "a run: less than docker-compose up and down of three bare containers"
         yield Target(promise, samples.ratio("run", "compose"), 1.0)
     yield Target(f"{hosts} hosts up: at most 1.2 F", samples.ratio(f"{hosts} up", f"F{hosts} up"), 1.2)
+    bare = samples.ratio(f"{hosts} up", f"F{hosts} {experiments.DISABLED} up")
+    yield Target(f"the same, F's containers {experiments.DISABLED}", bare, 1.2)
     both = samples.ratio(f"{hosts}", f"F{hosts} up and down")
     yield Target(f"{hosts} hosts up and down: at most 1.2 F", both, 1.2)
     told = f"the agent's processor with {scenes.TALKERS} hosts"

@@ -72,6 +72,9 @@ _PHASES = {
 }
 """Where the time of a run goes, and the function that takes it."""
 
+DISABLED = "with networking disabled"
+"""F of containers that the engine gives no network to look after, as the lab has its own started."""
+
 
 class Deaf:
     """An audience that hears nothing."""
@@ -95,7 +98,8 @@ def start_up(samples: Samples) -> None:
 def small(engine: Engine, samples: Samples, folder: Path) -> None:
     """A whole run against bare containers and against docker-compose."""
     loaded = load(MULTI_CLIENT)
-    _bare(engine, samples, loaded)
+    _bare(engine, samples, loaded, "F")
+    _bare(engine, samples, loaded, f"F {DISABLED}", disabled=True)
     records = folder / "records"
     samples.add("run", process([*LAB, "run", str(MULTI_CLIENT), "--records", str(records)]).seconds)
     newest = max(records.iterdir(), key=lambda path: path.stat().st_mtime)
@@ -115,12 +119,12 @@ def _script_seconds(folder: Path) -> tuple[float, float]:
     return (steps[-1].at - steps[0].began) / 1e9, starts / 1e9
 
 
-def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str = "F") -> None:
+def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str, *, disabled: bool = False) -> None:
     """As many containers as the scenario has hosts, and one for the sidecar."""
     hosts, run = plan(loaded.scenario).hosts, _labels("bare")
     words = [sys.executable, str(BARE), str(len(hosts) + 1), str(box.WORKERS)]
     with _removed(engine, run):
-        description = _caged(engine, hosts[0], run)
+        description = {**_caged(engine, hosts[0], run), "NetworkDisabled": disabled}
         began = time.perf_counter()
         done = subprocess.run(
             words, input=json.dumps(description), capture_output=True, text=True, check=True, env=installed()
@@ -132,7 +136,7 @@ def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str = "F") -> 
     samples.add(f"{name} up and down", up + down)
 
 
-def _caged(engine: Engine, host: PlannedHost, run: Labels, disabled: bool = False) -> dict[str, Any]:
+def _caged(engine: Engine, host: PlannedHost, run: Labels) -> dict[str, Any]:
     """The cage of a host of the lab as the engine describes it, a sleeper in it."""
     image = ensure(engine, [HOST_IMAGE], Deaf().say)[HOST_IMAGE]
     spec = ContainerSpec(
@@ -142,7 +146,7 @@ def _caged(engine: Engine, host: PlannedHost, run: Labels, disabled: bool = Fals
     with engine.doing("look at a cage"):
         told = engine.client.inspect_container(container)
     box.remove(engine, [container])
-    return {**told["Config"], "NetworkDisabled": disabled, "HostConfig": told["HostConfig"]}
+    return {**told["Config"], "HostConfig": told["HostConfig"]}
 
 
 def _labels(name: str) -> Labels:
@@ -206,6 +210,7 @@ def crowd(engine: Engine, samples: Samples, folder: Path, count: int) -> None:
     loaded = scenes.crowd(folder, count)
     samples.add(f"read a scenario of {count}", seconds(lambda: load(loaded.file)))
     _bare(engine, samples, loaded, f"F{count}")
+    _bare(engine, samples, loaded, f"F{count} {DISABLED}", disabled=True)
     asyncio.run(_up_and_down(engine, samples, loaded, str(count)))
     samples.add(f"{count}", samples.of[f"{count} up"][-1] + samples.of[f"{count} down"][-1])
 

@@ -24,26 +24,23 @@ NOBODY = "65534:65534"
 WORKERS = 4
 """Requests at once: on two cores more make the engine slower, not faster."""
 
-_NETWORK_DISABLED = True
-"""To the network none: the engine then does not look after the container's network at all.
-
-Loopback is there all the same. What the engine leaves out is half of what a container's start costs, and the
-file /etc/hosts, which the sidecar's agent brings.
-"""
-
 _REMOVAL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """A container to be: what differs between hosts. All the rest is the cage."""
+    """A container to be: what differs between hosts. All the rest is the cage.
+
+    One with a ``sidecar`` gets its tools and its network from there. The engine then does not look after
+    networking at all, which is half of what a start costs, and leaves /etc/hosts empty; loopback is there.
+    """
 
     image: str
     command: tuple[str, ...]
     labels: Labels
     hostname: str
     limits: Limits
-    tools_from: str | None = None
+    sidecar: str | None = None
     sysctls: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -117,7 +114,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
                 Ulimit(name="core", soft=0, hard=0),
             ],
             log_config=LogConfig(type=LogConfig.types.NONE),
-            volumes_from=[f"{spec.tools_from}:ro"] if spec.tools_from else None,
+            volumes_from=[f"{spec.sidecar}:ro"] if spec.sidecar else None,
             sysctls=dict(spec.sysctls),
         )
         made = client.create_container(
@@ -128,7 +125,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             hostname=spec.hostname.replace("_", "-"),
             working_dir="/work",
             environment={"HOME": "/work", "LANG": "C.UTF-8"},
-            network_disabled=_NETWORK_DISABLED,
+            network_disabled=spec.sidecar is not None,
             stdin_open=True,
             host_config=cage,
             labels=spec.labels.as_dict(),
@@ -171,7 +168,7 @@ def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
         definition = client.create_container_config(
             image,
             None,  # type: ignore[arg-type]  # the image's own command; the library knows, its types do not
-            network_disabled=_NETWORK_DISABLED,
+            network_disabled=True,
             stdin_open=True,
             host_config=config,
             labels=labels.as_dict(),
