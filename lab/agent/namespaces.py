@@ -50,12 +50,12 @@ def _enter(namespace: int, kind: str) -> None:
 
 
 def require_own_networks(pids: Iterable[int]) -> None:
-    """PermissionError unless each process has a network to itself, none of ours and not the machine's.
+    """PermissionError unless we and each process have a network to ourselves, and not the machine's.
 
-    An engine that takes a request otherwise than it was meant must not let a host onto the machine's.
+    An engine that takes a request otherwise than it was meant must not let anything onto the machine's.
     """
-    taken = {_namespace(os.getpid(), NETWORK), _namespace(_INIT, NETWORK)}
-    for pid in pids:
+    taken = {_namespace(_INIT, NETWORK)}
+    for pid in (os.getpid(), *pids):
         network = _namespace(pid, NETWORK)
         if network is None or network in taken:
             raise PermissionError(f"the engine gave process {pid} no network of its own")
