@@ -30,6 +30,7 @@ from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
 from lab.errors import EngineError
 from lab.labels import Labels
 from lab.sidecar import Agent, Listener
+from lab.words import LOOPBACK
 
 if TYPE_CHECKING:
     from lab.plan import Plan, PlannedHost
@@ -159,6 +160,7 @@ class Deployment:
             "wire",
             networks=[{"bridge": bridge.name, "mtu": bridge.mtu} for bridge in plan.bridges],
             hosts=[_cabling(self.hosts[host.name]) for host in plan.hosts],
+            names=_names(plan.neighbours),
         )
         self.interfaces = _interfaces(plan, names)
         await self.sample()
@@ -278,16 +280,16 @@ def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str
 
 
 def _names(neighbours: Mapping[str, str]) -> str:
-    """A host's /etc/hosts (hosts(5))."""
-    known = {"localhost": "127.0.0.1", "localhost ip6-localhost ip6-loopback": "::1", **neighbours}
-    return "".join(f"{address}\t{names}\n" for names, address in known.items())
+    """Every host's /etc/hosts (hosts(5))."""
+    own = [(address, " ".join(names)) for address, names in LOOPBACK.items()]
+    lines = [*own, *((address, name) for name, address in neighbours.items())]
+    return "".join(f"{address}\t{names}\n" for address, names in lines)
 
 
 def _cabling(host: RunningHost) -> dict[str, Any]:
     return {
         "name": host.plan.name,
         "pid": host.pid,
-        "names": _names(host.plan.neighbours),
         "lane": host.plan.lane,
         "legs": [
             {

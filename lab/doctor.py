@@ -37,6 +37,10 @@ _NEEDS = {
         "the sidecar may enter the hosts' networks",
         "the engine must grant SYS_ADMIN and SYS_PTRACE: see its security profile",
     ),
+    "mounts": (
+        "the sidecar may mount the hosts' /etc/hosts",
+        "the engine must grant SYS_ADMIN and SYS_CHROOT, and mount(2): see its security profile",
+    ),
     "bridge": ("the kernel has bridges", "load the module: sudo modprobe bridge"),
     "veth": ("the kernel has veth pairs", "load the module: sudo modprobe veth"),
     "packets": ("frames can be captured", "load the module: sudo modprobe af_packet"),

@@ -56,7 +56,6 @@ class PlannedHost:
     limits: Limits
     legs: tuple[Leg, ...]
     routes: tuple[Route, ...]
-    neighbours: Mapping[str, str]
     sysctls: Mapping[str, str]
     programs: tuple[str, ...]
     loopback: bool
@@ -80,6 +79,8 @@ class Plan:
 
     bridges: tuple[Bridge, ...]
     hosts: tuple[PlannedHost, ...]
+    neighbours: Mapping[str, str]
+    """The first address of each host, by its name."""
 
     @property
     def snaplen(self) -> int:
@@ -113,11 +114,11 @@ def plan(scenario: Scenario) -> Plan:
         hosts.append(
             PlannedHost(
                 name, _image(scenario, host, programs), host.limits, legs,
-                tuple(_routes(name, scenario, attached)), neighbours, _sysctls(host, legs), programs,
+                tuple(_routes(name, scenario, attached)), _sysctls(host, legs), programs,
                 "lo" in host.capture, name in held,
             )
         )  # fmt: skip
-    return Plan(tuple(bridges.values()), tuple(hosts))
+    return Plan(tuple(bridges.values()), tuple(hosts), neighbours)
 
 
 def _attachments(

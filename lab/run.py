@@ -68,8 +68,8 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
     files = await build_all(deployment, prepared, audience.say)
     await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
     perform = await performer
-    concluder = asyncio.ensure_future(asyncio.to_thread(_concluder))
     async with _watched(deployment, prepared, audience) as watch:
+        concluder = asyncio.ensure_future(asyncio.to_thread(_concluder))
         hear = watch.hear if watch else audience.event
         with contextlib.ExitStack() as ending:
             performed = await perform(prepared, deployment, observer, hear, ending)

@@ -1,9 +1,12 @@
-"""The field's words that several rooms share: TCP states, signals, outcomes."""
+"""The field's words that several rooms share: TCP states, signals, outcomes, what a host calls itself."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Literal
+
+LOOPBACK = {"127.0.0.1": ("localhost",), "::1": ("localhost", "ip6-localhost", "ip6-loopback")}
+"""The names that each host has for itself, by address, as Debian has them in its /etc/hosts."""
 
 
 class TcpState(StrEnum):

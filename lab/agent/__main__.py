@@ -19,7 +19,7 @@ from .capture import Capture
 from .diag import Row
 from .lane import Lane, cable_end
 from .lookout import Lookout
-from .namespaces import Hosts
+from .namespaces import Hosts, require_own_networks
 from .outbox import Outbox
 from .sampler import Sampler
 from .wiring import trunk, wire
@@ -87,9 +87,11 @@ class Agent:
         """A host container has this first process."""
         self.hosts.own(pid)
 
-    def do_wire(self, networks: list[dict[str, Any]], hosts: list[dict[str, Any]]) -> dict[str, int]:
-        """Make all bridges and cables."""
-        indices = wire(networks, hosts)
+    def do_wire(
+        self, networks: list[dict[str, Any]], hosts: list[dict[str, Any]], names: str
+    ) -> dict[str, int]:
+        """Make all bridges and cables; ``names`` is every host's /etc/hosts."""
+        indices = wire(networks, hosts, names)
         for host in hosts:
             if host["lane"]:
                 tell = partial(self._tell_of, host["name"])
@@ -114,6 +116,7 @@ class Agent:
 
     def do_capture(self, name: str, snaplen: int, limit: int, pid: int | None = None) -> None:
         """Start a capture, of the switch or of the loopback of a host; it is ready when this is answered."""
+        require_own_networks([])
         os.makedirs(_CAPTURES, exist_ok=True)
         self.captures[name] = Capture(f"{_CAPTURES}/{name}.pcap", snaplen, limit, pid)
         self.captures[name].wait_ready()

@@ -11,53 +11,49 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator
 
-NETWORK = "net"
-MOUNT = "mnt"
-_KINDS = {NETWORK: 0x40000000, MOUNT: 0x00020000}
-"""CLONE_NEWNET and CLONE_NEWNS (linux/sched.h), by their names in /proc/PID/ns."""
-
+_CLONE_NEWNET = 0x40000000
 _SIOCETHTOOL = 0x8946
 _OFFLOADS_OFF = (0x17, 0x15, 0x1F, 0x24, 0x2C)
 """ETHTOOL_STXCSUM, SRXCSUM (of the port), STSO, SGSO, SGRO (linux/ethtool.h)."""
-
-_INIT = 1
-"""The machine's first process: the agent sees all of the machine's."""
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
-def inside(pid: int, kind: str = NETWORK) -> Iterator[None]:
-    """Be in a namespace of a process for a while; a socket opened there stays there. OSError."""
-    home = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY)
+def inside(pid: int) -> Iterator[None]:
+    """Be in the network namespace of a process for a while; a socket opened there stays there. OSError."""
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
     try:
-        there = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY)
+        there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
         try:
-            _enter(there, kind)
+            _enter(there)
         finally:
             os.close(there)
         try:
             yield
         finally:
-            _enter(home, kind)
+            _enter(home)
     finally:
         os.close(home)
 
 
-def _enter(namespace: int, kind: str) -> None:
-    if LIBC.setns(namespace, _KINDS[kind]) != 0:
-        raise OSError(ctypes.get_errno(), f"setns {kind}")
+def _enter(namespace: int) -> None:
+    if LIBC.setns(namespace, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def require_own_networks(pids: Iterable[int]) -> None:
-    """PermissionError unless we and each process have a network to ourselves, and not the machine's.
+    """PermissionError if we or a process are on the machine's network, or two on one.
 
-    An engine that takes a request otherwise than it was meant must not let anything onto the machine's.
+    An engine that takes a request otherwise than it was meant must not let a host onto the machine's network:
+    that of our parent, which is the engine's and started us. ProcessLookupError if a process has ended.
     """
-    taken = {_namespace(_INIT, NETWORK)}
-    for pid in (os.getpid(), *pids):
-        network = _namespace(pid, NETWORK)
-        if network is None or network in taken:
+    taken: set[int] = set()
+    for pid in (os.getppid(), os.getpid(), *pids):
+        network = namespace(pid, "net")
+        if network is None:
+            raise ProcessLookupError(f"process {pid} has ended, or what it is may not be asked")
+        if network in taken:
             raise PermissionError(f"the engine gave process {pid} no network of its own")
         taken.add(network)
 
@@ -92,8 +88,8 @@ class Hosts:
         except ProcessLookupError:
             return False
         try:
-            ours = {_namespace(own, "pid") for own in self._pidfds} - {None}
-            return _namespace(pid, "pid") in ours and _sent(target, number)
+            ours = {namespace(own, "pid") for own in self._pidfds} - {None}
+            return namespace(pid, "pid") in ours and _sent(target, number)
         finally:
             os.close(target)
 
@@ -103,7 +99,7 @@ class Hosts:
             _sent(pidfd, signal.SIGKILL)
 
 
-def _namespace(pid: int, kind: str) -> int | None:
+def namespace(pid: int, kind: str) -> int | None:
     """Which namespace of a kind a process is in; None if it has ended or one may not ask."""
     try:
         return os.stat(f"/proc/{pid}/ns/{kind}").st_ino

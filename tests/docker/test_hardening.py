@@ -69,6 +69,7 @@ def _assert_caged(told: dict[str, Any], limits: Limits) -> None:
         "/tmp": f"noexec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=1777",  # noqa: S108
     }
     assert not cage["Binds"]
+    assert config["Healthcheck"] == {"Test": ["NONE"]}
 
 
 def _assert_served_by_the_sidecar(told: dict[str, Any]) -> None:

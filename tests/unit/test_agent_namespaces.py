@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from lab.agent import namespaces
+from lab.agent import names, namespaces
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """A process on the network that we are on."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process.pid
+        process.communicate(b"\n")
+
+
+@pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's network is another than ours, as it is for an agent."""
-    monkeypatch.setattr(namespaces, "_INIT", 0)
+    """As if the process that started us were on another network than we, as an agent's is."""
+    real, parent = namespaces.namespace, os.getppid()
+    monkeypatch.setattr(namespaces, "namespace", lambda pid, kind: -1 if pid == parent else real(pid, kind))
 
 
-def test_a_host_on_a_network_that_is_not_its_own_is_refused() -> None:
+@pytest.mark.usefixtures("apart")
+def test_a_host_on_a_network_that_is_not_its_own_is_refused(stranger: int) -> None:
     namespaces.require_own_networks([])
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as neighbour:
-        with pytest.raises(PermissionError, match=f"process {neighbour.pid} no network of its own"):
-            namespaces.require_own_networks([neighbour.pid])
-        neighbour.communicate(b"\n")
+    with pytest.raises(PermissionError, match=f"process {stranger} no network of its own"):
+        namespaces.require_own_networks([stranger])
 
 
-def test_a_host_that_has_ended_is_refused() -> None:
+@pytest.mark.usefixtures("apart")
+def test_a_host_that_has_ended_is_told_as_that() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
-    with pytest.raises(PermissionError, match=f"process {ended.pid}"):
+    with pytest.raises(ProcessLookupError, match=f"process {ended.pid} has ended"):
         namespaces.require_own_networks([ended.pid])
 
 
-def test_an_agent_on_the_network_of_the_machine_wires_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as machine:
-        monkeypatch.setattr(namespaces, "_INIT", machine.pid)
-        with pytest.raises(PermissionError, match="no network of its own"):
-            namespaces.require_own_networks([])
-        machine.communicate(b"\n")
+def test_an_agent_on_the_network_of_the_machine_wires_nothing() -> None:
+    with pytest.raises(PermissionError, match="no network of its own"):
+        namespaces.require_own_networks([])
+
+
+def test_a_machine_that_cannot_be_asked_is_not_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: 0)
+    with pytest.raises(ProcessLookupError, match="may not be asked"):
+        namespaces.require_own_networks([])
+
+
+def test_names_are_given_to_hosts_only(stranger: int) -> None:
+    with pytest.raises(PermissionError, match=f"process {stranger} is not in a host"):
+        names.name_hosts([stranger], "127.0.0.1 nobody\n")

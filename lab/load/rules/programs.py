@@ -12,6 +12,7 @@ from lab.load.wording import did_you_mean, listed
 from lab.scenario.cast import MAX_SOURCE_BYTES, Program
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import BLOCKS, VERBS, Start
+from lab.words import LOOPBACK
 
 _SCRIPT_WORDS = (*VERBS, *BLOCKS, "finally")
 _Fault = tuple[str, str, str]
@@ -19,8 +20,11 @@ _Fault = tuple[str, str, str]
 
 
 def host_names(case: Case) -> Iterator[Finding]:
-    """No host is called as a word of the script is: a line begins with either."""
+    """No host is called as each host calls itself, nor as a word of the script: a line begins with either."""
     for name in case.scenario.hosts:
+        if any(name in names for names in LOOPBACK.values()):
+            what = f'a host cannot be named "{name}": that is what each host calls itself'
+            yield Finding("reserved-name", ("hosts", name), what, "give it another name", on_key=True)
         if name in _SCRIPT_WORDS:
             what = f'a host cannot be named "{name}": that is a word of the script'
             fix = f"words that are taken: {listed(_SCRIPT_WORDS)}"
