@@ -115,7 +115,10 @@ class Agent:
         return sum(lane.release(segment) for lane in self.lanes.get(host, ()))
 
     def do_capture(self, name: str, snaplen: int, limit: int, pid: int | None = None) -> None:
-        """Start a capture, of the switch or of the loopback of a host; it is ready when this is answered."""
+        """Start a capture, of the switch or of the loopback of a host; it is ready when this is answered.
+
+        Not on a network that is not ours: a capture sends frames of its own there.
+        """
         require_own_networks([])
         os.makedirs(_CAPTURES, exist_ok=True)
         self.captures[name] = Capture(f"{_CAPTURES}/{name}.pcap", snaplen, limit, pid)

@@ -83,8 +83,8 @@ class ExecState:
 def create_caged(engine: Engine, spec: ContainerSpec) -> str:
     """Create (not start) a container for programs that nobody trusts; its id.
 
-    No network but loopback, no capability, nothing writable but two bounded folders, no way to new
-    privileges, bounded memory, processes, files and log.
+    No network but loopback, no capability, nothing writable but bounded folders in memory and what the image
+    declares as volumes, no way to new privileges, bounded memory, processes, files and log.
     """
     from docker.types import LogConfig, Ulimit
 
