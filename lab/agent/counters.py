@@ -6,11 +6,7 @@ from typing import NamedTuple
 
 
 class Counts(NamedTuple):
-    """The counters since the host came up, by the kernel's names; 0 for one that a kernel does not have.
-
-    ``overflows``: ListenOverflows, ``drops``: ListenDrops, ``unread_closes``: TCPAbortOnClose,
-    ``data_aborts``: TCPAbortOnData, ``resets``: OutRsts.
-    """
+    """The counters since the host came up; 0 for one that a kernel does not have."""
 
     overflows: int = 0
     drops: int = 0
@@ -19,47 +15,50 @@ class Counts(NamedTuple):
     resets: int = 0
 
 
-_NET = "/proc/{pid}/net/{name}"
-_NETSTAT = (b"ListenOverflows", b"ListenDrops", b"TCPAbortOnClose", b"TCPAbortOnData")
-_SNMP = (b"OutRsts",)
+_NET = "/proc/{pid}/net/{file}"
+_PROTOCOLS = {"netstat": "TcpExt", "snmp": "Tcp"}
+"""The files that are read, and the protocol in each."""
+
+_NAMES = {
+    "overflows": "ListenOverflows",
+    "drops": "ListenDrops",
+    "unread_closes": "TCPAbortOnClose",
+    "data_aborts": "TCPAbortOnData",
+    "resets": "OutRsts",
+}
+"""What the kernel calls each of the counts: no name is in both files."""
 
 
 class Counters:
-    """The counters of the namespace that a process is in, which stays open."""
+    """The counters of the namespace that a process is in, which stays open. OSError."""
 
     def __init__(self, pid: int) -> None:
-        self._netstat = _Table(_NET.format(pid=pid, name="netstat"), b"TcpExt:", _NETSTAT)
-        self._snmp = _Table(_NET.format(pid=pid, name="snmp"), b"Tcp:", _SNMP)
+        self._files = {
+            protocol: open(_NET.format(pid=pid, file=file), "rb", buffering=0)  # noqa: SIM115 - stays open
+            for file, protocol in _PROTOCOLS.items()
+        }
 
     def close(self) -> None:
         """Let the namespace go."""
-        self._netstat.close()
-        self._snmp.close()
+        for file in self._files.values():
+            file.close()
 
     def read(self) -> Counts:
-        """The counters now. OSError if the kernel does not say."""
-        return Counts(*self._netstat.read(), *self._snmp.read())
+        """The counters now. OSError if the kernel does not tell them."""
+        told: dict[str, str] = {}
+        for protocol, file in self._files.items():
+            file.seek(0)
+            told |= _of(protocol, file.readall().decode("ascii"))
+        return Counts(**{count: int(told.get(name, 0)) for count, name in _NAMES.items()})
 
 
-class _Table:
-    """Some columns of a file that holds a line of names and a line of numbers for each protocol.
+def _of(protocol: str, text: str) -> dict[str, str]:
+    """The numbers of a protocol by their names: it has a line of names and a line of numbers.
 
-    Where they stand is found once: it does not change while a kernel runs.
+    The file has lines of other protocols, and the kernel adds some to them as it has something to count.
     """
-
-    def __init__(self, path: str, protocol: bytes, names: tuple[bytes, ...]) -> None:
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open
-        lines = [line.split() for line in self._file.readall().splitlines()]
-        self._line = next(place for place, words in enumerate(lines) if words[0] == protocol)
-        head = lines[self._line]
-        self._columns = [head.index(name) if name in head else 0 for name in names]
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._file.close()
-
-    def read(self) -> list[int]:
-        """The numbers in these columns now."""
-        self._file.seek(0)
-        values = self._file.readall().splitlines()[self._line + 1].split()
-        return [int(values[column]) if column else 0 for column in self._columns]
+    lines = [line.split()[1:] for line in text.splitlines() if line.startswith(f"{protocol}:")]
+    if len(lines) != 2 or len(lines[0]) != len(lines[1]):
+        raise OSError(f"the kernel tells its {protocol} counters in a form that is not known")
+    names, numbers = lines
+    return dict(zip(names, numbers, strict=True))

@@ -221,3 +221,20 @@ def test_nothing_was_kept_back(stage: Stage) -> None:
     checks = "checks:\n- state: {host: server, state: LISTEN}\n"
     step = broken(stage.play(CAST + steps + checks, {"server.py": CLOSES_AT_WORD, "client.py": CLIENT}))
     assert (step.expected, step.observed) == ("a rst of a was kept back", "there was none")
+
+
+def test_a_datagram_to_a_closed_port_ends_no_lab(stage: Stage) -> None:
+    """The first ICMP message that a kernel sends or receives adds lines to the file with the TCP counters."""
+    finished = stage.play(
+        """version: 1
+title: A datagram to nobody, then a refused connection
+networks: {lan: 10.9.7.0/24}
+hosts: {a: 10.9.7.1, b: 10.9.7.2}
+steps:
+- a: {run: "echo x | nc -u -w1 10.9.7.2 7; nc -w1 10.9.7.2 8 || true"}
+checks:
+- connection: {from: a, to: "b:8"}
+  handshake: refused
+"""
+    )
+    assert_passed(finished)

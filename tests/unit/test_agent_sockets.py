@@ -139,12 +139,36 @@ def count(counters: Counters) -> None:
     assert counters.read().data_aborts > closed.data_aborts
 
 
-def test_a_counter_that_a_kernel_has_not_is_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the two files that the counters are read from."""
     (tmp_path / "netstat").write_text("TcpExt: TW ListenDrops\nTcpExt: 5 7\nIpExt: A\nIpExt: 1\n")
     (tmp_path / "snmp").write_text("Ip: A OutRsts\nIp: 1 9\nTcp: A OutRsts B\nTcp: -1 3 8\n")
-    monkeypatch.setattr("lab.agent.counters._NET", str(tmp_path / "{name}"))
+    monkeypatch.setattr("lab.agent.counters._NET", str(tmp_path / "{file}"))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("files")
+def test_a_counter_that_a_kernel_has_not_is_0() -> None:
     with closing(Counters(1)) as counters:
         assert counters.read() == Counts(drops=7, resets=3)
+
+
+def test_counters_are_found_by_their_names_at_every_look(files: Path) -> None:
+    """A kernel adds lines, as for the first ICMP message of a host; no line and no column stays in its place."""
+    with closing(Counters(1)) as counters:
+        assert counters.read().resets == 3
+        (files / "snmp").write_text(
+            "Ip: A\nIp: 1\nIcmpMsg: OutType3\nIcmpMsg: 1\nTcp: OutRsts A B\nTcp: 4 -1 8\n"
+        )
+        assert counters.read() == Counts(drops=7, resets=4)
+
+
+@pytest.mark.parametrize("text", ["", "Ip: A\nIp: 1\n", "Tcp: A OutRsts\nTcp: 1\n", "Tcp: OutRsts\n"])
+def test_counters_that_are_not_told_are_trouble(files: Path, text: str) -> None:
+    (files / "snmp").write_text(text)
+    with closing(Counters(1)) as counters, pytest.raises(OSError, match="Tcp counters"):
+        counters.read()
 
 
 class Quiet:
