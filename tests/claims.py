@@ -88,7 +88,7 @@ BESIDES: Mapping[tuple[str, str, str], Mapping[str, str]] = {
         "conversation": "it is still running",
     },
     ("basic", "server", "basic_server_bound_to_loopback"): {
-        _FIRST: "server refused: RST answers the SYN to port 3000; it listens on 127.0.0.1:3000",
+        _FIRST: "server refused: RST answers the SYN to port 3000; at that time it listened on 127.0.0.1:3000 only",
         "Both clients were served": "0 connections, and 1 more without a completed handshake",
         "The client ends without an error": "client: exit status 1",
     },

@@ -35,5 +35,7 @@ def judge(spec: CheckBase, evidence: Evidence) -> CheckResult:
     try:
         return JUDGES[spec.subject](spec, evidence)
     except VariableError as error:
-        unknown = Finding(Outcome.INCONCLUSIVE, "a text whose variables have values", error.what, absent=True)
+        unknown = Finding(
+            Outcome.INCONCLUSIVE, "a text whose variables have values", (error.what,), absent=True
+        )
         return conclude(spec, spec.subject, [unknown])

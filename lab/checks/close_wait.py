@@ -128,8 +128,14 @@ def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evi
         holds=bool(stays) == wanted,
         doubt=lacking,
         proven=any(stay.side.seen for stay in stays),
-        absent=not stays,
+        absent=not stays and _may_come(ref, evidence),
     )
+
+
+def _may_come(ref: CloseWaitRef, evidence: Evidence) -> bool:
+    """Whether the peer may yet have closed when the script was over: no connection, or one still open."""
+    sides = [side for _, side in _candidates(ref, evidence)]
+    return not sides or any(side.state is TcpState.ESTABLISHED for side in sides)
 
 
 def _dwell(stay: _Stay, bounds: Span, lacking: str, evidence: Evidence) -> Finding:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from lab.checks import doubt, ending, passage
 from lab.checks.case import Case
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import connections_to, listening, rows_of
-from lab.checks.telling import Teller, counted, listed, named
+from lab.checks.refusal import listened_then
+from lab.checks.select import connections_to, rows_of, went_on
+from lab.checks.telling import Teller, counted, named
 from lab.evidence import Evidence
 from lab.scenario.base import Count
 from lab.scenario.checks import ConnectionCheck, ConnectionRef, ResetSpec
@@ -69,7 +70,14 @@ def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: str) -
     ]
     observed = f"{ref.from_} never sent a SYN to {ref.to}" if not found else f"there were only {found}"
     expected = f"a connection from {ref.from_} to {ref.to}" if ref.nth == 1 else f"{ref.nth} of them"
-    return find(expected, observed, attempts, holds=False, doubt=lacking, absent=True)
+    return find(
+        expected,
+        observed,
+        attempts,
+        holds=False,
+        doubt=lacking,
+        absent=not attempts and went_on(evidence, ref.from_),
+    )
 
 
 # Handshake
@@ -80,7 +88,7 @@ def _handshake(expected: str, case: Case) -> Finding:
     answered = seen == "half_open" and expected != "complete"
     return find(
         f"handshake {expected}",
-        _handshake_told(case),
+        list(_handshake_told(case)),
         list(_handshake_frames(case)),
         holds=seen == expected,
         doubt=case.doubt,
@@ -88,25 +96,24 @@ def _handshake(expected: str, case: Case) -> Finding:
     )
 
 
-def _handshake_told(case: Case) -> str:
+def _handshake_told(case: Case) -> Iterator[str]:
     client, server = case.connection.sides
     match case.connection.handshake:
         case "complete":
-            return "the handshake was completed"
+            yield "the handshake was completed"
         case "simultaneous":
-            return "both sides sent SYN at once"
+            yield "both sides sent SYN at once"
         case "refused":
-            where = listening(case.evidence, server.host)
-            instead = f"; it listens on {listed(list(where))}" if where else ""
-            return f"{case.name(server)} refused: RST answers the SYN to port {server.port}{instead}"
+            yield f"{case.name(server)} refused: RST answers the SYN to port {server.port}"
+            yield from listened_then(server, case)
         case "no_reply":
             again = client.retransmissions.syn
             often = f", which was sent {again + 1} times" if again else ""
-            return f"nothing answered the SYN{often}{_full(case)}"
+            yield f"nothing answered the SYN{often}{_full(case)}"
         case "half_open":
-            return f"{case.name(server)} answered SYN-ACK, and {case.name(client)} never acknowledged it"
+            yield f"{case.name(server)} answered SYN-ACK, and {case.name(client)} never acknowledged it"
         case "unknown":
-            return "it was under way when the capture began"
+            yield "it was under way when the capture began"
 
 
 def _full(case: Case) -> str:

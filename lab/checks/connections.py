@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.checks import doubt
 from lab.checks.finding import conclude, decided, find
-from lab.checks.select import connections_to
+from lab.checks.select import connections_to, went_on
 from lab.checks.telling import Teller, counted, named
 from lab.evidence import Evidence
 from lab.flows import Connection
@@ -27,7 +27,7 @@ def judge(spec: ConnectionsCheck, evidence: Evidence) -> CheckResult:
         holds=len(made) in ref.count,
         doubt=doubt.of_captures(evidence, ref.to.host, ref.from_) or doubt.of_connections(found),
         proven=decided(len(made), ref.count),
-        absent=not found,
+        absent=not found and (ref.from_ is None or went_on(evidence, ref.from_)),
     )
     return conclude(spec, title, [finding])
 

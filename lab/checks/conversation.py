@@ -22,13 +22,12 @@ def judge(evidence: Evidence) -> CheckResult:
 
 
 def why_cut_short(evidence: Evidence) -> str:
-    """The reason why a check found nothing to judge, if the script broke off; else an empty text."""
-    result = judge(evidence)
-    if result.outcome is Outcome.PASS:
-        return ""
-    if evidence.transcript.unplayed:
-        return f"step {evidence.transcript.unplayed} was not reached"
-    return f"the script failed: {result.observed}"
+    """Why a check may have found nothing to judge: the first step that was not reached, or an empty text.
+
+    Where every step was reached, what is not there did not come.
+    """
+    unplayed = evidence.transcript.unplayed
+    return f"step {unplayed} was not reached" if unplayed else ""
 
 
 def _result(outcome: Outcome, expected: str, observed: str, evidence: tuple[str, ...] = ()) -> CheckResult:
@@ -37,12 +36,11 @@ def _result(outcome: Outcome, expected: str, observed: str, evidence: tuple[str,
 
 def _broken(step: StepEnded) -> CheckResult:
     place = f"step {step.step}, {step.host}: {step.what}"
+    more = "" if step.expected in step.what else f": {step.expected}"
     proof = [f"step {step.step} at {step.where} ended after {span(step.at - step.began)}"]
     if step.rest:
         proof.append(f"not consumed: {step.rest[-200:]!r}")
-    return _result(
-        step.outcome, f"{place}: {step.expected}" if step.expected else place, step.observed, tuple(proof)
-    )
+    return _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
 
 
 def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:

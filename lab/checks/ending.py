@@ -38,20 +38,23 @@ def close(spec: CloseSpec, case: Case) -> Iterator[Finding]:
         active, wanted = case.connection.active, case.side(spec.active)
         yield find(
             f"{case.name(wanted) if wanted else spec.active} closes first",
-            f"{case.name(active)} closed first" if active else _nobody_first(case),
+            [f"{case.name(active)} closed first"] if active else _nobody_first(case),
             frames,
             holds=active is not None and active is wanted,
             doubt=case.doubt,
         )
 
 
-def _nobody_first(case: Case) -> str:
+def _nobody_first(case: Case) -> list[str]:
     if case.connection.client.fin:
-        return "both closed at once: neither FIN acknowledges the other"
-    return "nobody sent FIN" + (f"; {_resets_told(case)}" if _resets(case) else _held(case))
+        return [_AT_ONCE]
+    return ["nobody sent FIN", *(_resets_told(case) if _resets(case) else _held(case))]
 
 
-def _close_told(case: Case) -> str:
+_AT_ONCE = "both closed at once: neither FIN acknowledges the other"
+
+
+def _close_told(case: Case) -> list[str]:
     active, passive = case.connection.active, case.connection.passive
     match case.connection.close:
         case "reset":
@@ -59,25 +62,30 @@ def _close_told(case: Case) -> str:
         case "still_open":
             return _open_told(case)
         case "half_close" if active and passive:
-            return f"{case.name(passive)} sent new data after the FIN of {case.name(active)}"
+            return [f"{case.name(passive)} sent new data after the FIN of {case.name(active)}"]
         case "orderly" if active and passive:
-            return f"FIN from {case.name(active)}, then from {case.name(passive)}, each acknowledged"
+            return [f"FIN from {case.name(active)}, then from {case.name(passive)}, each acknowledged"]
         case _:
-            return "both closed at once: neither FIN acknowledges the other"
+            return [_AT_ONCE]
 
 
-def _open_told(case: Case) -> str:
+def _open_told(case: Case) -> list[str]:
     silent = [case.name(side) for side in case.connection.sides if side.fin is None]
     if silent:
-        return f"{listed(silent)} never sent FIN{_held(case)}"
+        return [f"{listed(silent)} never sent FIN", *_held(case)]
+    return [_unheard(case)]
+
+
+def _unheard(case: Case) -> str:
+    """Whose FIN was never acknowledged; empty if each was."""
     unheard = [case.name(side) for side in case.connection.sides if side.fin and not side.fin.acked]
-    return f"the FIN of {listed(unheard)} was never acknowledged"
+    return f"the FIN of {listed(unheard)} was never acknowledged" if unheard else ""
 
 
-def _held(case: Case) -> str:
+def _held(case: Case) -> list[str]:
     """Why a side sent no FIN, as its kernel's last row for the connection tells."""
     told = [_holding(side, case) for side in case.connection.sides if side.fin is None]
-    return "".join(f"; {text}" for text in told if text)
+    return [text for text in told if text]
 
 
 def _holding(side: Side, case: Case) -> str:
@@ -121,14 +129,12 @@ def fin(expected: tuple[str, ...], case: Case) -> Finding:
     """Exactly these sent FIN, in this order, and each was acknowledged."""
     wanted = [case.side(end) for end in expected]
     senders = [side for side in _by_fin(case) if side.fin]
-    unheard = [case.name(side) for side in senders if side.fin and not side.fin.acked]
-    observed = f"FIN from {listed([case.name(side) for side in senders])}" + (
-        f"; that of {listed(unheard)} was never acknowledged" if unheard else ""
-    )
+    unheard = _unheard(case)
+    observed = f"FIN from {listed([case.name(side) for side in senders])}"
     names = [case.name(side) if side else end for side, end in zip(wanted, expected, strict=True)]
     return find(
         f"FIN from {listed(names)}, each acknowledged" if expected else "no FIN",
-        observed + ("" if unheard else _held(case)),
+        [observed, *([unheard] if unheard else _held(case))],
         list(_close_frames(case)),
         holds=senders == wanted and not unheard,
         doubt=case.doubt,
@@ -143,12 +149,12 @@ def _resets(case: Case) -> list[Side]:
     return [side for side in case.connection.sides if side.reset]
 
 
-def _resets_told(case: Case) -> str:
+def _resets_told(case: Case) -> list[str]:
     told = []
     for side in _resets(case):
         cause = cause_told(side, case)
         told.append(f"RST from {case.name(side)}" + (f": {cause}" if cause else ""))
-    return "; ".join(told) or "no RST"
+    return told or ["no RST"]
 
 
 def _reset_frames(case: Case) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lab.scenario.base import Count
@@ -18,18 +18,23 @@ _MOST_TOLD = 8
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One assertion, judged. ``absent`` says that there was nothing at all to judge."""
+    """One assertion, judged: ``observed`` are facts, each told once however many assertions found it.
+
+    ``absent`` says that there was nothing at all to judge.
+    """
 
     outcome: Outcome
     expected: str
-    observed: str
+    observed: tuple[str, ...]
     evidence: tuple[str, ...] = ()
     absent: bool = False
+    doubt: str = ""
+    """What the evidence lacks, where that leaves the assertion undecided."""
 
 
 def find(
     expected: str,
-    observed: str,
+    observed: str | Sequence[str],
     evidence: Sequence[str] = (),
     *,
     holds: bool,
@@ -42,10 +47,11 @@ def find(
     ``doubt`` says what the evidence may lack. It makes the finding inconclusive unless it is ``proven``:
     unless what *was* seen decides it, whatever else there may have been.
     """
+    facts = (observed,) if isinstance(observed, str) else tuple(observed)
     if doubt and not proven:
-        return Finding(Outcome.INCONCLUSIVE, expected, f"{observed}; but {doubt}", tuple(evidence))
+        return Finding(Outcome.INCONCLUSIVE, expected, facts, tuple(evidence), doubt=doubt)
     return Finding(
-        Outcome.PASS if holds else Outcome.FAIL, expected, observed, tuple(evidence), absent and not holds
+        Outcome.PASS if holds else Outcome.FAIL, expected, facts, tuple(evidence), absent and not holds
     )
 
 
@@ -64,13 +70,22 @@ def conclude(spec: CheckBase, title: str, findings: Sequence[Finding]) -> CheckR
         subject=spec.subject,
         outcome=outcome,
         expected=joined([finding.expected for finding in told]),
-        observed=joined([finding.observed for finding in told]),
+        observed=joined(list(_observed(told))),
         evidence=tuple(dict.fromkeys(sentence for finding in told for sentence in finding.evidence)),
         hint=(spec.hint or "") if outcome is Outcome.FAIL else "",
         points=spec.points,
         visibility=spec.visibility,
-        absent=any(finding.absent for finding in told),
+        absent=all(finding.absent for finding in told),
     )
+
+
+def _observed(findings: Sequence[Finding]) -> Iterator[str]:
+    """The facts of several findings, and after them what is in doubt."""
+    for finding in findings:
+        yield from finding.observed
+    for finding in findings:
+        if finding.doubt:
+            yield f"but {finding.doubt}"
 
 
 def joined(sentences: Sequence[str]) -> str:

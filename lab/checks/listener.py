@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from lab.checks import doubt
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import endpoint, history_of, listening, rows_of
+from lab.checks.select import endpoint, history_of, listening, rows_of, went_on
 from lab.checks.telling import Teller, counted, listed, span
 from lab.evidence import Evidence
 from lab.history import SocketHistory
@@ -48,7 +48,7 @@ def _listens(ref: ListenerRef, wanted: str, rows: list[Row], evidence: Evidence)
         holds=bool(rows),
         doubt=doubt.of_sampling(evidence, ref.host),
         proven=bool(rows),
-        absent=not listening(evidence, ref.host),
+        absent=not listening(evidence, ref.host) and went_on(evidence, ref.host),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from lab.checks.finding import Finding, conclude, decided, find
+from lab.checks.select import was_started
 from lab.checks.telling import counted
 from lab.evidence import Evidence
 from lab.scenario.base import Count
@@ -18,19 +20,32 @@ _SHOWN = 200
 """Characters of a program's output that a result quotes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """What programs printed, each on its screen; what of it may be missing; whether any was started."""
+
+    screens: Mapping[str, str]
+    lacking: str
+    started: bool
+
+    @property
+    def lines(self) -> list[str]:
+        return [line for screen in self.screens.values() for line in screen.split("\n")]
+
+
 def judge(spec: OutputCheck, evidence: Evidence) -> CheckResult:
     """Judge every text of the check; ``contains`` must hold within one program's output."""
     ref = spec.output
-    screens = _screens(ref, evidence)
-    lacking = _lacking(ref, evidence)
+    printed = _Printed(
+        _screens(ref, evidence), _lacking(ref, evidence), was_started(evidence, ref.host, ref.program)
+    )
     values = evidence.info.variables
     findings = [
-        _line(substitute(text, values), bounds, screens, lacking)
-        for text, bounds in (ref.lines or {}).items()
+        _line(substitute(text, values), bounds, printed) for text, bounds in (ref.lines or {}).items()
     ]
     if ref.contains is not None:
-        findings.append(_contains([substitute(text, values) for text in ref.contains], screens, lacking))
-    findings += [_lacks(substitute(text, values), screens, lacking) for text in ref.lacks or ()]
+        findings.append(_contains([substitute(text, values) for text in ref.contains], printed))
+    findings += [_lacks(substitute(text, values), printed) for text in ref.lacks or ()]
     whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
     return conclude(spec, f"output of {whose}", findings)
 
@@ -72,18 +87,17 @@ def _ends_line(event: Input) -> bool:
     return event.text.endswith("\n") if event.kind == "text" else event.text == "enter"
 
 
-def _line(text: str, bounds: Count, screens: Mapping[str, str], lacking: str) -> Finding:
-    lines = [line for screen in screens.values() for line in screen.split("\n")]
-    number = lines.count(text)
-    within = next((line for line in lines if text in line and line != text), "")
+def _line(text: str, bounds: Count, printed: _Printed) -> Finding:
+    number = printed.lines.count(text)
+    within = next((line for line in printed.lines if text in line and line != text), "")
     part = f"; it stands within {_quoted(within)}" if within and number not in bounds else ""
     return find(
         f"the line {_quoted(text)} {_times(bounds)}",
-        f"{counted(number, 'line')} {_quoted(text)}{part}" if screens else _NOTHING,
+        f"{counted(number, 'line')} {_quoted(text)}{part}" if printed.screens else _NOTHING,
         holds=number in bounds,
-        doubt=lacking,
+        doubt=printed.lacking,
         proven=decided(number, bounds),
-        absent=not screens,
+        absent=not printed.started,
     )
 
 
@@ -91,7 +105,8 @@ def _times(bounds: Count) -> str:
     return "once" if bounds == Count(1, 1) else f"{bounds} times"
 
 
-def _contains(texts: list[str], screens: Mapping[str, str], lacking: str) -> Finding:
+def _contains(texts: list[str], printed: _Printed) -> Finding:
+    screens = printed.screens
     missing = [_first_missing(texts, screen) for screen in screens.values()]
     holds = None in missing
     after = max((number for number in missing if number is not None), default=0)
@@ -102,9 +117,9 @@ def _contains(texts: list[str], screens: Mapping[str, str], lacking: str) -> Fin
         f"it contains {'them in this order' if len(texts) > 1 else 'it'}" if holds else observed,
         [] if holds else [f"{name} printed {_quoted(screen[-_SHOWN:])}" for name, screen in screens.items()],
         holds=holds,
-        doubt=lacking,
+        doubt=printed.lacking,
         proven=holds,
-        absent=not screens,
+        absent=not printed.started,
     )
 
 
@@ -119,14 +134,14 @@ def _first_missing(texts: list[str], screen: str) -> int | None:
     return None
 
 
-def _lacks(text: str, screens: Mapping[str, str], lacking: str) -> Finding:
-    line = next((line for screen in screens.values() for line in screen.split("\n") if text in line), None)
-    inside = line is not None or any(text in screen for screen in screens.values())
+def _lacks(text: str, printed: _Printed) -> Finding:
+    line = next((line for line in printed.lines if text in line), None)
+    inside = line is not None or any(text in screen for screen in printed.screens.values())
     return find(
         f"the output lacks {_quoted(text)}",
         f"it is in the line {_quoted(line or text)}" if inside else f"{_quoted(text)} is not there",
         holds=not inside,
-        doubt=lacking,
+        doubt=printed.lacking,
         proven=inside,
     )
 

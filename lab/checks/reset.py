@@ -25,7 +25,7 @@ from lab.words import TcpState
 
 _ABORTED = "its program closed with data unread, or with linger 0"
 _WHY = {
-    "no_listener": "nothing listened on that port",
+    "no_listener": "nothing listened on that port then",
     "late_data": "something arrived after it had closed",
     "unread_data": f"{_ABORTED}: with data unread, says its kernel; read until recv gives 0 before closing",
     "linger0": f"{_ABORTED}: with linger 0 (SO_LINGER), says its kernel, for all was read",

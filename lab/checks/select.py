@@ -10,6 +10,7 @@ from lab.flows import Connection
 from lab.history import SocketHistory
 from lab.scenario.base import Endpoint
 from lab.sockets import SocketRow, SocketSample
+from lab.transcript import Exited, Started
 from lab.words import TcpState
 
 
@@ -63,6 +64,27 @@ def host_of(evidence: Evidence, address: str, at: str) -> str:
     if ip_address(address).is_loopback:
         return at
     return evidence.info.hosts_by_address().get(str(ip_address(address)), "")
+
+
+def went_on(evidence: Evidence, host: str, program: str | None = None) -> bool:
+    """Whether a program of a host (or the one named) may yet have done something when the script was over.
+
+    It may if it was still running, and if none was ever started.
+    """
+    running = started = 0
+    for event in evidence.transcript.events:
+        if isinstance(event, Started | Exited) and event.host == host and program in {None, event.program}:
+            started += isinstance(event, Started)
+            running += 1 if isinstance(event, Started) else -1
+    return not started or running > 0
+
+
+def was_started(evidence: Evidence, host: str, program: str | None = None) -> bool:
+    """Whether a program of a host (or the one named) was ever started."""
+    return any(
+        isinstance(event, Started) and event.host == host and program in {None, event.program}
+        for event in evidence.transcript.events
+    )
 
 
 def listening(evidence: Evidence, host: str) -> tuple[str, ...]:

@@ -16,12 +16,15 @@ from lab.checks.select import endpoint, history_of, host_of, rows_of
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.scenario.checks import StateCheck, StateRef
+from lab.sockets import SocketRow
 from lab.verdict import CheckResult
 from lab.words import TcpState
 
 _KERNEL_ONLY = frozenset({TcpState.LISTEN, TcpState.TIME_WAIT})
 _UNSAMPLED = frozenset({TcpState.CLOSED})
 """States that no socket table ever shows."""
+
+_OPEN = TcpState.ESTABLISHED
 
 
 def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
@@ -34,12 +37,12 @@ def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
         f"{_whose(ref)} {'is' if ref.observed else 'never is'} in {_what(ref)}",
         f"{_whose(ref)} was in {_what(ref)}"
         if seen
-        else f"{_whose(ref)} never was in {_what(ref)}{_instead(ref, evidence)}",
+        else [f"{_whose(ref)} never was in {_what(ref)}", *_instead(ref, evidence)],
         [*sampled[:1], *replayed],
         holds=seen == ref.observed,
         doubt=disputed or _lacking(ref, evidence),
         proven=bool(sampled) or (seen and not disputed),
-        absent=not seen,
+        absent=not seen and not _others(ref, evidence),
     )
     return conclude(spec, f"state {ref.state} on {ref.host}", [finding])
 
@@ -63,15 +66,16 @@ def _whose(ref: StateRef) -> str:
 def _sampled(ref: StateRef, evidence: Evidence) -> Iterator[str]:
     teller = Teller(evidence)
     for sample, row in rows_of(evidence, ref.host, ref.state):
-        ports = {None, row.local_port, row.remote_port}
         owner = "process" if row.inode else "none"
-        if (
-            ref.port in ports
-            and ref.peer in {None, host_of(evidence, row.remote, ref.host)}
-            and ref.owner in {None, owner}
-        ):
+        if _meant(row, ref, evidence) and ref.owner in {None, owner}:
             where = endpoint(row.local, row.local_port)
             yield f"the kernel of {ref.host} shows {_what(ref)} at {teller.when(sample.at)}, {where}"
+
+
+def _meant(row: SocketRow, ref: StateRef, evidence: Evidence) -> bool:
+    """Whether a socket has the port and the peer that the check speaks of."""
+    ports = {None, row.local_port, row.remote_port}
+    return ref.port in ports and ref.peer in {None, host_of(evidence, row.remote, ref.host)}
 
 
 def _replayed(ref: StateRef, evidence: Evidence) -> tuple[list[str], str]:
@@ -96,9 +100,22 @@ def _lacking(ref: StateRef, evidence: Evidence) -> str:
     return doubt.of_captures(evidence, ref.host, ref.peer) or doubt.of_connections(concerned) or kernel
 
 
-def _instead(ref: StateRef, evidence: Evidence) -> str:
-    states = {
-        stand.row.state + ("" if stand.row.inode or ref.owner is None else " (held by no process)")
-        for stand in history_of(evidence, ref.host).stands
+def _others(ref: StateRef, evidence: Evidence) -> set[str]:
+    """The states in which sockets were seen that the check speaks of, if its state is left aside."""
+    rows = (stand.row for stand in history_of(evidence, ref.host).stands)
+    return {
+        row.state + ("" if row.inode or ref.owner is None else " (held by no process)")
+        for row in rows
+        if _meant(row, ref, evidence)
     }
-    return f"; its sockets were seen in {', '.join(sorted(states))}" if states else ""
+
+
+def _instead(ref: StateRef, evidence: Evidence) -> list[str]:
+    states = sorted(_others(ref, evidence))
+    if not states:
+        return []
+    accepted = ref.owner == "process" and f"{ref.state} (held by no process)" in states
+    return [
+        f"{_whose(ref)} was seen in {', '.join(states)}",
+        *(["no program ever accepted the connection"] if accepted and ref.state is _OPEN else []),
+    ]

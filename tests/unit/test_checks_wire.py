@@ -210,7 +210,7 @@ def test_a_connection_that_never_was(tmp_path: Path) -> None:
     result = Stage(tmp_path, ORDERLY.replace("server ", "server:3001 ")).judge(
         connection(handshake="complete")
     )
-    assert (result.outcome, result.absent) == (FAIL, True)
+    assert (result.outcome, result.absent) == (FAIL, False)
     assert result.observed == "client_a never sent a SYN to server:19999"
     assert result.evidence == ("frame 1, +0.000 ms: SYN from client_a to server:3001",)
 
@@ -232,10 +232,35 @@ def test_a_capture_that_began_late(tmp_path: Path) -> None:
     assert Stage(tmp_path, talk).judge(connections(0)).outcome is INCONCLUSIVE
 
 
-def test_a_refusal_says_where_the_host_does_listen(tmp_path: Path) -> None:
-    samples = [SocketSample(at(-1), "server", (row(TcpState.LISTEN, "127.0.0.1:19999"),))]
-    result = Stage(tmp_path, REFUSED, samples=samples).judge(connection(handshake="complete"))
-    assert result.observed.endswith("it listens on 127.0.0.1:19999")
+@pytest.mark.parametrize(
+    ("looks", "told"),
+    [
+        (
+            [(-1, "127.0.0.1:19999")],
+            "at that time it listened on 127.0.0.1:19999 only, where other hosts can",
+        ),
+        ([(-1, "0.0.0.0:80")], "at that time it listened on 0.0.0.0:80"),
+        (
+            [(-1, ""), (50, "0.0.0.0:19999")],
+            "was seen to listen on 0.0.0.0:19999 only afterwards, at +50.000",
+        ),
+        (
+            [(-9, "0.0.0.0:19999"), (-1, "")],
+            "was last seen to listen on 0.0.0.0:19999 before that, at -9.000",
+        ),
+    ],
+)
+def test_a_refusal_says_what_the_host_listened_on_then(
+    tmp_path: Path, looks: list[tuple[float, str]], told: str
+) -> None:
+    samples = [
+        SocketSample(at(time), "server", (row(TcpState.LISTEN, where),) if where else ())
+        for time, where in looks
+    ]
+    result = Stage(tmp_path, REFUSED, samples=samples).judge(connection(handshake="complete", rst="none"))
+    assert told in result.observed
+    assert "nothing listened on that port then" in result.observed
+    assert result.observed.count("listen on ") + result.observed.count("listened on ") == 2
 
 
 def test_loopback_is_judged_where_it_was_captured(tmp_path: Path) -> None:

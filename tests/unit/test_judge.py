@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from lab.errors import UsageError
 from lab.judge import judge
-from tests.unit.staged import FAIL, INCONCLUSIVE, PASS, SKIPPED, Stage, exited, printed, started, step
+from lab.sockets import SocketSample
+from lab.words import TcpState
+from tests.unit.staged import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    SKIPPED,
+    Stage,
+    at,
+    exited,
+    printed,
+    row,
+    started,
+    step,
+)
 
 RUNS = {"name": "runs", "exit": {"host": "server", "status": 0}, "points": 3}
 SAYS = {"name": "says", "output": {"host": "server", "contains": ["hello"]}, "needs": ["runs"]}
@@ -45,6 +59,39 @@ def test_a_script_cut_short_explains_what_is_absent(tmp_path: Path) -> None:
     conversation, runs, last = verdict.results
     assert (conversation.outcome, runs.outcome, last.outcome) == (FAIL, SKIPPED, PASS)
     assert runs.observed == "not judged: step 2 was not reached"
+
+
+def test_a_script_cut_short_leaves_what_the_evidence_decides(tmp_path: Path) -> None:
+    """One wrong end of two, a silent program, a client that ended without a try, a full queue."""
+    events = (started(), exited(1), started(), started("client", "client_a"), exited(0, "client", "client_a"))
+    waits = replace(row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000"), inode=0)
+    stage = Stage(
+        tmp_path,
+        samples=[SocketSample(at(0), "server", (waits,))],
+        events=(*events, step("1", FAIL)),
+        unplayed="2",
+    )
+    silent = {"output": {"host": "client_a", "lines": {"hello": 1}}}
+    never = {"connection": {"from": "client_a", "to": "server:19999"}, "handshake": "complete"}
+    owned = {"state": {"host": "server", "state": "ESTABLISHED", "peer": "client_a", "owner": "process"}}
+    elsewhere = {"state": {"host": "server", "state": "ESTABLISHED", "peer": "client_b"}}
+    verdict = judge(stage.evidence(RUNS, silent, never, owned, elsewhere))
+    assert [result.outcome for result in verdict.results[1:]] == [FAIL, FAIL, FAIL, FAIL, SKIPPED]
+    assert "never accepted" not in verdict.results[4].expected
+    assert "no program ever accepted the connection" in verdict.results[4].observed
+
+
+def test_a_step_that_failed_last_hides_nothing(tmp_path: Path) -> None:
+    events = (started(), step("1", FAIL, observed="no such line"))
+    verdict = judge(Stage(tmp_path, events=events).evidence(RUNS))
+    assert [result.outcome for result in verdict.results] == [FAIL, FAIL]
+
+
+def test_what_a_step_expects_is_said_once(tmp_path: Path) -> None:
+    events = (step("1", FAIL, expected="expect 'x'", observed="not within 1 s"),)
+    assert (
+        judge(Stage(tmp_path, events=events).evidence()).results[0].expected == "step 1, server: expect 'x'"
+    )
 
 
 def test_what_is_absent_after_a_whole_script_fails(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""What a host listened on when it refused a connection, and what it did so before and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal
+
+from lab.checks.case import Case
+from lab.checks.select import endpoint, history_of
+from lab.checks.telling import listed
+from lab.flows import Side
+from lab.history import Stand
+from lab.words import TcpState
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """A socket in LISTEN: seen at the time of an event, last seen before it, or first seen after it."""
+
+    where: str
+    address: str
+    port: int
+    seen: Literal["then", "before", "after"]
+    at: int
+
+
+def listened_then(side: Side, case: Case) -> Iterator[str]:
+    """What a host listened on as it sent an RST, and if need be before and afterwards."""
+    moment = side.reset.first if side.reset else None
+    if moment is None:
+        return
+    listeners = list(_listeners(side.host, moment.time, case))
+    then = [one for one in listeners if one.seen == "then"]
+    if then:
+        local = all(ip_address(one.address).is_loopback for one in then)
+        where = listed(list(dict.fromkeys(one.where for one in then)))
+        yield f"at that time it listened on {where}" + (
+            " only, where other hosts cannot reach it" if local else ""
+        )
+    for one in listeners:
+        if one.seen != "then" and (one.port == side.port or not then):
+            yield _otherwise(one, case)
+
+
+def _otherwise(one: _Listener, case: Case) -> str:
+    when = case.teller.when(one.at)
+    if one.seen == "after":
+        return f"it was seen to listen on {one.where} only afterwards, at {when}"
+    return f"it was last seen to listen on {one.where} before that, at {when}"
+
+
+def _listeners(host: str, time: int, case: Case) -> Iterator[_Listener]:
+    history = history_of(case.evidence, host)
+    for stand in history.in_state(TcpState.LISTEN):
+        first, last = history.samples[stand.first].at, _last_seen(stand, case, host)
+        seen: Literal["then", "before", "after"] = (
+            "after" if first > time else "before" if last < time else "then"
+        )
+        row = stand.row
+        yield _Listener(
+            endpoint(row.local, row.local_port),
+            row.local,
+            row.local_port,
+            seen,
+            first if seen == "after" else last,
+        )
+
+
+def _last_seen(stand: Stand, case: Case, host: str) -> int:
+    """When the last look began that showed a row: at the end of the run, if none showed that it was gone."""
+    samples = history_of(case.evidence, host).samples
+    last = samples[stand.last]
+    return max(last.at, last.until) if stand.last < len(samples) - 1 else case.evidence.info.ended
