@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -160,7 +160,7 @@ class Deployment:
             "wire",
             networks=[{"bridge": bridge.name, "mtu": bridge.mtu} for bridge in plan.bridges],
             hosts=[_cabling(self.hosts[host.name]) for host in plan.hosts],
-            names=_names(plan.neighbours),
+            names=_names(plan.names),
         )
         self.interfaces = _interfaces(plan, names)
         await self.sample()
@@ -279,11 +279,10 @@ def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str
         )
 
 
-def _names(neighbours: Mapping[str, str]) -> str:
+def _names(known: Iterable[tuple[str, str]]) -> str:
     """Every host's /etc/hosts (hosts(5))."""
     own = [(address, " ".join(names)) for address, names in LOOPBACK.items()]
-    lines = [*own, *((address, name) for name, address in neighbours.items())]
-    return "".join(f"{address}\t{names}\n" for address, names in lines)
+    return "".join(f"{address}\t{names}\n" for address, names in (*own, *known))
 
 
 def _cabling(host: RunningHost) -> dict[str, Any]:

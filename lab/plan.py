@@ -79,8 +79,8 @@ class Plan:
 
     bridges: tuple[Bridge, ...]
     hosts: tuple[PlannedHost, ...]
-    neighbours: Mapping[str, str]
-    """The first address of each host, by its name."""
+    names: tuple[tuple[str, str], ...]
+    """Every address of every host with the host's name, a host's main address first."""
 
     @property
     def snaplen(self) -> int:
@@ -97,7 +97,12 @@ def plan(scenario: Scenario) -> Plan:
     attached = {
         name: _attachments(given, scenario.networks) for name, given in host_addresses(scenario).items()
     }
-    neighbours = {name: next(iter(given.values()))[0] for name, given in host_addresses(scenario).items()}
+    names = tuple(
+        (address, name)
+        for name, given in host_addresses(scenario).items()
+        for addresses in given.values()
+        for address in addresses
+    )
     started = programs_by_host(scenario)
     held = {line.host for _, line in numbered_lines(scenario) if isinstance(line.action, Hold)}
     ports = (f"p{number}" for number in range(1_000_000))
@@ -118,7 +123,7 @@ def plan(scenario: Scenario) -> Plan:
                 "lo" in host.capture, name in held,
             )
         )  # fmt: skip
-    return Plan(tuple(bridges.values()), tuple(hosts), neighbours)
+    return Plan(tuple(bridges.values()), tuple(hosts), names)
 
 
 def _attachments(

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lab.errors import SubmissionError
 from lab.scenario.cast import MAX_SOURCE_BYTES, Program
 
-_CXX = "g++ -std=c++20 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
-_C = "gcc -std=c17 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
+_CXX = "g++ -std=gnu++20 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
+_C = "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
 _BUILD = {".cpp": _CXX, ".cc": _CXX, ".cxx": _CXX, ".c": _C, ".java": "javac {files}"}
 _RUN = {".py": "python3 {main}", ".sh": "sh {main}", ".java": "java {stem}"}
 _COMPILED = "./{stem}"
 _HEADERS = frozenset({".h", ".hh", ".hpp", ".hxx"})
+_LANGUAGES = {".cpp": "c++", ".cc": "c++", ".cxx": "c++", ".c": "c"}
+"""As gcc's option ``-x`` calls them: it knows an ending by itself only in lower case."""
+
+KNOWN_ENDINGS = tuple(sorted({*_BUILD, *_RUN}))
+"""Endings of a main source for which it is known how to build and run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,7 @@ def recipe(name: str, program: Program, folder: Path) -> Recipe:
     Raises:
         SubmissionError: a file cannot be read, is too large, or two have one name.
     """
-    paths = (program.source,) if program.source else program.sources
-    files = tuple((Path(path).name, _read(folder / path)) for path in paths)
+    files = tuple((Path(path).name, _read(folder / path)) for path in program.paths)
     names = [file for file, _ in files]
     if len(set(names)) < len(names):
         what = f"two files of program {name!r} have the same name"
@@ -68,24 +72,47 @@ def _read(path: Path) -> bytes:
     return content
 
 
+def is_known(program: Program) -> bool:
+    """Whether it is known, or said, how to run what a program is made of."""
+    names = [PurePosixPath(path).name for path in program.paths]
+    if not names or program.build or program.run or _has_makefile(names):
+        return True
+    return _ending(names[0]) in KNOWN_ENDINGS
+
+
+def _has_makefile(names: list[str]) -> bool:
+    return any(name.lower() == "makefile" for name in names)
+
+
+def _ending(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
 def _words(names: list[str]) -> dict[str, str]:
-    sources = [name for name in names if Path(name).suffix not in _HEADERS and name.lower() != "makefile"]
+    sources = [name for name in names if _ending(name) not in _HEADERS and name.lower() != "makefile"]
     return {
         "main": shlex.quote(names[0]),
         "stem": shlex.quote(Path(names[0]).stem),
-        "files": " ".join(shlex.quote(name) for name in sources),
+        "files": " ".join(map(_argument, sources)),
     }
 
 
+def _argument(name: str) -> str:
+    """A file as an argument of its compiler."""
+    language = _LANGUAGES.get(_ending(name))
+    known = language is None or Path(name).suffix.islower()
+    return shlex.quote(name) if known else f"-x {language} {shlex.quote(name)} -x none"
+
+
 def _default_build(names: list[str]) -> str | None:
-    if any(name.lower() == "makefile" for name in names):
+    if _has_makefile(names):
         return "make"
-    command = _BUILD.get(Path(names[0]).suffix) if names else None
+    command = _BUILD.get(_ending(names[0])) if names else None
     return command.format(**_words(names)) if command else None
 
 
 def _argv(program: Program, names: list[str]) -> tuple[str, ...]:
     if not names:
         return tuple(shlex.split(program.command or ""))
-    command = program.run or _RUN.get(Path(names[0]).suffix, _COMPILED).format(**_words(names))
+    command = program.run or _RUN.get(_ending(names[0]), _COMPILED).format(**_words(names))
     return tuple(shlex.split(command))

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 
 from lab.errors import LabError
 from lab.scenario import Scenario
@@ -59,10 +60,21 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
 
 def host_variables(scenario: Scenario) -> dict[str, str]:
-    """``server.address``, the host's main address, and ``server.address.lan``, its first on each network."""
+    """The address variables of every host."""
+    given = host_addresses(scenario).items()
+    return {name: value for host, networks in given for name, value in address_variables(host, networks)}
+
+
+def address_variables(host: str, networks: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    """A host's variables with their values.
+
+    ``server.address`` is its main address, ``server.address.lan`` its first on a network; ``address6``
+    instead of ``address`` is the first of IPv6.
+    """
     values: dict[str, str] = {}
-    for host, networks in host_addresses(scenario).items():
-        for network, addresses in networks.items():
-            values.setdefault(f"{host}.address", addresses[0])
-            values[f"{host}.address.{network}"] = addresses[0]
-    return values
+    for network, addresses in networks.items():
+        for address in addresses:
+            for kind in ("address", "address6") if ip_address(address).version == 6 else ("address",):
+                values.setdefault(f"{host}.{kind}", address)
+                values.setdefault(f"{host}.{kind}.{network}", address)
+    yield from values.items()

@@ -13,6 +13,9 @@ from .names import name_hosts
 _QUIET_BRIDGE = "stp_state 0 forward_delay 0 mcast_snooping 0"
 """It forwards from the first frame on and says nothing of its own."""
 
+_IPV6_MTU = 1280
+"""Below this an interface has no IPv6 (RFC 8200, section 5), and Linux refuses settings for it."""
+
 
 def wire(networks: list[dict[str, Any]], hosts: list[dict[str, Any]], names: str) -> dict[str, int]:
     """Make a bridge for each network and a cable for each leg; the index of every interface here, by name.
@@ -40,7 +43,7 @@ def _switches(networks: Iterable[dict[str, Any]]) -> list[str]:
         bridge = network["bridge"]
         lines += [
             f"link add {bridge} mtu {network['mtu']} type bridge {_QUIET_BRIDGE}",
-            f"link set {bridge} addrgenmode none",
+            *_silent([bridge], network["mtu"]),
             f"link set {bridge} up",
         ]
     return lines
@@ -56,14 +59,20 @@ def _cables(host: dict[str, Any]) -> list[str]:
             switched, end = trunk(port)
             lines += [
                 f"link add {switched} mtu {leg['mtu']} type veth peer name {end} mtu {leg['mtu']}",
-                *(f"link set {name} addrgenmode none" for name in (port, end)),
+                *_silent([port, end], leg["mtu"]),
                 *(f"link set {name} up" for name in (port, end)),
             ]
         lines += [
-            f"link set {switched} addrgenmode none master {leg['bridge']}",
+            *_silent([switched], leg["mtu"]),
+            f"link set {switched} master {leg['bridge']}",
             f"link set {switched} up",
         ]
     return lines
+
+
+def _silent(interfaces: Iterable[str], mtu: int) -> list[str]:
+    """What keeps interfaces of the sidecar from having, and announcing, link-local addresses."""
+    return [f"link set {name} addrgenmode none" for name in interfaces] if mtu >= _IPV6_MTU else []
 
 
 def trunk(port: str) -> tuple[str, str]:

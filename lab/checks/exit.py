@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab.checks.finding import Finding, conclude, find
+from lab.checks.select import is_meant
 from lab.checks.telling import Teller
 from lab.evidence import Evidence
 from lab.scenario.checks import ExitCheck, ExitRef
@@ -35,7 +36,7 @@ def _runs(ref: ExitRef, evidence: Evidence) -> list[_Run]:
     for event in evidence.transcript.events:
         if not isinstance(event, Started | Exited) or event.host != ref.host:
             continue
-        if ref.program not in {None, event.program}:
+        if not is_meant(event.program, ref.program):
             continue
         if isinstance(event, Started):
             runs.append(_Run(event, None))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import was_started
+from lab.checks.select import is_meant, was_started
 from lab.checks.telling import counted
 from lab.evidence import Evidence
 from lab.scenario.base import Count
@@ -57,7 +57,7 @@ def _events(ref: OutputRef, evidence: Evidence) -> Iterator[Output | Input | Dro
 
 
 def _concerns(event: Output | Input | Dropped, ref: OutputRef) -> bool:
-    return event.host == ref.host and ref.program in {None, event.program}
+    return event.host == ref.host and is_meant(event.program, ref.program)
 
 
 def _lacking(ref: OutputRef, evidence: Evidence) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import children_of
+from lab.checks.select import is_meant
 from lab.checks.telling import Teller, counted, listed
 from lab.evidence import Evidence
 from lab.processes import UNKNOWN, ProcessRow, ProcessSample
@@ -31,7 +32,7 @@ def judge(spec: ProcessCheck, evidence: Evidence) -> CheckResult:
     runs = [
         event
         for event in evidence.transcript.events
-        if isinstance(event, Started) and event.host == ref.host and ref.program in {None, event.program}
+        if isinstance(event, Started) and event.host == ref.host and is_meant(event.program, ref.program)
     ]
     findings = [finding for run in runs for finding in _of_run(ref, run, evidence)]
     whose = f"{ref.host}.{ref.program}" if ref.program else ref.host

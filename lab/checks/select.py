@@ -9,9 +9,18 @@ from lab.evidence import Evidence
 from lab.flows import Connection
 from lab.history import SocketHistory
 from lab.scenario.base import Endpoint
+from lab.scenario.steps import RUN
 from lab.sockets import SocketRow, SocketSample
 from lab.transcript import Exited, Started
 from lab.words import TcpState
+
+
+def is_meant(program: str, named: str | None) -> bool:
+    """Whether a check speaks of a program: the one it names, or without a name all that were started.
+
+    A command of a ``run`` step is no program of its host: it has to be named.
+    """
+    return program == named if named else program != RUN
 
 
 def connections_to(evidence: Evidence, to: Endpoint, from_: str | None = None) -> list[Connection]:
@@ -73,7 +82,7 @@ def went_on(evidence: Evidence, host: str, program: str | None = None) -> bool:
     """
     running = started = 0
     for event in evidence.transcript.events:
-        if isinstance(event, Started | Exited) and event.host == host and program in {None, event.program}:
+        if isinstance(event, Started | Exited) and event.host == host and is_meant(event.program, program):
             started += isinstance(event, Started)
             running += 1 if isinstance(event, Started) else -1
     return not started or running > 0
@@ -82,7 +91,7 @@ def went_on(evidence: Evidence, host: str, program: str | None = None) -> bool:
 def was_started(evidence: Evidence, host: str, program: str | None = None) -> bool:
     """Whether a program of a host (or the one named) was ever started."""
     return any(
-        isinstance(event, Started) and event.host == host and program in {None, event.program}
+        isinstance(event, Started) and event.host == host and is_meant(event.program, program)
         for event in evidence.transcript.events
     )
 

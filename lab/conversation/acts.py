@@ -19,6 +19,7 @@ from lab.deploy import Deployment
 from lab.scenario import Scenario
 from lab.scenario.base import Model
 from lab.scenario.steps import (
+    RUN,
     Action,
     Close,
     Expect,
@@ -256,7 +257,7 @@ class Acts:
             await ask("wait_asleep", host=line.host, pid=pid, call=condition.asleep_in)
 
     async def _run(self, line: Line, action: Run, step: str, variables: Variables) -> None:
-        program = Program(self._deployment.hosts[line.host], "run", False, self._scribe)
+        program = Program(self._deployment.hosts[line.host], RUN, False, self._scribe)
         self._every.append(program)
         await program.start(self._deployment, ("sh", "-c", action.run), {}, FOLDER, step)
         status = await program.until_exit()

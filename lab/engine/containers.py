@@ -122,7 +122,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             list(spec.command),
             entrypoint=[],
             user=NOBODY,
-            hostname=spec.hostname.replace("_", "-"),
+            hostname=spec.hostname,
             working_dir="/work",
             environment={"HOME": "/work", "LANG": "C.UTF-8"},
             network_disabled=spec.sidecar is not None,

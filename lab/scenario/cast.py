@@ -67,6 +67,11 @@ class Program(Model):
         Field(description="TCP ports that are in LISTEN when the program is ready"),
     ] = ()
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its source files, the main one first."""
+        return (self.source,) if self.source else self.sources
+
 
 class Limits(Model):
     """What a host container may use."""

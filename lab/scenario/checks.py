@@ -275,7 +275,8 @@ class OutputRef(Model):
 
     host: Annotated[Name, Field(description="The host")]
     program: Annotated[
-        Name | None, Field(description="One of several programs; all of the host's unless given")
+        Name | None,
+        Field(description="One of several; all of the host's unless given. run: the commands of run steps"),
     ] = None
     lines: Annotated[dict[Text, Counted] | None, Field(description="Whole lines, and how many of each")] = (
         None
@@ -302,9 +303,10 @@ class ExitRef(Model):
     """How a program ended."""
 
     host: Annotated[Name, Field(description="The host")]
-    program: Annotated[Name | None, Field(description="One of several; all of the host's unless given")] = (
-        None
-    )
+    program: Annotated[
+        Name | None,
+        Field(description="One of several; all of the host's unless given. run: the commands of run steps"),
+    ] = None
     status: Annotated[Counted | None, Field(description="Its exit status")] = None
     signal: Annotated[
         Literal[EndingSignal, "SIGSEGV", "SIGABRT", "SIGFPE", "SIGBUS", "SIGILL"] | None,
@@ -327,9 +329,10 @@ class ProcessRef(Model):
     """A program while it runs, with the processes it started."""
 
     host: Annotated[Name, Field(description="The host")]
-    program: Annotated[Name | None, Field(description="One of several; each of the host's unless given")] = (
-        None
-    )
+    program: Annotated[
+        Name | None,
+        Field(description="One of several; each of the host's unless given. run: the commands of run steps"),
+    ] = None
     asleep_in: Annotated[
         SleepingCall | None, Field(description="A call that one of its threads was seen asleep in")
     ] = None

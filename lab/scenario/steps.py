@@ -157,6 +157,10 @@ class Wait(Action):
     wait: Annotated[Condition, Field(description="What to wait for")]
 
 
+RUN = "run"
+"""What the transcript calls the commands of ``run`` steps; no program is called so."""
+
+
 class Run(Action):
     """Run one shell command in the host to its end; a wrong exit status or output fails the step."""
 

@@ -345,6 +345,15 @@ def test_quiet_run_and_wait(stage: Stage) -> None:
     assert_passed(finished)
 
 
+def test_a_command_of_a_run_step_is_no_program_of_its_host(stage: Stage) -> None:
+    steps = "- a: {run: 'echo oops; exit 3', status: 3}\n- a: {start: p}\n- a: {wait: {exited: true}}"
+    checks = """- exit: {host: a, status: 0}
+- output: {host: a, lacks: oops}
+- exit: {host: a, program: run, status: 3}
+- output: {host: a, program: run, lines: {oops: 1}}"""
+    assert_passed(stage.play(one_host(steps, checks=checks), {"p.py": "print('hello')\n"}))
+
+
 @pytest.mark.parametrize(
     ("steps", "expected", "observed"),
     [
@@ -456,6 +465,43 @@ def test_a_build_that_fails(stage: Stage, build: str, words: str) -> None:
     assert words in caught.value.what
     assert len(caught.value.what) < 20_000
     assert build in caught.value.fix
+
+
+POSIX_C = """
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+int main(void) {
+    struct sigaction action = {.sa_handler = SIG_IGN, .sa_flags = SA_RESTART};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    puts(sigaction(SIGPIPE, &action, NULL) || getaddrinfo("a", "1", &hints, &found) ? "no" : "posix");
+}
+"""
+GNU_CXX = (
+    '#include <cstdio>\nint main() { __int128 n = 1; typeof(n) m = n; std::puts(m == n ? "gnu" : "no"); }\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "says"),
+    [
+        ("p.c", POSIX_C, "posix"),
+        ("P.C", POSIX_C, "posix"),
+        ("p.cpp", GNU_CXX, "gnu"),
+        ("p.CC", GNU_CXX, "gnu"),
+    ],
+)
+def test_c_is_gnu_c_whatever_the_case_of_its_ending(stage: Stage, name: str, source: str, says: str) -> None:
+    assert_passed(
+        stage.play(
+            one_host(
+                f"- a: {{start: p}}\n- a: {{expect: {says}}}\n- a: {{wait: {{exited: true}}}}",
+                f"{{source: {name}}}",
+                checks="- exit: {host: a, status: 0}",
+            ),
+            {name: source},
+        )
+    )
 
 
 def test_a_built_program_is_not_built_again(stage: Stage) -> None:

@@ -124,6 +124,46 @@ checks:
     assert_passed(stage.play(text))
 
 
+NAMES = """
+version: 1
+title: Who is who
+networks: {lan: {subnet: 10.9.8.0/24, ipv6: "fd00:9::/64"}, link: 10.9.7.0/31}
+hosts:
+  first_one: {addresses: {lan: [10.9.8.1, "fd00:9::1"], link: 10.9.7.0}}
+  other: {addresses: {link: 10.9.7.1, lan: 10.9.8.2}}
+programs: {names: {source: names.py, args: ["${other.address}", "${first_one.address6}"]}}
+steps:
+- first_one: {start: names}
+- first_one: {wait: {exited: true}}
+- other: {start: names}
+- other: {wait: {exited: true}}
+checks:
+- output: {host: first_one, lines: {"first_one ['10.9.7.0', '10.9.8.1', 'fd00:9::1'] fd00:9::1": 1}}
+- output: {host: other, lines: {"other ['10.9.7.1', '10.9.8.2'] fd00:9::1": 1}}
+- output: {host: other, lines: {"first_one ['10.9.7.0', '10.9.8.1', 'fd00:9::1']": 1}}
+- connections: {to: "other:5000", count: 0}
+"""
+NAMES_PROGRAM = """
+import socket, sys
+def addresses(name): return sorted({row[4][0] for row in socket.getaddrinfo(name, 1)})
+print(socket.gethostname(), addresses(socket.gethostname()), sys.argv[2])
+print("first_one", addresses("first_one"))
+"""
+
+
+def test_every_address_is_found_by_name_by_neighbours_and_by_its_own_host(stage: Stage) -> None:
+    assert_passed(stage.play(NAMES, {"names.py": NAMES_PROGRAM}))
+
+
+@pytest.mark.parametrize("held", ["", "- server: {hold: rst}\n"], ids=["switched", "through the agent"])
+@pytest.mark.parametrize("mtu", [576, 1279])
+def test_small_packets(stage: Stage, mtu: int, held: str) -> None:
+    network = f"{{lan: {{subnet: 10.9.8.0/31, mtu: {mtu}}}}}"
+    text = talk(network, "10.9.8.0", "10.9.8.1", "10.9.8.0", size=20_000)
+    first = f'- server: {{run: "cat /sys/class/net/eth0/mtu", expect: "{mtu}"}}\n'
+    assert_passed(stage.play(text.replace("steps:\n", f"steps:\n{first}{held}"), FILES))
+
+
 def test_large_packets(stage: Stage) -> None:
     text = talk("{lan: {subnet: 10.9.8.0/24, mtu: 9000}}", "10.9.8.80", "10.9.8.5", "10.9.8.80", size=200_000)
     finished = stage.play(text, FILES)

@@ -25,7 +25,7 @@ def test_a_host_on_one_network(tmp_path: Path) -> None:
     (leg,) = a.legs
     assert (leg.bridge, leg.port, leg.interface, str(leg.addresses[0])) == ("br0", "p0", "eth0", "10.0.0.1/8")
     assert a.addresses == {"lan": ("10.0.0.1",)}
-    assert found.neighbours == {"a": "10.0.0.1", "b": "10.0.0.2"}
+    assert found.names == (("10.0.0.1", "a"), ("10.0.0.2", "b"))
     assert a.image == HOST_IMAGE
     assert a.routes == ()
     assert a.sysctls["net.ipv6.conf.all.disable_ipv6"] == "1"
@@ -68,6 +68,25 @@ def test_routes_lead_through_the_routers_in_each_family_a_host_speaks(tmp_path: 
     assert routes["c"] == {
         ("10.1.0.0/24", "10.3.0.1"), ("10.2.0.0/24", "10.3.0.1"), ("fd00:2::/64", "fd00:3::1"),
     }  # fmt: skip
+
+
+def test_every_address_of_a_host_has_its_name_the_main_one_first(tmp_path: Path) -> None:
+    found = planned(tmp_path, THREE_ISLANDS)
+    assert [address for address, name in found.names if name == "r2"] == [
+        "10.2.0.2", "fd00:2::2", "10.3.0.1", "fd00:3::1",
+    ]  # fmt: skip
+
+
+def test_both_addresses_of_a_point_to_point_link_are_its_hosts(tmp_path: Path) -> None:
+    found = planned(
+        tmp_path,
+        'networks: {x: {subnet: 10.1.0.0/31, ipv6: "fd00::/127"}}\n'
+        'hosts: {a: {addresses: {x: [10.1.0.0, "fd00::"]}}, b: {addresses: {x: [10.1.0.1, "fd00::1"]}}}\n',
+    )
+    legs = [host.legs[0].addresses for host in found.hosts]
+    assert [list(map(str, addresses)) for addresses in legs] == [
+        ["10.1.0.0/31", "fd00::/127"], ["10.1.0.1/31", "fd00::1/127"],
+    ]  # fmt: skip
 
 
 def test_a_router_forwards_what_it_speaks(tmp_path: Path) -> None:

@@ -30,16 +30,22 @@ def made(folder: Path, **program: Any) -> Recipe:
     [
         (
             {"source": "server.cpp"},
-            "g++ -std=c++20 -O1 -g -Wall -Wextra -pthread -o server server.cpp",
+            "g++ -std=gnu++20 -O1 -g -Wall -Wextra -pthread -o server server.cpp",
             ("./server",),
         ),
-        ({"source": "a/b.c"}, "gcc -std=c17 -O1 -g -Wall -Wextra -pthread -o b b.c", ("./b",)),
+        ({"source": "a/b.c"}, "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o b b.c", ("./b",)),
+        (
+            {"sources": ("Server.C", "rest.c", "HEAD.H")},
+            "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o Server -x c Server.C -x none rest.c",
+            ("./Server",),
+        ),
         ({"source": "p.py"}, None, ("python3", "p.py")),
+        ({"source": "P.PY"}, None, ("python3", "P.PY")),
         ({"source": "p.sh"}, None, ("sh", "p.sh")),
         ({"source": "Main.java"}, "javac Main.java", ("java", "Main")),
         (
             {"sources": ("a.cpp", "b.cpp", "b.h")},
-            "g++ -std=c++20 -O1 -g -Wall -Wextra -pthread -o a a.cpp b.cpp",
+            "g++ -std=gnu++20 -O1 -g -Wall -Wextra -pthread -o a a.cpp b.cpp",
             ("./a",),
         ),
         ({"sources": ("a.cpp", "Makefile")}, "make", ("./a",)),

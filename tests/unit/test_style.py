@@ -14,7 +14,7 @@ from lab import assets
 
 ROOMS = (
     "errors", "duration", "words", "transcript", "capture", "sockets", "history", "processes", "verdict",
-    "scenario", "schema", "reference", "variables", "load", "labels", "assets", "archive", "plan", "programs",
+    "scenario", "schema", "reference", "variables", "programs", "load", "labels", "assets", "archive", "plan",
     "engine", "images", "terminal", "sidecar", "build", "deploy", "labs", "conversation", "observe",
     "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
     "interruption", "launch", "prepare", "perform", "conclude", "watch", "run", "doctor", "cli",

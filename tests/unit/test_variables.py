@@ -71,4 +71,6 @@ checks: [connections: {to: "one:80", count: 0}]
         "two.address": "10.1.0.2",
         "two.address.lan": "10.1.0.2",
         "two.address.wan": "10.2.0.2",
+        "two.address6": "fd00::2",
+        "two.address6.lan": "fd00::2",
     }

@@ -118,6 +118,8 @@ def _misfit(name: str, network: Network, address: Address) -> _Fault | None:
     subnet = next((subnet for subnet in family if address in subnet), None)
     if subnet is None:
         return "outside-subnet", f'lies outside network "{name}"', f'network "{name}" is {listed(family)}'
+    if subnet.num_addresses == 2:  # a point-to-point link: both are its hosts' (RFC 3021, RFC 6164)
+        return None
     last = subnet[-2] if subnet.version == 4 else subnet[-1]
     span = f"its hosts have {subnet[1]} to {last}"
     if address == subnet.network_address:

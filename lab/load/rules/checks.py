@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from lab.load.place import Path
 from lab.load.plain import quoted
 from lab.load.rules.finding import Case, Finding, checks_of
-from lab.load.rules.stage import RUN, started_as
+from lab.load.rules.stage import started_as
 from lab.load.wording import did_you_mean
 from lab.scenario import Scenario
 from lab.scenario.addresses import is_address
@@ -25,7 +25,7 @@ from lab.scenario.checks import (
     ProcessCheck,
 )
 from lab.scenario.script import numbered_lines
-from lab.scenario.steps import Run, Start
+from lab.scenario.steps import RUN, Run, Start
 from lab.variables import references
 
 CONVERSATION = "conversation"
@@ -148,9 +148,13 @@ def programs(case: Case) -> Iterator[Finding]:
             what = f'{words}: no program "{about.program}" is started on host "{about.host}"'
             fix = did_you_mean(about.program, names, "programs started there")
             yield Finding("not-started", (*path, check.subject, "program"), what, fix)
-        elif not names and about.host in case.scenario.hosts:
+        elif about.program is None and about.host in case.scenario.hosts and not {*names} - {RUN}:
             what = f'{words}: no program is started on host "{about.host}"'
             fix = "start one in the script, or name another host"
+            if names:
+                fix = (
+                    "a command of a `run` step is no program of the host: to speak of it, add `program: run`"
+                )
             yield Finding("not-started", (*path, check.subject, "host"), what, fix)
 
 

@@ -69,8 +69,8 @@ def _subnet_fault(text: str) -> tuple[str, str] | None:
         return "is no subnet", "write an address and a prefix length, as in 192.168.153.0/24 or fd00:153::/64"
     if _parsed(text, strict=True) is None:
         return "is an address within a subnet, not a subnet", f'did you mean "{subnet}"?'
-    if subnet.max_prefixlen - subnet.prefixlen < 2:
-        return "has no room for two hosts", f"the longest prefix is /{subnet.max_prefixlen - 2}"
+    if subnet.max_prefixlen - subnet.prefixlen < 1:
+        return "has no room for two hosts", f"the longest prefix is /{subnet.max_prefixlen - 1}"
     for other, kind in _UNUSABLE:
         if subnet.version == other.version and subnet.overlaps(other):
             return (

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from lab.load import place
 from lab.load.rules.finding import Case, Finding
 from lab.load.wording import did_you_mean, listed
+from lab.programs import KNOWN_ENDINGS, is_known
 from lab.scenario.cast import MAX_SOURCE_BYTES, Program
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import BLOCKS, VERBS, Start
@@ -73,11 +74,13 @@ def _splits(text: str) -> bool:
 
 
 def files(case: Case) -> Iterator[Finding]:
-    """Every source is a readable file of sensible size within the scenario's folder."""
+    """Every source is a readable file of sensible size within the scenario's folder, and can be run."""
     for name, program in case.scenario.programs.items():
         names: set[str] = set()
         for path, text in _sources(name, program):
             fault = _file_fault(case.folder, text) or _name_fault(text, names)
+            if fault is None and not names and not is_known(program):
+                fault = _unknown_ending(text)
             if fault:
                 code, what, fix = fault
                 yield Finding(code, path, f'program "{name}": {what}', fix)
@@ -98,6 +101,12 @@ def _name_fault(text: str, names: set[str]) -> _Fault | None:
         if name in names
         else None
     )
+
+
+def _unknown_ending(text: str) -> _Fault:
+    what = f'how to run "{text}" is not known from its ending'
+    fix = f"known endings: {listed(KNOWN_ENDINGS)}; with others say `run:`, and `build:` if it is built"
+    return "unknown-ending", what, fix
 
 
 def _file_fault(folder: Path, text: str) -> _Fault | None:

@@ -11,6 +11,7 @@ from lab.load.wording import did_you_mean
 from lab.scenario import Scenario
 from lab.scenario.script import StepPath, blocks, numbered_lines, walk
 from lab.scenario.steps import (
+    RUN,
     Close,
     Expect,
     Key,
@@ -26,9 +27,6 @@ from lab.scenario.steps import (
     Type,
     Wait,
 )
-
-RUN = "run"
-"""What the transcript calls the commands of ``run`` steps."""
 
 _SPEAKING = (Expect, Quiet, Send, Type, SendBytes, Key, SendSignal, Close)
 """What is done with a program, which must have been started; ``wait: {exited: true}`` is another."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,7 +16,7 @@ from lab.scenario.addresses import holds, is_address
 from lab.scenario.checks import ListenerCheck, OutputCheck
 from lab.scenario.script import StepPath, blocks, walk
 from lab.scenario.steps import Line, Repeat, Run, Send, Start, Step, Type
-from lab.variables import COUNTER, NONCE, is_unclosed, references
+from lab.variables import COUNTER, NONCE, address_variables, is_unclosed, references
 
 _Text = tuple[place.Path, str]
 _LITERAL = "a literal `${` is written `$${`"
@@ -34,15 +34,27 @@ def known_variables(case: Case) -> Iterator[Finding]:
     yield from _unknown(_check_texts(scenario), captured)
 
 
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to them
+"""Stand for addresses that cannot be read: of them another rule tells."""
+
+
 def _host_names(scenario: Scenario) -> Iterator[str]:
     """The names that :func:`lab.variables.host_variables` gives, as far as the addresses are sound."""
-    sound = sound_networks(scenario)
     for name, host in scenario.hosts.items():
-        yield f"{name}.address"
-        address = ip_address(host.address) if host.address and is_address(host.address) else None
-        holding = [network for network in sound if address and holds(sound[network], address)]
-        for network in host.addresses or holding or scenario.networks:
-            yield f"{name}.address.{network}"
+        given = host.addresses or _networks_of(host.address, scenario)
+        readable = {
+            network: texts if all(map(is_address, texts)) else _ANY for network, texts in given.items()
+        }
+        yield from (variable for variable, _ in address_variables(name, readable))
+
+
+def _networks_of(address: str | None, scenario: Scenario) -> Mapping[str, tuple[str, ...]]:
+    """The networks that a host with one address can be on, each with that address."""
+    sound = sound_networks(scenario)
+    if address is None or not is_address(address):
+        return dict.fromkeys(scenario.networks, _ANY)
+    holding = [network for network in sound if holds(sound[network], ip_address(address))]
+    return dict.fromkeys(holding or scenario.networks, (address,))
 
 
 def _in_steps(path: StepPath, steps: tuple[Step, ...], known: set[str]) -> Iterator[Finding]:
