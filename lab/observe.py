@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from sys import intern
@@ -11,7 +13,7 @@ from typing import Any
 from lab.capture import CaptureFile, HeldSegment
 from lab.deploy import Deployment
 from lab.processes import ProcessRow, ProcessSample, Sleep
-from lab.sockets import Sampling, SocketEnds, SocketRow, SocketSample
+from lab.sockets import Instrument, Loss, Sampling, SocketEnds, SocketRow, SocketSample
 from lab.words import kernel_state
 
 ROWS_KEPT = 200_000
@@ -32,30 +34,53 @@ class Observer:
         self._last: dict[str, int] = {}
         self._processes: list[ProcessSample] = []
         self._held: dict[int, HeldSegment] = {}
-        self._room = dict.fromkeys(("sockets", "processes"), ROWS_KEPT)
+        self._room = dict.fromkeys((Instrument.SOCKETS, Instrument.PROCESSES), ROWS_KEPT)
+        self._lost: Counter[tuple[Instrument, str, str]] = Counter()
+        self._hearers: dict[str, tuple[Instrument, Callable[[dict[str, Any]], None]]] = {
+            "sockets": (Instrument.SOCKETS, self._hear_sockets),
+            "processes": (Instrument.PROCESSES, self._hear_processes),
+            "held": (Instrument.HOLD, self._hear_held),
+            "released": (Instrument.HOLD, self._hear_released),
+        }
 
     def hear(self, event: dict[str, Any]) -> None:
-        """Take an event of the agent.
+        """Take an event of the agent; one that is not known is a loss."""
+        name = str(event["event"])
+        if name not in self._hearers:
+            self._lost[Instrument.EVENTS, "", repr(name[:100])] += 1
+            return
+        instrument, hearer = self._hearers[name]
+        try:
+            hearer(event)
+        except (LookupError, TypeError, ValueError) as error:
+            self._lost[instrument, "", f"an event of the sidecar is not as it should be: {error!r}"] += 1
 
-        Sockets or processes of a host have changed, or a segment was kept back or went on.
-        """
-        kind = event["event"]
-        if kind == "held" and len(self._held) < HELD_KEPT:
+    def _hear_held(self, event: dict[str, Any]) -> None:
+        if len(self._held) < HELD_KEPT:
             self._held[event["number"]] = held_in(event)
-        if kind == "released" and (held := self._held.get(event["number"])):
+
+    def _hear_released(self, event: dict[str, Any]) -> None:
+        if held := self._held.get(event["number"]):
             self._held[event["number"]] = replace(held, until=event["at"])
-        if kind in {"held", "released"}:
-            return
-        self._room[kind] -= 1 + len(event["rows"]) + len(event.get("gone", ()))
-        if self._room[kind] < 0:
-            return
-        if kind == "processes":
+
+    def _hear_processes(self, event: dict[str, Any]) -> None:
+        if self._finds_room(Instrument.PROCESSES, event):
             programs = tuple(_process(row) for row in event["rows"])
             self._processes.append(ProcessSample(event["at"], event["host"], programs))
-            return
-        self._end_last(event["host"], **event["before"])
-        self._last[event["host"]] = len(self._samples)
-        self._samples.append(_sample(event))
+
+    def _hear_sockets(self, event: dict[str, Any]) -> None:
+        if self._finds_room(Instrument.SOCKETS, event):
+            sample = _sample(event)
+            self._end_last(sample.host, **event["before"])
+            self._last[sample.host] = len(self._samples)
+            self._samples.append(sample)
+
+    def _finds_room(self, kind: Instrument, event: dict[str, Any]) -> bool:
+        """Whether so much may be kept; once it may not, nothing more is."""
+        self._room[kind] -= 1 + len(event["rows"]) + len(event.get("gone", ()))
+        if self._room[kind] < 0:
+            self._lost[kind, event["host"], f"the samples held more than {ROWS_KEPT} {kind}"] += 1
+        return self._room[kind] >= 0
 
     def _end_last(self, host: str, until: int, took: int) -> None:
         """Until when what a host's last sample shows was seen to be so."""
@@ -81,10 +106,12 @@ class Observer:
     async def end_sampling(self, deployment: Deployment) -> Sampling:
         """Stop looking at sockets; how well it was done."""
         told = await deployment.agent.ask("end_sample")
-        for kind, key in (("sockets", "trouble"), ("processes", "process_trouble")):
-            if self._room[kind] < 0:
-                told[key] = told[key] or f"the samples held more than {ROWS_KEPT} {kind}"
-        return Sampling(**told)
+        lost = [
+            Loss(Instrument(one["instrument"]), one["host"], one["count"], one["why"])
+            for one in told.pop("lost")
+        ]
+        lost += [Loss(kind, host, count, why) for (kind, host, why), count in self._lost.items()]
+        return Sampling(**told, lost=tuple(lost))
 
     async def end_captures(self, deployment: Deployment, folder: Path) -> tuple[CaptureFile, ...]:
         """End every capture, prove it, and bring its file into the record's folder."""

@@ -6,6 +6,7 @@ Times are whole nanoseconds since the epoch on the clock of the machine that cap
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from lab.words import TcpState
 
@@ -72,9 +73,36 @@ class SocketSample:
     gone: tuple[SocketEnds, ...] = ()
 
 
+class Instrument(StrEnum):
+    """What observes a host."""
+
+    SOCKETS = "sockets"
+    """The looks at its sockets."""
+    COUNTERS = "counters"
+    """What its kernel counts of TCP."""
+    PROCESSES = "processes"
+    """The looks at its processes."""
+    CAPTURE = "capture"
+    """What watches how large the captures become."""
+    HOLD = "hold"
+    """What keeps segments back."""
+    EVENTS = "events"
+    """What the agent tells of that the lab does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How often an instrument failed at a host ("": at all of them), and ``why`` it did so first."""
+
+    instrument: Instrument
+    host: str
+    count: int
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the kernel was asked: from when to when, how often, and what failed.
+    """How the kernels were asked: from when to when, how often, and what was ``lost``.
 
     The gaps (ns) are between two looks at one host. A host is looked at when something happens there and else
     ten times a second, so that the worst gap is one in which nothing was sent.
@@ -84,6 +112,9 @@ class Sampling:
     ended: int
     mean_gap: int
     worst_gap: int
-    trouble: str = ""
-    process_trouble: str = ""
-    """What of the processes could not be seen; of the sockets, that is ``trouble``."""
+    lost: tuple[Loss, ...] = ()
+
+    def lost_of(self, host: str, *instruments: Instrument) -> Loss | None:
+        """The first loss of one of these instruments that concerns a host; None if there is none."""
+        mine = (loss for loss in self.lost if loss.host in {"", host})
+        return next((loss for loss in mine if loss.instrument in instruments), None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import gc
 import json
 import os
-import select
+import resource
+import selectors
 import signal
 import sys
 import time
@@ -19,6 +19,7 @@ from .capture import Capture
 from .diag import Row
 from .lane import Lane, cable_end
 from .lookout import Lookout
+from .losses import Losses, describe
 from .namespaces import Hosts, require_own_networks
 from .outbox import Outbox
 from .sampler import Sampler
@@ -60,19 +61,21 @@ class Agent:
     def __init__(self) -> None:
         self.hosts = Hosts()
         self.outbox = Outbox()
-        self.sampler = Sampler(self._tell_sockets)
-        self._happenings = self.sampler.fileno()
-        self.lookout = Lookout(self.outbox.say)
+        self.losses = Losses()
+        self.sampler = Sampler(self._tell_sockets, self.losses)
+        self.lookout = Lookout(self.outbox.say, self.losses)
         self.lanes: dict[str, list[Lane]] = {}
         self.captures: dict[str, Capture] = {}
         self.conditions: dict[int, Condition] = {}
-        self.processes: dict[int, int] = {}
-        """The request that each process is waited for with, by its pidfd."""
+        self.exits: dict[int, int] = {}
+        """The pidfd of the process that each request waits for."""
         self.kept = False
-        self._input = b""
+        self._input, self._open = b"", True
         self._guarding_due = 0.0
-        self._cables: list[int] = []
-        """The ends of all cables that run through the agent."""
+        self._sources = selectors.DefaultSelector()
+        """What to wait for, each with the function that sees to it. It takes descriptors of any number."""
+        self._sources.register(_INPUT, selectors.EVENT_READ, self._read_requests)
+        self._attentive = False
 
     def do_hello(self, lease: float) -> dict[str, Any]:
         """Who and what the agent is; it ends, with the hosts, after ``lease`` seconds."""
@@ -95,14 +98,12 @@ class Agent:
         for host in hosts:
             if host["lane"]:
                 tell = partial(self._tell_of, host["name"])
-                ends = [(cable_end(leg["port"]), cable_end(trunk(leg["port"])[1])) for leg in host["legs"]]
-                self.lanes[host["name"]] = [Lane(port, switch, tell) for port, switch in ends]
-        self._cables = [
-            cable.fileno()
-            for lanes in self.lanes.values()
-            for lane in lanes
-            for cable in (lane.port, lane.trunk)
-        ]
+                lanes = [Lane(cable_end(port), cable_end(trunk(port)[1]), tell) for port in _ports(host)]
+                self.lanes[host["name"]] = lanes
+                for lane in lanes:
+                    forward = partial(self._forward, host["name"], lane)
+                    self._sources.register(lane.port, selectors.EVENT_READ, forward)
+                    self._sources.register(lane.trunk, selectors.EVENT_READ, forward)
         return indices
 
     def do_hold(self, host: str, segment: str, peers: list[str], step: str) -> None:
@@ -141,10 +142,10 @@ class Agent:
         self.sampler.start(hosts, interval)
 
     def do_end_sample(self) -> dict[str, Any]:
-        """Stop looking."""
+        """Stop looking; how well it was done, and what was lost."""
         told = self.sampler.stop()
         self.lookout.stop()
-        return {**told, "process_trouble": self.lookout.trouble}
+        return {**told, "lost": self.losses.told()}
 
     def do_look(self) -> Condition:
         """Look at the processes; answered when all that have ended were waited for, or had time enough."""
@@ -195,8 +196,10 @@ class Agent:
         return met
 
     def do_cancel(self, request: int) -> None:
-        """Nobody waits for this condition any more."""
+        """Nobody waits for this condition, or for the end of this process, any more."""
         self.conditions.pop(request, None)
+        if request in self.exits:
+            self._forget_exit(request)
 
     def _tell_of(self, host: str, event: dict[str, Any]) -> None:
         self.outbox.say({**event, "host": host})
@@ -209,40 +212,45 @@ class Agent:
 
     def serve(self) -> None:
         """Answer requests until the input ends; if the lab is kept, then until the lease ends."""
-        while self._attend():
+        while self._open:
+            self._attend()
             self._tick()
         for capture in self.captures.values():
             capture.abandon()
+        self._sources.unregister(_INPUT)
+        self._heed(attentive=False)
         while self.kept:
-            select.select(self._cables, [], [])
-            self._forward()
+            self._see_to(None)
 
-    def _attend(self) -> bool:
-        """Wait for whatever comes next and see to it; False when the input has ended."""
-        sources, patience = [_INPUT, *self.processes, *self._cables], self._patience()
-        if self.sampler.attentive:  # asked after the patience: it may become so any moment
-            sources.append(self._happenings)
-        ready, _, _ = select.select(sources, [], [], patience)
-        self._forward()
-        for source in ready:
-            if source == self._happenings:
-                self.sampler.wake()
-            elif source in self.processes:
-                self._ended(source)
-        return _INPUT not in ready or self._read_requests()
+    def _attend(self) -> None:
+        """Wait for whatever comes next and see to it."""
+        patience = self._patience()
+        self._heed(attentive=self.sampler.attentive)  # asked after the patience: it may become so any moment
+        self._see_to(patience)
 
-    def _read_requests(self) -> bool:
-        """Take what has come in and answer each whole line; False at the end of the input."""
+    def _see_to(self, patience: float | None) -> None:
+        for key, _ in self._sources.select(patience):
+            key.data()
+
+    def _heed(self, *, attentive: bool) -> None:
+        """Wake up for what happens at the hosts, or not."""
+        if attentive and not self._attentive:
+            self._sources.register(self.sampler, selectors.EVENT_READ, self.sampler.wake)
+        elif self._attentive and not attentive:
+            self._sources.unregister(self.sampler)
+        self._attentive = attentive
+
+    def _read_requests(self) -> None:
+        """Take what has come in and answer each whole line; the end of the input is the end of all."""
         chunk = os.read(_INPUT, 1 << 16)
         *lines, self._input = (self._input + chunk).split(b"\n")
         for line in lines:
             self._answer(json.loads(line))
-        return bool(chunk) and len(self._input) <= _LONGEST_REQUEST
+        self._open = bool(chunk) and len(self._input) <= _LONGEST_REQUEST
 
-    def _forward(self) -> None:
-        for lanes in self.lanes.values():
-            for lane in lanes:
-                lane.forward()
+    def _forward(self, host: str, lane: Lane) -> None:
+        with self.losses.noted("hold", host):
+            lane.forward()
 
     def _patience(self) -> float | None:
         """Seconds until something has to be looked at; None if nothing has."""
@@ -258,7 +266,8 @@ class Agent:
         if self._guarding_due <= now and self.captures:
             self._guarding_due = now + _GUARDING_SECONDS
             for capture in self.captures.values():
-                capture.guard()
+                with self.losses.noted("capture", ""):
+                    capture.guard()
         if self.lookout.due <= time.monotonic():
             self.lookout.look()
         if self.outbox.due <= time.monotonic():
@@ -272,12 +281,23 @@ class Agent:
                 return
             answer: dict[str, Any] = {"id": request, "ok": time.time_ns()}
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
-            answer = {"id": request, "error": f"{type(error).__name__}: {error}"}
+            answer = {"id": request, "error": describe(error)}
         del self.conditions[request]
         self.outbox.say(answer)
 
-    def _ended(self, pidfd: int) -> None:
-        self.outbox.say({"id": self.processes.pop(pidfd), "ok": time.time_ns()})
+    def _await_exit(self, request: int, pidfd: int) -> None:
+        self.exits[request] = pidfd
+        self._sources.register(pidfd, selectors.EVENT_READ, partial(self._ended, request))
+
+    def _ended(self, request: int) -> None:
+        """The process that a request waits for has ended."""
+        ended = time.time_ns()
+        self._forget_exit(request)
+        self.outbox.say({"id": request, "ok": ended})
+
+    def _forget_exit(self, request: int) -> None:
+        pidfd = self.exits.pop(request)
+        self._sources.unregister(pidfd)
         os.close(pidfd)
 
     def _answer(self, request: dict[str, Any]) -> None:
@@ -285,14 +305,19 @@ class Agent:
         try:
             answer = getattr(self, f"do_{operation}")(**request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
-            self.outbox.say({"id": number, "error": f"{type(error).__name__}: {error}"})
+            self.outbox.say({"id": number, "error": describe(error)})
             return
         if isinstance(answer, Process):
-            self.processes[answer.pidfd] = number
+            self._await_exit(number, answer.pidfd)
         elif callable(answer):
             self.conditions[number] = answer
         else:
             self.outbox.say({"id": number, "ok": answer})
+
+
+def _ports(host: dict[str, Any]) -> Iterable[str]:
+    """The ends in the sidecar of a host's cables."""
+    return (leg["port"] for leg in host["legs"])
 
 
 def _now_and_then(condition: Condition) -> Condition:
@@ -313,15 +338,21 @@ def _end(*_: object) -> None:
     raise SystemExit
 
 
+def _may_open_many() -> None:
+    """Open as many descriptors as the engine allows at most: each host takes some."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     """Serve; whatever ends it, the hosts end with it."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGALRM, _end)
     gc.set_threshold(50_000)
+    _may_open_many()
     agent = Agent()
     try:
-        with contextlib.suppress(BrokenPipeError):
-            agent.serve()
+        agent.serve()
     finally:
         agent.hosts.kill()
 

@@ -21,8 +21,8 @@ _LARGEST_FRAME = 1 << 16
 _AT_ONCE = 64
 """Frames taken from one side before the other has its turn."""
 
-_PATIENCE = 0.1
-"""Seconds that a cable may be too full to take a frame, before that is lost."""
+_PATIENCE = 100
+"""Milliseconds that a cable may be too full to take a frame, before that is lost."""
 
 _MOST_HELD = 4096
 """Frames and connections that are remembered; beyond them a frame is passed on."""
@@ -173,10 +173,17 @@ def _received(packets: socket.socket) -> Iterator[bytes]:
 
 def _send(packets: socket.socket, frame: bytes) -> None:
     try:
-        if select.select([], [packets], [], _PATIENCE)[1]:
+        if _writable(packets):
             packets.send(frame)
     except OSError:
         return  # the other end of the cable is gone
+
+
+def _writable(packets: socket.socket) -> bool:
+    """Whether a cable takes a frame, soon at the latest. poll(2), for there may be very many descriptors."""
+    waiting = select.poll()
+    waiting.register(packets, select.POLLOUT)
+    return bool(waiting.poll(_PATIENCE))
 
 
 def _packed(address: str) -> bytes:

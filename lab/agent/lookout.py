@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .losses import Losses
 from .processes import UNKNOWN, Processes, Row
 
 _NEVER = float("inf")
@@ -23,19 +24,15 @@ _DUTY = 300
 class Lookout:
     """The processes of all hosts at the last look, and when the next one is due."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, tell: Callable[[dict[str, Any]], None], losses: Losses) -> None:
         self._tell = tell
-        self._processes = Processes()
+        self._losses = losses
+        self._processes = Processes(losses)
         self._told: dict[str, tuple[Row, ...]] = {}
         self._looked = self._cost = 0.0
         self._watching = False
         self.due = _NEVER
         """When to look (time.monotonic); infinity while there is no reason."""
-
-    @property
-    def trouble(self) -> str:
-        """What of the processes could not be seen; empty if all could."""
-        return self._processes.trouble
 
     def start(self, hosts: dict[str, int]) -> None:
         """Watch these hosts, name to the process id of the first process. OSError if one is gone."""
@@ -52,7 +49,9 @@ class Lookout:
         """Look at all hosts now; the processes of each, told as an event where they have changed."""
         self.due = _NEVER
         now, spent = time.time_ns(), time.thread_time()
-        seen = self._processes.look()
+        seen: dict[str, tuple[Row, ...]] = {}
+        with self._losses.noted("processes", ""):
+            seen = self._processes.look()
         self._looked, self._cost = time.monotonic(), time.thread_time() - spent
         for host, rows in seen.items():
             if rows != self._told.get(host, ()):

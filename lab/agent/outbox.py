@@ -30,21 +30,24 @@ class Outbox:
         """When what waits is to be written (time.monotonic); infinity if nothing does."""
 
     def say(self, message: dict[str, Any]) -> None:
-        """Write a message, and before it whatever waits. BrokenPipeError if nobody reads any more."""
+        """Write a message, and before it whatever waits. SystemExit as in :meth:`write`."""
         self._waiting.append(message)
         self.write()
 
     def say_soon(self, message: dict[str, Any]) -> None:
-        """Keep a message until the next is said or it is :attr:`due`. BrokenPipeError, as in :meth:`say`."""
+        """Keep a message until the next is said or it is :attr:`due`. SystemExit as in :meth:`write`."""
         self._waiting.append(message)
         self.due = min(self.due, time.monotonic() + _LATE_SECONDS)
         if len(self._waiting) > _MOST_WAITING:
             self.write()
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write what waits. SystemExit if nobody reads any more: that alone ends the agent."""
         lines = [_AS_TEXT(message) for message in self._waiting]
         self._waiting, self.due = [], _NEVER
         data = "\n".join([*lines, ""]).encode()
-        while data:
-            data = data[os.write(_OUTPUT, data) :]
+        try:
+            while data:
+                data = data[os.write(_OUTPUT, data) :]
+        except OSError:
+            raise SystemExit from None

@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
+from .losses import Losses
+
 _CALLS = {
     "x86_64": {
         "accept": (43, 288), "recv": (45, 47, 299), "send": (44, 46, 307), "connect": (42,),
@@ -48,14 +50,14 @@ the inodes of its sockets, and for each sleeping thread the call and the inode o
 class Processes:
     """Finds the programs of each host; the container's first process and what keeps it alive are none."""
 
-    def __init__(self) -> None:
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
         self._hosts: dict[str, int] = {}
         self._by_namespace: dict[int, str] = {}
         self._known: dict[int, str] = {}
         self._numbers: dict[int, int] = {}
         self._machines: dict[int, tuple[str, int]] = {}
         """The file that each process runs, and for which machine that is."""
-        self.trouble = ""
 
     def start(self, hosts: Mapping[str, int]) -> None:
         """Watch these hosts: name to the process id of the first process. OSError if one is gone."""
@@ -68,8 +70,12 @@ class Processes:
         found: dict[str, list[Row]] = {name: [] for name in self._hosts}
         for pid, host in sorted(self._known.items()):
             first = self._hosts.get(host, pid)
-            if pid != first and len(found[host]) < _MOST:
-                found[host] += self._rows(pid, first)
+            if pid == first:
+                continue
+            if len(found[host]) < _MOST:
+                found[host] += self._rows(pid, host, first)
+            else:
+                self._losses.note("processes", host, f"there are more than {_MOST}")
         return {host: tuple(rows) for host, rows in found.items()}
 
     def _find(self) -> None:
@@ -84,7 +90,7 @@ class Processes:
             except OSError:
                 continue  # it has ended
 
-    def _rows(self, pid: int, first: int) -> Iterator[Row]:
+    def _rows(self, pid: int, host: str, first: int) -> Iterator[Row]:
         try:
             name, state, parent, session = _stat(pid)
             if session == first or name.startswith(_ENGINE):
@@ -101,8 +107,8 @@ class Processes:
             yield pid, parent, session, number, name, False, len(held), sockets, asleep
         except (FileNotFoundError, ProcessLookupError):
             return  # it has just ended
-        except OSError as error:
-            self.trouble = self.trouble or f"a process could not be looked at: {error.strerror}"
+        except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
+            self._losses.note("processes", host, error)
 
     def _machine_of(self, pid: int) -> int:
         """To open the file that a process runs costs more than all else: it is done once."""

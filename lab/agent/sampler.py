@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .diag import Row
+from .losses import Losses
 from .watched import Difference, Watched
 
 _DUTY = 20
@@ -45,8 +46,9 @@ _NEVER = float("inf")
 class Sampler:
     """The hosts that are watched, and how often they were looked at."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, tell: Callable[[dict[str, Any]], None], losses: Losses) -> None:
         self._tell = tell
+        self._losses = losses
         self._hosts: dict[str, Watched] = {}
         self._sources = select.epoll()
         self._by_source: dict[int, Watched] = {}
@@ -56,10 +58,9 @@ class Sampler:
         self._interval = self._idle = 0.0
         self._began = 0
         self._looks = self._worst_gap = 0
-        self._trouble = ""
 
     def fileno(self) -> int:
-        """For select(2): readable when something has happened at a host."""
+        """For epoll(7): readable when something has happened at a host."""
         return self._sources.fileno()
 
     @property
@@ -87,7 +88,7 @@ class Sampler:
         self._saved, self._saved_at = max(saved - seconds, -_LONGEST_REST * _SHARE), now
 
     def start(self, hosts: dict[str, int], interval: float) -> None:
-        """Watch these hosts (name to process id), none oftener than every ``interval`` seconds. OSError."""
+        """Watch these hosts (name to process id), none oftener than every ``interval`` seconds."""
         self._interval = interval
         self._began = time.time_ns()
         self._looks = self._worst_gap = 0
@@ -95,11 +96,15 @@ class Sampler:
         shortest, longest = _IDLE_SECONDS
         self._idle = min(max(shortest, len(hosts) / _MANY_HOSTS * shortest), longest)
         for name, pid in hosts.items():
-            host = self._hosts[name] = Watched(pid, self._began)
-            for source in host.sources:
-                self._by_source[source] = host
-                self._sources.register(source, select.EPOLLIN | select.EPOLLONESHOT)
+            with self._losses.noted("sockets", name):
+                self._watch(name, Watched(name, pid, self._began, self._losses))
         self.look_everywhere()
+
+    def _watch(self, name: str, host: Watched) -> None:
+        self._hosts[name] = host
+        for source in host.sources:
+            self._by_source[source] = host
+            self._sources.register(source, select.EPOLLIN | select.EPOLLONESHOT)
 
     def wake(self) -> None:
         """Something has happened at some hosts: they are due when what follows at once has happened, too."""
@@ -141,8 +146,8 @@ class Sampler:
         host.looked = now
         try:
             difference = host.look(whole=whole)
-        except OSError as error:
-            self._trouble = self._trouble or f"the sockets of {name} could not be read: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other hosts are looked at
+            self._losses.note("sockets", name, error)
             self._plan_next(host, changed=False)
             return ()
         took = time.time_ns() - now
@@ -205,5 +210,4 @@ class Sampler:
             "ended": ended,
             "mean_gap": (ended - self._began) * len(self._hosts) // max(1, self._looks),
             "worst_gap": self._worst_gap,
-            "trouble": self._trouble,
         }

@@ -20,6 +20,7 @@ from . import namespaces
 from .counters import Counters, Counts
 from .destroyed import Destroyed
 from .diag import ALL_STATES, LISTEN, TIME_WAIT, Ends, Found, Row, SocketTable
+from .losses import Losses
 from .tap import Tap
 
 _LISTED_SECONDS = 5.0
@@ -60,7 +61,8 @@ class Difference(NamedTuple):
 class Watched:
     """A host whose sockets are watched: what they were at the last look, and when the next one is due."""
 
-    def __init__(self, pid: int, now: int) -> None:
+    def __init__(self, name: str, pid: int, now: int, losses: Losses) -> None:
+        self._name, self._losses = name, losses
         self.tap = Tap(pid)
         self.destroyed = Destroyed(pid)
         self.sources = self.tap.fileno(), self.destroyed.fileno()
@@ -70,6 +72,8 @@ class Watched:
         self._counters = Counters(pid)
         self._counting = _COUNTING_LOOKS
         self._known = False
+        self._failed = False
+        """Whether the last look came to no end: what it heard of is not known."""
         self._listed_due = self._all_due = self._overdue_due = 0.0
         self._listing = 0.0
         """What it costs to list all sockets but those in TIME_WAIT (seconds of processor)."""
@@ -96,9 +100,15 @@ class Watched:
         """Seconds to the next look; when that is due, and when it may be at the earliest (time.monotonic)."""
 
     def look(self, *, whole: bool) -> Difference | None:
-        """Look now, at the ``whole`` table if told; what has changed, None if nothing has. OSError."""
+        """Look now, at the ``whole`` table if told; what has changed, None if nothing has.
+
+        It may raise anything, for what the kernel says may be as nobody thought.
+        """
         before, now = self.counts, time.monotonic()
+        whole, self._failed = whole or self._failed, True
         heard, reset = self._hear()
+        if reset:
+            self._counting = _COUNTING_LOOKS
         self.cost = 0.0
         listed_long_ago = now >= self._listed_due
         if whole or heard is None or (listed_long_ago and now >= self._all_due):
@@ -109,12 +119,12 @@ class Watched:
             self._ask_for({**self._interfaces(), **heard} if self._live else heard)
             self._take_listeners(self._table.listeners())
         self._overdue = bool(self._waiting) and now >= self._overdue_due and self._ask_overdue(now)
-        if reset:
-            self._counting = _COUNTING_LOOKS
         # At other times the counters stand still: they need not be read.
         if self._counting or self._overfull:
-            self.counts = self._counters.read()
+            with self._losses.noted("counters", self._name):
+                self.counts = self._counters.read()
             self._counting = max(0, self._counting - 1)
+        self._failed = False
         return self._difference() if self._news or before != self.counts or not self._known else None
 
     def _hear(self) -> tuple[Mapping[Ends, int] | None, bool]:

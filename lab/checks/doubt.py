@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lab.checks.telling import counted, span
 from lab.evidence import Evidence
 from lab.flows import Connection
+from lab.sockets import Instrument, Loss
 
 LONGEST_GAP = 1_000_000_000
 """ns between two looks at the kernel's sockets beyond which a listener or a state may have come and gone."""
@@ -52,11 +53,40 @@ def of_connections(connections: Iterable[Connection]) -> str:
 
 def of_sampling(evidence: Evidence, host: str) -> str:
     """What the samples of a host's sockets may lack."""
-    sampling = evidence.info.sampling
-    if evidence.info.trouble or sampling.trouble:
-        return evidence.info.trouble or sampling.trouble
+    if lacking := of_looks(evidence, host, Instrument.SOCKETS):
+        return lacking
     if host not in evidence.sockets:
         return f"the sockets of {host} were never sampled"
-    if sampling.worst_gap > LONGEST_GAP:
-        return f"for {span(sampling.worst_gap)} the sockets were not looked at"
+    gap = evidence.info.sampling.worst_gap
+    if gap > LONGEST_GAP:
+        return f"for {span(gap)} the sockets were not looked at"
     return ""
+
+
+def of_looks(evidence: Evidence, host: str, *instruments: Instrument) -> str:
+    """What could not be seen of a host with some instruments."""
+    if evidence.info.trouble:
+        return evidence.info.trouble
+    loss = evidence.info.sampling.lost_of(host, *instruments)
+    return _told(loss) if loss else ""
+
+
+def losses(evidence: Evidence) -> Iterator[str]:
+    """What could not be observed, whether a check needs it or not."""
+    return map(_told, evidence.info.sampling.lost)
+
+
+_LOST = {
+    Instrument.SOCKETS: "the sockets{whose} could not be looked at {times}",
+    Instrument.COUNTERS: "the TCP counters{whose} could not be read {times}",
+    Instrument.PROCESSES: "the processes{whose} could not be looked at {times}",
+    Instrument.CAPTURE: "the size of the captures could not be watched {times}",
+    Instrument.HOLD: "segments{whose} could not be passed on {times}",
+    Instrument.EVENTS: "the sidecar told {times} of what is not known here",
+}
+
+
+def _told(loss: Loss) -> str:
+    whose = f" of {loss.host}" if loss.host else ""
+    what = _LOST[loss.instrument].format(whose=whose, times=counted(loss.count, "time"))
+    return f"{what}: {loss.why}"

@@ -14,7 +14,7 @@ from lab.evidence import Evidence
 from lab.history import SocketHistory
 from lab.scenario.base import Count
 from lab.scenario.checks import ListenerCheck, ListenerRef
-from lab.sockets import SocketRow, SocketSample
+from lab.sockets import Instrument, SocketRow, SocketSample
 from lab.variables import substitute
 from lab.verdict import CheckResult
 from lab.words import TcpState
@@ -141,6 +141,7 @@ def _overflows(ref: ListenerRef, bounds: Count, evidence: Evidence) -> Finding:
         f"{counted(last.overflows, 'connection')} found an accept queue of {ref.host} full",
         [f"ListenOverflows of {ref.host} is {last.overflows} at {Teller(evidence).when(last.at)}, {drops}"],
         holds=last.overflows in bounds,
-        doubt=doubt.of_sampling(evidence, ref.host),
+        doubt=doubt.of_sampling(evidence, ref.host)
+        or doubt.of_looks(evidence, ref.host, Instrument.COUNTERS),
         proven=decided(last.overflows, bounds),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lab.checks.doubt import of_looks
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import children_of
 from lab.checks.select import is_meant
@@ -13,6 +14,7 @@ from lab.evidence import Evidence
 from lab.processes import UNKNOWN, ProcessRow, ProcessSample
 from lab.scenario.base import Count
 from lab.scenario.checks import ProcessCheck, ProcessRef
+from lab.sockets import Instrument
 from lab.transcript import Started
 from lab.verdict import CheckResult
 
@@ -47,7 +49,7 @@ def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Findi
     looks = list(_looks(run, evidence))
     if not looks:
         missing = "it was never looked at while it ran"
-        lacking = _lacking(evidence) or "it may have been too short for that"
+        lacking = _lacking(run.host, evidence) or "it may have been too short for that"
         yield find(f"{run.program} runs", missing, holds=False, doubt=lacking, absent=True)
         return
     if ref.asleep_in is not None:
@@ -66,7 +68,7 @@ def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Findi
                 f"{run.program} had {_plural(number, noun)} when it was looked at last",
                 [_told(last, "has " + _plural(number, noun), rows, evidence)],
                 holds=number in bounds,
-                doubt=_lacking(evidence),
+                doubt=_lacking(run.host, evidence),
             )
 
 
@@ -78,8 +80,8 @@ def _looks(run: Started, evidence: Evidence) -> Iterator[_Look]:
             yield _Look(sample, own, children_of(own, sample.rows))
 
 
-def _lacking(evidence: Evidence) -> str:
-    return evidence.info.trouble or evidence.info.sampling.process_trouble
+def _lacking(host: str, evidence: Evidence) -> str:
+    return of_looks(evidence, host, Instrument.PROCESSES)
 
 
 def _asleep(call: str, run: Started, looks: list[_Look], evidence: Evidence) -> Finding:
@@ -95,7 +97,7 @@ def _asleep(call: str, run: Started, looks: list[_Look], evidence: Evidence) -> 
         else f"it was seen asleep in {listed(calls) if calls else 'no call'}",
         [_told(met, f"is asleep in {call}", [], evidence)] if met else [],
         holds=met is not None,
-        doubt=_lacking(evidence)
+        doubt=_lacking(run.host, evidence)
         or ("where it sleeps is not known on such a machine" if UNKNOWN in calls else ""),
         proven=met is not None,
     )

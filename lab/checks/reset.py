@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from lab.checks.case import Case
+from lab.checks.doubt import of_looks
 from lab.checks.select import history_of
 from lab.evidence import Evidence
 from lab.flows import Reset, Side
 from lab.history import SocketHistory
 from lab.scenario.checks import ResetWord
-from lab.sockets import SocketSample
+from lab.sockets import Instrument, SocketSample
 from lab.words import TcpState
 
 _ABORTED = "its program closed with data unread, or with linger 0"
@@ -137,7 +138,7 @@ class _Span:
 
 def _span(host: str, reset: Reset, evidence: Evidence) -> _Span | None:
     """The last sample before the RST and the last before the next one; None if the counters do not add up."""
-    if reset.sent is None:
+    if reset.sent is None or of_looks(evidence, host, Instrument.SOCKETS, Instrument.COUNTERS):
         return None
     sent, times = reset.sent.time, evidence.resets.get(host, ())
     samples = history_of(evidence, host).samples

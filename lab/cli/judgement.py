@@ -34,9 +34,12 @@ class Judgement:
 
 
 def select(evidence: Evidence, verdict: Verdict, only: Sequence[str], screen: Screen) -> Judgement:
-    """The checks that ``only`` names, all of them where it names none."""
+    """The checks that ``only`` names, all of them where it names none; a warning of each loss of evidence."""
+    from lab.checks.doubt import losses
     from lab.judge import judge
 
+    for sentence in losses(evidence):
+        screen.warn(sentence)
     if not only:
         return Judgement(verdict, _CODES.get(verdict.outcome, ExitCode.INCONCLUSIVE))
     names = [result.name for result in verdict.results]

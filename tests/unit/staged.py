@@ -13,7 +13,7 @@ from lab.capture import CaptureFile, HeldSegment, Interface
 from lab.evidence import Evidence, RunInfo, gather
 from lab.processes import ProcessSample
 from lab.scenario import Scenario
-from lab.sockets import Sampling, SocketRow, SocketSample
+from lab.sockets import Loss, Sampling, SocketRow, SocketSample
 from lab.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
 from lab.verdict import CheckResult
 from lab.words import Outcome, TcpState
@@ -80,6 +80,7 @@ class Stage:
     dropped: int = 0
     trouble: str = ""
     worst_gap: int = 6 * MS
+    lost: Sequence[Loss] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     held: Sequence[HeldSegment] = ()
 
@@ -112,7 +113,7 @@ class Stage:
                 Interface(index, f"p{index}", host, "lan") for host, index in wire.PORTS.items()
             ),
             captures=tuple(captures),
-            sampling=Sampling(at(-100), ENDED, 5 * MS, self.worst_gap),
+            sampling=Sampling(at(-100), ENDED, 5 * MS, self.worst_gap, tuple(self.lost)),
             clock_offset=0,
             variables=self.variables,
             trouble=self.trouble,

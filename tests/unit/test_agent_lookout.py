@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.agent.lookout import Lookout
+from lab.agent.losses import Losses
 from lab.agent.processes import UNKNOWN, Row
 
 NEVER = float("inf")
@@ -24,8 +25,9 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.told: list[dict[str, Any]] = []
+        self.losses = Losses()
         self.there: dict[str, tuple[Row, ...]] = {"a": ()}
-        self.lookout = Lookout(self.told.append)
+        self.lookout = Lookout(self.told.append, self.losses)
         self.lookout.start({})
         monkeypatch.setattr("lab.agent.processes.Processes.look", lambda _: self.there)
 
@@ -112,5 +114,23 @@ def test_where_a_program_of_another_machine_sleeps_cannot_be_told(watched: Watch
         watched.lookout.sleeps("a", 7, "recv")
 
 
-def test_its_trouble_is_that_of_the_processes(watched: Watched) -> None:
-    assert watched.lookout.trouble == ""
+def test_a_look_that_fails_is_counted_and_the_next_one_is_taken(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> None:
+        raise ValueError("a line that nobody thought of")
+
+    with monkeypatch.context() as now:
+        now.setattr("lab.agent.processes.Processes.look", fails)
+        assert watched.lookout.look() == {}
+        assert watched.lookout.look() == {}
+    assert watched.losses.told() == [
+        {
+            "instrument": "processes",
+            "host": "",
+            "count": 2,
+            "why": "ValueError: a line that nobody thought of",
+        }
+    ]
+    watched.there = {"a": (row(7),)}
+    assert watched.lookout.look() == watched.there

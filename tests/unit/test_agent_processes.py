@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.agent import processes
+from lab.agent.losses import Losses
 from lab.agent.processes import UNKNOWN, Processes, Row
 
 X86_64, AARCH64, I386 = (2, 62), (2, 183), (1, 3)
@@ -66,8 +67,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     return found
 
 
-def watching() -> Processes:
-    found = Processes()
+def watching(losses: Losses | None = None) -> Processes:
+    found = Processes(losses or Losses())
     found.start({"a": 100, "b": 200})
     return found
 
@@ -144,12 +145,13 @@ def test_the_numbers_are_those_of_the_programs_machine(
 def test_a_process_that_has_just_ended_is_no_trouble(tree: Tree) -> None:
     tree.add(111, "a")
     tree.add(112, "a")
-    watched = watching()
+    losses = Losses()
+    watched = watching(losses)
     assert len(watched.look()["a"]) == 2
     (tree.folder / "111" / "stat").unlink()
     tree.end(112)
     assert watched.look()["a"] == ()
-    assert watched.trouble == ""
+    assert losses.told() == []
 
 
 def test_a_number_that_is_used_again_is_another_process(tree: Tree) -> None:
@@ -162,13 +164,29 @@ def test_a_number_that_is_used_again_is_another_process(tree: Tree) -> None:
     assert [row[0] for row in watched.look()["b"]] == [111]
 
 
-def test_what_cannot_be_looked_at_is_told(tree: Tree) -> None:
+def unreadable(stat: Path) -> None:
+    stat.unlink()
+    stat.mkdir()
+
+
+def unknown(stat: Path) -> None:
+    stat.write_text("111 (srv) S\n")
+
+
+@pytest.mark.parametrize("spoil", [unreadable, unknown])
+def test_what_cannot_be_looked_at_is_lost_of_its_host_alone(
+    tree: Tree, spoil: Callable[[Path], None]
+) -> None:
     tree.add(111, "a")
-    (tree.folder / "111" / "stat").unlink()
-    (tree.folder / "111" / "stat").mkdir()
-    watched = watching()
-    assert watched.look()["a"] == ()
-    assert "could not be looked at" in watched.trouble
+    tree.add(211, "b")
+    spoil(tree.folder / "111" / "stat")
+    losses = Losses()
+    seen = watching(losses).look()
+    assert seen["a"] == ()
+    assert [row[0] for row in seen["b"]] == [211]
+    assert [(one["instrument"], one["host"], one["count"]) for one in losses.told()] == [
+        ("processes", "a", 1)
+    ]
 
 
 def test_very_many_processes_are_not_all_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,9 +194,11 @@ def test_very_many_processes_are_not_all_told(tree: Tree, monkeypatch: pytest.Mo
     for pid in range(110, 120):
         tree.add(pid, "a")
     tree.add(211, "b")
-    seen = watching().look()
+    losses = Losses()
+    seen = watching(losses).look()
     assert [row[0] for row in seen["a"]] == [110, 111, 112]
     assert [row[0] for row in seen["b"]] == [211]
+    assert [(one["host"], one["why"]) for one in losses.told()] == [("a", "there are more than 3")]
 
 
 def test_a_host_that_is_gone(tree: Tree) -> None:

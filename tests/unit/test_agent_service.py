@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import pytest
@@ -21,9 +22,9 @@ PATIENCE = 10.0
 class Service:
     """A running agent and the two ends of its conversation."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Sequence[str] = ("-m", "agent")) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "agent"],
+            [sys.executable, *words],
             cwd=assets.PACKAGE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -49,16 +50,19 @@ class Service:
     def ended(self) -> int:
         return self.process.wait(PATIENCE)
 
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.output.close()
+        with contextlib.suppress(BrokenPipeError):  # what was not taken any more
+            self.input.close()
+
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     found = Service()
     yield found
-    found.process.kill()
-    found.process.wait()
-    found.output.close()
-    with contextlib.suppress(BrokenPipeError):  # what was not taken any more
-        found.input.close()
+    found.end()
 
 
 @pytest.fixture
@@ -111,6 +115,35 @@ def test_a_process_that_is_not_there_has_ended(service: Service, sleeper: subpro
     sleeper.kill()
     sleeper.wait()
     assert service.ask("wait_exit", pid=sleeper.pid) is None
+
+
+def test_a_descriptor_may_have_any_number(sleeper: subprocess.Popen[bytes]) -> None:
+    """select(2) takes none above 1,023; one host needs some twenty, and a lab may have hundreds."""
+    code = "import os; [os.dup(0) for _ in range(1100)]; from agent.__main__ import main; main()"
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < 1200:
+        pytest.skip("this user may not open so many")
+    service = Service(
+        ["-c", f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most})); {code}"]
+    )
+    try:
+        service.tell(1, "wait_exit", pid=sleeper.pid)
+        sleeper.kill()
+        assert service.hear()["id"] == 1
+    finally:
+        service.end()
+
+
+def test_a_request_that_is_given_up_is_not_answered(
+    service: Service, sleeper: subprocess.Popen[bytes]
+) -> None:
+    service.tell(1, "wait_exit", pid=sleeper.pid)
+    service.tell(2, "cancel", request=1)
+    assert service.hear() == {"id": 2, "ok": None}
+    sleeper.kill()
+    sleeper.wait()
+    service.tell(3, "hello", lease=60)
+    assert service.hear()["id"] == 3
 
 
 def test_a_process_that_is_in_no_host_gets_no_signal(

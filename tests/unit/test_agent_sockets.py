@@ -16,6 +16,7 @@ import pytest
 
 from lab.agent.counters import Counters, Counts
 from lab.agent.diag import LISTEN, TIME_WAIT, Row, SocketTable
+from lab.agent.losses import Losses
 from lab.agent.sampler import Sampler
 from lab.agent.tap import Heard
 from lab.sockets import SocketRow
@@ -199,7 +200,7 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[dic
     monkeypatch.setattr("lab.agent.watched.Tap", Quiet)
     monkeypatch.setattr("lab.agent.namespaces.inside", lambda _: nullcontext())
     told: list[dict[str, Any]] = []
-    sampler = Sampler(told.append)
+    sampler = Sampler(told.append, Losses())
     sampler.start({"a": os.getpid()}, 0.005)
     yield sampler, told
     for host in sampler._hosts.values():  # noqa: SLF001 - the agent keeps them open for as long as it lives
@@ -344,7 +345,70 @@ def test_what_happened_while_nobody_may_look_is_not_lost(
     assert list(ends) in [list(row[1:5]) for row in told[-1]["rows"]]
 
 
+def test_a_look_that_fails_costs_what_it_would_have_shown_and_no_more(
+    sampled: tuple[Sampler, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was heard of meanwhile is shown by the next look that comes to an end."""
+    sampler, told = sampled
+    host: Any = sampler._hosts["a"]  # noqa: SLF001
+
+    def fails(*_: object) -> None:
+        raise struct.error("a message that nobody thought of")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        ends = (*client.getsockname(), *listener.getsockname())
+        host.tap.say(Heard({ends: 1}, reset=True, lost=False))
+        with monkeypatch.context() as now:
+            now.setattr(host._table, "find", fails)  # noqa: SLF001
+            now.setattr(host._table, "sockets", fails)  # noqa: SLF001
+            assert sampler.look("a", whole=False) == ()
+        sampler.look("a", whole=False)
+        client.close()
+    assert list(ends) in [list(row[1:5]) for row in told[-1]["rows"]]
+    assert sampler._losses.told() == [  # noqa: SLF001
+        {
+            "instrument": "sockets",
+            "host": "a",
+            "count": 1,
+            "why": "error: a message that nobody thought of",
+        }
+    ]
+
+
+def test_counters_that_cannot_be_read_cost_no_sockets(
+    sampled: tuple[Sampler, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler, told = sampled
+    host: Any = sampler._hosts["a"]  # noqa: SLF001
+
+    def fails(_: object) -> None:
+        raise ValueError("no number")
+
+    monkeypatch.setattr("lab.agent.counters.Counters.read", fails)
+    host.tap.say(Heard({}, reset=True, lost=False))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sampler.look("a")
+        assert listener.getsockname()[1] in listeners(told[-1])
+    assert {one["instrument"] for one in sampler._losses.told()} == {"counters"}  # noqa: SLF001
+
+
+def test_a_host_that_cannot_be_watched_is_lost_and_the_others_are_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def watched(name: str, *_: object) -> None:
+        raise PermissionError(name)
+
+    monkeypatch.setattr("lab.agent.sampler.Watched", watched)
+    losses = Losses()
+    sampler = Sampler(print, losses)
+    sampler.start({"a": 1, "b": 2}, 0.005)
+    assert [one["host"] for one in losses.told()] == ["a", "b"]
+    assert sampler.settled()
+    sampler._sources.close()  # noqa: SLF001
+
+
 def test_a_sampler_without_hosts_has_nothing_to_do() -> None:
-    sampler = Sampler(print)
+    sampler = Sampler(print, Losses())
     assert sampler.due == float("inf")
     assert sampler.settled()

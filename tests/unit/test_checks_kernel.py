@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from lab import checks
-from lab.checks import conversation
+from lab.checks import conversation, doubt
 from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.scenario.checks import SUBJECTS
-from lab.sockets import SocketSample
+from lab.sockets import Instrument, Loss, SocketSample
 from lab.transcript import Dropped, TranscriptEvent
 from lab.words import TcpState
 from tests.unit.staged import (
@@ -78,6 +78,34 @@ def test_a_listener_that_was_not_sampled_is_not_judged(tmp_path: Path) -> None:
     assert Stage(tmp_path).judge(listener()).outcome is INCONCLUSIVE
     assert Stage(tmp_path, samples=sampled(), worst_gap=2000 * MS).judge(listener()).outcome is INCONCLUSIVE
     assert Stage(tmp_path, samples=sampled(ANY), trouble="cut").judge(listener()).outcome is PASS
+
+
+@pytest.mark.parametrize(
+    ("instrument", "host", "outcome"),
+    [
+        (Instrument.SOCKETS, "server", INCONCLUSIVE),
+        (Instrument.SOCKETS, "", INCONCLUSIVE),
+        (Instrument.SOCKETS, "a", FAIL),
+        (Instrument.COUNTERS, "server", FAIL),
+        (Instrument.PROCESSES, "server", FAIL),
+        (Instrument.EVENTS, "", FAIL),
+    ],
+)
+def test_what_was_lost_is_missed_where_it_is_needed(
+    tmp_path: Path, instrument: Instrument, host: str, outcome: str
+) -> None:
+    stage = Stage(tmp_path, samples=sampled(), lost=[Loss(instrument, host, 2, "OSError: no buffer")])
+    assert stage.judge(listener()).outcome == outcome
+    (told,) = doubt.losses(stage.evidence())
+    assert "2 times" in told
+    assert told.endswith(": OSError: no buffer")
+
+
+def test_counters_that_were_lost_are_not_judged(tmp_path: Path) -> None:
+    lost = [Loss(Instrument.COUNTERS, "server", 1, "OSError: no buffer")]
+    stage = Stage(tmp_path, samples=crowded(2, HALF_OPEN), lost=lost)
+    assert stage.judge(listener(overflows=0)).outcome is INCONCLUSIVE
+    assert stage.judge(listener(queue_max=">=2")).outcome is PASS
 
 
 def crowded(waiting: int, *rows: Any, overflows: int = 0) -> list[SocketSample]:

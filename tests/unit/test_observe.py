@@ -1,0 +1,65 @@
+"""What the CLI makes of the agent's events."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from lab import observe
+from lab.deploy import Deployment
+from lab.observe import Observer
+from lab.sockets import Instrument, Loss, Sampling
+
+WHOLE = {"event": "sockets", "at": 5, "took": 1, "host": "a", "whole": True, "rows": [], "gone": []}
+SOCKETS = {**WHOLE, "counts": {}, "before": {"until": 4, "took": 1}}
+
+
+class Told:
+    """A deployment whose agent tells this at the end of the sampling."""
+
+    def __init__(self, **lost: Any) -> None:
+        self.lost = [lost] if lost else []
+        self.agent = self
+
+    async def ask(self, op: str) -> dict[str, Any]:
+        assert op == "end_sample"
+        return {"began": 1, "ended": 9, "mean_gap": 2, "worst_gap": 3, "lost": self.lost}
+
+
+def ended(observer: Observer, **lost: Any) -> Sampling:
+    return asyncio.run(observer.end_sampling(cast("Deployment", Told(**lost))))
+
+
+def test_an_event_that_is_not_known_is_told_and_ends_nothing() -> None:
+    observer = Observer()
+    for event in ({"event": "weather", "host": "a"}, SOCKETS, {"event": "weather"}):
+        observer.hear(event)
+    assert [sample.host for sample in observer.samples] == ["a"]
+    assert ended(observer).lost == (Loss(Instrument.EVENTS, "", 2, "'weather'"),)
+
+
+@pytest.mark.parametrize("spoilt", [{**SOCKETS, "rows": [[1, 2]]}, WHOLE, {**SOCKETS, "rows": 7}])
+def test_an_event_that_is_not_as_it_should_be_is_lost_evidence(spoilt: dict[str, Any]) -> None:
+    observer = Observer()
+    observer.hear(spoilt)
+    observer.hear(SOCKETS)
+    assert len(observer.samples) == 1
+    (loss,) = ended(observer).lost
+    assert (loss.instrument, loss.host, loss.count) == (Instrument.SOCKETS, "", 1)
+
+
+def test_what_the_agent_lost_is_recorded() -> None:
+    loss = Loss(Instrument.COUNTERS, "a", 3, "OSError: gone")
+    told = {"instrument": "counters", "host": "a", "count": 3, "why": "OSError: gone"}
+    assert ended(Observer(), **told).lost == (loss,)
+
+
+def test_what_finds_no_room_is_lost_of_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "ROWS_KEPT", 1)
+    observer = Observer()
+    for _ in range(3):
+        observer.hear(SOCKETS)
+    assert len(observer.samples) == 1
+    assert ended(observer).lost == (Loss(Instrument.SOCKETS, "a", 2, "the samples held more than 1 sockets"),)
