@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from lab.analyze.document import as_data, as_json
 from lab.analyze.told import Analysis, Tally, Told, end_of
-from lab.flows import MOST_CONNECTIONS, Flows, Talk, Vantage
+from lab.flows import MOST_CONNECTIONS, Connection, Flows, Vantage
 from lab.packets import Reader
-from lab.packets.segment import FRAME, TIME, WAY, way_back
+from lab.packets.segment import TIME
 
 __all__ = ["Analysis", "Tally", "Told", "analyze", "as_data", "as_json", "end_of"]
 
@@ -37,16 +37,13 @@ def analyze(stream: BinaryIO, most: int = MOST_CONNECTIONS) -> Analysis:
         now = times[-1]
         segments += len(batch)
         flows.take(batch)
-    told = tuple(_told(flows.talks()))
-    return Analysis(
-        reader.frames, segments, began, now, backwards, told, others, reader.unsound, flows.shapes
-    )
+    told = tuple(_told(flows.told()))
+    return Analysis(reader.frames, segments, began, now, backwards, told, others, reader.unsound)
 
 
-def _told(talks: Iterable[Talk]) -> Iterator[Told]:
-    used: dict[bytes, int] = {}
-    for talk in talks:
-        way = talk.first[WAY]
-        ports = min(way, way_back(way))
-        yield Told(talk, used.get(ports, 0))
-        used[ports] = talk.first[FRAME]
+def _told(connections: Iterable[Connection]) -> Iterator[Told]:
+    used: dict[frozenset[tuple[str, int]], int] = {}
+    for connection in connections:
+        ends = frozenset((side.address, side.port) for side in connection.sides)
+        yield Told(connection, used.get(ends, 0))
+        used[ends] = connection.began.frame

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lab.flows import Connection, Outcome, Shapes, Side, Talk
+from lab.flows import Connection, Outcome, Side
 
 
 @dataclass(slots=True)
@@ -49,15 +49,8 @@ class Told:
     ``before`` is the frame with which another connection between the same ports began before, 0 if none did.
     """
 
-    talk: Talk
+    connection: Connection
     before: int
-
-    @property
-    def connection(self) -> Connection:
-        """The facts."""
-        found = self.talk.connection("")
-        assert found is not None  # noqa: S101 - without a vantage every frame is at both ends' ports
-        return found
 
     @property
     def anomalies(self) -> tuple[str, ...]:
@@ -70,8 +63,7 @@ class Analysis:
     """What a capture holds. ``began`` and ``ended`` are the times (ns) of its first and last TCP segment.
 
     ``others`` counts the connections that ``connections`` has no room for. ``unsound`` says what could not
-    be read, ``backwards`` how many segments have a time before that of the one in front of them. ``shapes``
-    are those of the connections.
+    be read, ``backwards`` how many segments have a time before that of the one in front of them.
     """
 
     frames: int
@@ -82,7 +74,6 @@ class Analysis:
     connections: tuple[Told, ...]
     others: Tally
     unsound: tuple[str, ...]
-    shapes: Shapes
 
 
 def anomalies(connection: Connection, before: int = 0) -> tuple[str, ...]:

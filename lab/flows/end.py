@@ -66,17 +66,6 @@ class End:
             return False
         return distance(self.late_seq, self.outgoing.unacked) > 0
 
-    @property
-    def flowing(self) -> bool:
-        """Whether it is open and nothing is amiss: what comes next in line then needs no study."""
-        return (
-            self.states.now is TcpState.ESTABLISHED
-            and self.ack_sent is not None
-            and self.ack_received is not None
-            and self.fin_sent is None
-            and self.incoming.in_order
-        )
-
     def sent(self, segment: Segment) -> None:
         """The end sent a segment."""
         flags, incoming = segment.flags, self.incoming

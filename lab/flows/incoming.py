@@ -34,11 +34,6 @@ class Incoming:
         self.gaps = 0
         self._early: list[tuple[int, int]] = []
 
-    @property
-    def in_order(self) -> bool:
-        """Whether nothing arrived early and the peer's data go on."""
-        return self.fin is None and not self._early
-
     def begin(self, syn: Segment) -> None:
         """The peer's first SYN."""
         self.isn = syn.seq

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from lab.flows.conclusion import Named, connection_of
 from lab.flows.end import End
 from lab.flows.facts import Connection, Outcome, moment_of
-from lab.flows.stretch import Stretch, smooth
 from lab.flows.vantage import Vantage
 from lab.flows.views import OneView, TwoViews, View
 from lab.packets.segment import ACK, SYN, Bare, Segment, flow_of, way_back
@@ -15,14 +12,20 @@ from lab.words import TcpState
 
 
 class Tracker:
-    """A connection in the making. Memory is a fixed amount, however many its segments are."""
+    """A connection in the making. Memory is a fixed amount, however many its segments are.
 
-    __slots__ = ("_client", "_server", "_there", "_vantage", "_view", "began")
+    ``way`` is that of the client's segments. ``since`` is the frame from which on it waits for its
+    turn to be forgotten.
+    """
 
-    def __init__(self, first: Segment, vantage: Vantage) -> None:
+    __slots__ = ("_client", "_first", "_server", "_vantage", "_view", "began", "since", "way")
+
+    def __init__(self, first: Segment, vantage: Vantage, since: int = 0) -> None:
         self.began = moment_of(first)
+        self.since = since
+        self._first = first
         self._vantage = vantage
-        self._there = way_from_client(first.way, first.flags)
+        self.way = way_from_client(first.way, first.flags)
         self._client, self._server = End(), End()
         self._view = self._viewed()
         if not first.flags & SYN:
@@ -33,11 +36,11 @@ class Tracker:
 
     def _viewed(self) -> View:
         if self._vantage.ports:
-            flow = flow_of(self._there)
+            flow = flow_of(self.way)
             client, server = self._vantage.ports_of(flow.source), self._vantage.ports_of(flow.target)
             if client or server:
-                return TwoViews(self._there, (self._client, self._server), client, server)
-        return OneView(self._there, self._client, self._server)
+                return TwoViews(self.way, (self._client, self._server), client, server)
+        return OneView(self.way, self._client, self._server)
 
     @property
     def open(self) -> bool:
@@ -45,35 +48,25 @@ class Tracker:
         return self._client.states.now == self._server.states.now == TcpState.ESTABLISHED
 
     @property
-    def smooth(self) -> bool:
-        """Whether a stretch may begin."""
-        self._view.settle()
-        return smooth(self._client, self._server)
-
-    def resume(self, stretch: Stretch) -> None:
-        """Go on after a stretch that was taken in elsewhere."""
-        assert isinstance(self._view, OneView)  # noqa: S101 - elsewhere there are none
-        self._view.resume(stretch)
-
-    @property
     def outcome(self) -> Outcome | None:
         """How it began and ended; None if no frame was seen at a port of either end."""
         found = self.connection("")
         return None if found is None else Outcome(found.handshake, found.close)
 
-    def take(self, segments: Iterable[Bare]) -> None:
-        """Take in segments of either direction, in order."""
-        self._view.take(iter(segments))
+    def take(self, segment: Bare) -> None:
+        """Take in a segment of either direction; they come in order."""
+        self._view.take(segment)
 
     def continues_with(self, syn: Segment) -> bool:
-        """Whether a SYN from the server was sent again, or is the other half of a simultaneous open."""
+        """Whether a SYN belongs to this connection: sent again, or the other half of a simultaneous open."""
+        if syn.way == self.way:
+            return self._first.flags & (SYN | ACK) == SYN and syn.seq == self._first.seq
         isn = self._server.outgoing.isn
         return self._client.states.now == TcpState.SYN_SENT if isn is None else syn.seq == isn
 
     def connection(self, capture: str) -> Connection | None:
         """The facts so far, or None if no frame was seen at a port of either end."""
-        self._view.settle()
-        flow, host_of = flow_of(self._there), self._vantage.host_of
+        flow, host_of = flow_of(self.way), self._vantage.host_of
         client = Named(host_of(flow.source), flow.source, flow.source_port)
         server = Named(host_of(flow.target), flow.target, flow.target_port)
         ends = self._client, self._server

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 from lab.flows.end import End
 from lab.flows.pairs import Pairs
-from lab.flows.stretch import Stretch, smooth
 from lab.packets.segment import Bare, Place, Segment
 
 
 class View(Protocol):
     """How a connection's segments reach its ends."""
 
-    def take(self, segments: Iterator[Bare]) -> None:
-        """Tell the ends of segments of either direction, in order."""
-
-    def settle(self) -> None:
-        """Let the ends know of everything that was taken in."""
+    def take(self, bare: Bare) -> None:
+        """Tell the ends of a segment of either direction; they come in order."""
 
     def unpaired(self) -> set[int]:
         """Frames seen where they entered or left the switch, and not at the other end of their way."""
@@ -30,42 +25,16 @@ class OneView:
     The place is where the direction was first seen: on an ``any`` capture other interfaces give copies.
     """
 
-    __slots__ = ("_client", "_places", "_server", "_stretch", "_there")
+    __slots__ = ("_client", "_places", "_server", "_there")
 
     def __init__(self, there: bytes, client: End, server: End) -> None:
         self._there = there
         self._client = client
         self._server = server
         self._places: dict[bytes, Place] = {}
-        self._stretch: Stretch | None = None
 
-    def take(self, segments: Iterator[Bare]) -> None:
-        """Tell both ends of each segment."""
-        client, server = self._client, self._server
-        while True:
-            if self._stretch is None and smooth(client, server):
-                self._stretch = Stretch.between(client, server, self._places, self._there)
-            odd = next(segments, None) if self._stretch is None else self._stretch.take(segments)
-            if odd is None:
-                return
-            self.settle()
-            self._see(odd)
-
-    def resume(self, stretch: Stretch) -> None:
-        """Go on after a stretch that was taken in elsewhere."""
-        self._stretch = stretch
-
-    def settle(self) -> None:
-        """Let the ends know of what came in line."""
-        if self._stretch is not None:
-            self._stretch.end(self._client, self._server)
-            self._stretch = None
-
-    def unpaired(self) -> set[int]:
-        """None: no frame is to be seen twice."""
-        return set()
-
-    def _see(self, bare: Bare) -> None:
+    def take(self, bare: Bare) -> None:
+        """Tell both ends of a segment."""
         segment = Segment._make(bare)
         if self._places.setdefault(segment.way, segment.place) != segment.place:
             return
@@ -73,6 +42,10 @@ class OneView:
         sender, receiver = (self._client, self._server) if there else (self._server, self._client)
         sender.sent(segment)
         receiver.received(segment)
+
+    def unpaired(self) -> set[int]:
+        """None: no frame is to be seen twice."""
+        return set()
 
 
 class TwoViews:
@@ -92,23 +65,19 @@ class TwoViews:
         self._server_ports = server_ports
         self._pairs = (Pairs(), Pairs()) if client_ports and server_ports else None
 
-    def take(self, segments: Iterator[Bare]) -> None:
-        """Tell the end at whose port each segment was seen."""
-        for bare in segments:
-            segment = Segment._make(bare)
-            interface, leaving = segment.place
-            there = segment.way == self._there
-            if interface not in (self._client_ports if there is not bool(leaving) else self._server_ports):
-                continue
-            if self._pairs is not None:
-                self._pairs[there].see(segment)
-            if leaving:
-                (self._server if there else self._client).received(segment)
-            else:
-                (self._client if there else self._server).sent(segment)
-
-    def settle(self) -> None:
-        """They do."""
+    def take(self, bare: Bare) -> None:
+        """Tell the end at whose port a segment was seen."""
+        segment = Segment._make(bare)
+        interface, leaving = segment.place
+        there = segment.way == self._there
+        if interface not in (self._client_ports if there is not bool(leaving) else self._server_ports):
+            return
+        if self._pairs is not None:
+            self._pairs[there].see(segment)
+        if leaving:
+            (self._server if there else self._client).received(segment)
+        else:
+            (self._client if there else self._server).sent(segment)
 
     def unpaired(self) -> set[int]:
         """Frames seen at one of two ports only."""
