@@ -251,15 +251,18 @@ def _offset(asked: int, there: int, answered: int) -> int:
 
 
 def _stay(seconds: int) -> tuple[str, ...]:
-    """A host's first process: take the programs in, then stay until the lease ends.
+    """A host's first process: stay until the lease ends, and meanwhile take the programs in.
 
-    Its input ends when the CLI dies; without a whole delivery it does not stay at all.
+    Its lease runs from its first instruction, whatever becomes of the engine or of its input. The input ends
+    when the CLI dies; without a whole delivery it does not stay at all.
     """
     each = f"for t in *.tar; do ! test -f $t || {{ {BUSYBOX} tar xf $t && {BUSYBOX} rm $t; }} || exit; done"
-    unpack = f"cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered"
+    unpack = f"(cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered)"
     # What it cannot take it reads all the same: its words would be lost with a connection that breaks.
-    refuse = f"exec {BUSYBOX} cat >/dev/null"
-    return (BUSYBOX, "sh", "-c", f"{unpack} && exec {BUSYBOX} sleep {seconds}; {refuse}")
+    refuse = f"{{ {BUSYBOX} cat >/dev/null; kill $$; }}"
+    # What runs in the background has no input but what is given to it.
+    take_in = f"{{ {unpack} || {refuse}; }} <&3 3<&- &"
+    return (BUSYBOX, "sh", "-c", f"exec 3<&0; {take_in} exec {BUSYBOX} sleep {seconds} 3<&-")
 
 
 def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
+from . import output
 from .capture import Capture
 from .diag import Row
 from .lane import Lane, cable_end
@@ -39,6 +40,9 @@ _REAPING_SECONDS = 0.05
 
 _GUARDING_SECONDS = 0.05
 """Between two looks at how large the captures have become."""
+
+_LEASE_SECONDS = 600.0
+"""How long it lives where neither the engine nor the CLI says it."""
 
 _LONGEST_REQUEST = 1 << 24
 
@@ -81,6 +85,17 @@ class Agent:
         """Who and what the agent is; it ends, with the hosts, after ``lease`` seconds."""
         signal.setitimer(signal.ITIMER_REAL, lease)
         return {"clock": time.time_ns(), "kernel": os.uname().release, "python": sys.version.split()[0]}
+
+    def do_ping(self) -> None:
+        """Say that the agent is at work."""
+
+    def do_output(self, pid: int) -> list[list[int]]:
+        """Where a program's output goes, to ask for with ``holders``."""
+        return output.of(pid)
+
+    def do_holders(self, host: int, ends: list[list[int]]) -> list[int]:
+        """The processes of a host, by its first process, that can write to one of these."""
+        return output.holders(host, ends)
 
     def do_keep(self) -> None:
         """Outlive the CLI, until the lease ends."""
@@ -345,9 +360,10 @@ def _may_open_many() -> None:
 
 
 def main() -> None:
-    """Serve; whatever ends it, the hosts end with it."""
+    """Serve; whatever ends it, the hosts end with it. It has a lease before anybody speaks to it."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGALRM, _end)
+    signal.setitimer(signal.ITIMER_REAL, float(os.environ.get("TCP_LAB_LEASE", _LEASE_SECONDS)))
     gc.set_threshold(50_000)
     _may_open_many()
     agent = Agent()

@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from lab.engine.trouble import explain, foreign
-from lab.errors import EngineError
+from lab.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -40,9 +41,9 @@ class Engine:
         self.address: str = options.get("base_url") or "unix:///var/run/docker.sock"
         self._options = options
         with self.doing("reach the container engine"):
-            from docker import APIClient
+            from lab.engine.client import Client
 
-            self.client: APIClient = APIClient(version="auto", timeout=timeout, **options)
+            self.client: APIClient = Client(version="auto", timeout=timeout, **options)
         if trace:
             self.client.hooks["response"].append(_tracer(trace))
 
@@ -55,6 +56,11 @@ class Engine:
     def close(self) -> None:
         """Let go of the connections."""
         self.client.close()
+
+    def ping(self, seconds: float) -> None:
+        """Ask the engine whether it is there. EngineError if it does not say so within so many seconds."""
+        with self.doing("reach the container engine"):
+            self.client.get(f"{self.client.base_url}/_ping", timeout=seconds).raise_for_status()
 
     def hurried(self, timeout: int) -> Engine:
         """Another connection to the same engine, that waits for an answer for so many seconds only."""
@@ -73,10 +79,14 @@ def connect(*, trace: Trace | None = None) -> Engine:
     ``trace`` is told every request with its outcome and how long it took.
 
     Raises:
-        EngineError: nobody answers there, one may not ask, or it is older than :data:`OLDEST_API`.
+        UsageError: DOCKER_HOST is no address.
+        EngineError: nobody answers there, one may not ask, it is older than :data:`OLDEST_API`, or it is
+            reached over TLS or ssh.
     """
+    _require_address(os.environ.get("DOCKER_HOST", ""))
     with _translated("find the container engine", os.environ.get("DOCKER_HOST", "docker's context")):
         options = _endpoint()
+    _require_plain(options)
     engine = Engine(options, trace=trace)
     try:
         _require_api(engine)
@@ -84,6 +94,29 @@ def connect(*, trace: Trace | None = None) -> Engine:
         engine.close()
         raise
     return engine
+
+
+def _require_address(address: str) -> None:
+    """UsageError if the port of an address is none."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError as error:
+        what, fix = f"{address} is no address: {error}", "write tcp://HOST:PORT or unix:///PATH"
+        raise UsageError("docker-host", what, where="DOCKER_HOST", fix=fix) from None
+
+
+def _require_plain(options: Mapping[str, Any]) -> None:
+    """EngineError for an engine over TLS or ssh: a program's input is ended by half a plain socket."""
+    address = str(options.get("base_url") or "")
+    if not options.get("tls") and not address.startswith(("https://", "ssh://")):
+        return
+    raise EngineError(
+        "engine-not-plain",
+        "the lab cannot use a container engine over TLS or ssh: it needs a plain socket",
+        where=address,
+        fix="run lab on the engine's machine, or forward the engine's socket: ssh -nNT -L "
+        "/tmp/engine.sock:/var/run/docker.sock HOST, then DOCKER_HOST=unix:///tmp/engine.sock",
+    )
 
 
 def _endpoint() -> dict[str, Any]:
@@ -140,6 +173,8 @@ def _require_api(engine: Engine) -> None:
 
 def _tracer(trace: Trace) -> Callable[..., None]:
     def told(response: Any, *_: Any, **__: Any) -> None:
+        if response.request.path_url == "/_ping":  # one each second
+            return
         took = response.elapsed.total_seconds()
         trace(f"{response.request.method} {response.request.path_url} {response.status_code} {took:.3f}s")
 

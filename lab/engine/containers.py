@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from lab.engine import Engine
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 TOOLS = "/opt/tcp-lab"
 BUSYBOX = f"{TOOLS}/busybox"
 """A static busybox from the sidecar, read-only in every host: it keeps the host alive whatever its image."""
+
+LEASE = "TCP_LAB_LEASE"
+"""The sidecar's environment variable that says for how many seconds its agent may live at most."""
 
 NOBODY = "65534:65534"
 WORKERS = 4
@@ -86,7 +91,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
     No network but loopback, no capability, nothing writable but bounded folders in memory and what the image
     declares as volumes, no way to new privileges, bounded memory, processes, files and log.
     """
-    from docker.types import LogConfig, Ulimit
+    from docker.types import Healthcheck, LogConfig, Ulimit
 
     limits = spec.limits
     client = engine.client
@@ -117,7 +122,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             volumes_from=[f"{spec.sidecar}:ro"] if spec.sidecar else None,
             sysctls=dict(spec.sysctls),
         )
-        made = client.create_container(
+        definition = client.create_container_config(
             spec.image,
             list(spec.command),
             entrypoint=[],
@@ -126,18 +131,19 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             working_dir="/work",
             environment={"HOME": "/work", "LANG": "C.UTF-8"},
             network_disabled=spec.sidecar is not None,
-            healthcheck={"test": ["NONE"]},  # an image's own would run where no step says so
+            healthcheck=Healthcheck(test=["NONE"]),  # an image's own would run where no step says so
             stdin_open=True,
             host_config=cage,
             labels=spec.labels.as_dict(),
         )
-    return str(made["Id"])
+        return _create(engine, definition, spec.labels, spec.hostname)
 
 
 def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
     """Create (not start) the trusted container that holds the lab's network and its instruments; its id.
 
-    ``stdin_once``: the engine ends the agent's input when the CLI lets go of it or dies.
+    ``stdin_once``: the engine ends the agent's input when the CLI lets go of it or dies. Should it not, the
+    agent ends by itself when the labels' time is over.
     """
     from docker.types import LogConfig
 
@@ -171,12 +177,29 @@ def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
             None,  # type: ignore[arg-type]  # the image's own command; the library knows, its types do not
             network_disabled=True,
             stdin_open=True,
+            environment={LEASE: str(max(1, labels.expires - int(time.time())))},
             host_config=config,
             labels=labels.as_dict(),
         )
         definition["StdinOnce"] = True
-        made = client.create_container_from_config(definition)
-    return str(made["Id"])
+        return _create(engine, definition, labels, "sidecar")
+
+
+def _create(engine: Engine, definition: dict[str, Any], labels: Labels, what: str) -> str:
+    """Create a container; its id.
+
+    Its name is of this request alone: the client may ask twice, and where that name is taken, the first
+    request was carried out and its answer was lost.
+    """
+    from docker.errors import APIError
+
+    name = f"tcp-lab-{labels.run_id}-{what}-{secrets.token_hex(4)}"
+    try:
+        return str(engine.client.create_container_from_config(definition, name)["Id"])
+    except APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
+        return str(engine.client.inspect_container(name)["Id"])
 
 
 def attach(engine: Engine, container: str) -> Stream:
@@ -223,7 +246,7 @@ def exec_status(engine: Engine, exec_id: str) -> ExecState:
     """Whether a program still runs, and how it ended."""
     with engine.doing("ask for a program's exit status"):
         told = engine.client.exec_inspect(exec_id)
-    return ExecState(bool(told["Running"]), told["ExitCode"], int(told["Pid"]))
+        return ExecState(bool(told["Running"]), told["ExitCode"], int(told["Pid"]))
 
 
 def exec_resize(engine: Engine, exec_id: str, rows: int, columns: int) -> None:
@@ -239,13 +262,13 @@ def ours(engine: Engine, run_id: str | None = None) -> list[Container]:
         wanted.append(f"tcp-lab.run={run_id}")
     with engine.doing("list containers"):
         listed = engine.client.containers(all=True, filters={"label": wanted})
-    return [
-        Container(
-            one["Id"], one["Names"][0].lstrip("/") if one["Names"] else one["Id"][:12], one["State"],
-            Labels.read(one["Labels"]), one["Created"],
-        )
-        for one in listed
-    ]  # fmt: skip
+        return [
+            Container(
+                one["Id"], one["Names"][0].lstrip("/") if one["Names"] else one["Id"][:12], one["State"],
+                Labels.read(one["Labels"]), one["Created"],
+            )
+            for one in listed
+        ]  # fmt: skip
 
 
 def remove(engine: Engine, containers: Iterable[str], workers: int = WORKERS) -> None:
@@ -276,7 +299,7 @@ def _unless_gone(request: Callable[[], Any]) -> bool:
     except NotFound:
         return False
     except APIError as error:
-        if error.status_code != 409:
+        if error.status_code != HTTPStatus.CONFLICT:
             raise
     return True
 
@@ -303,4 +326,4 @@ def image_command(engine: Engine, image: str) -> tuple[str, ...]:
     """What an image runs by itself: its entry point and its command."""
     with engine.doing(f"look at image {image}"):
         config = engine.client.inspect_image(image)["Config"]
-    return (*(config["Entrypoint"] or ()), *(config["Cmd"] or ()))
+        return (*(config["Entrypoint"] or ()), *(config["Cmd"] or ()))

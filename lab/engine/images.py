@@ -59,12 +59,12 @@ def find(engine: Engine, name: str) -> Image | None:
     try:
         with engine.doing(f"look at image {name}"):
             found = engine.client.inspect_image(name)
+            labels = found["Config"].get("Labels") or {}
+            return Image(found["Id"], tuple(found["RepoTags"] or ()), labels, found["Size"], found["Created"])
     except EngineError as error:
         if error.code == "no-image":
             return None
         raise
-    labels = found["Config"].get("Labels") or {}
-    return Image(found["Id"], tuple(found["RepoTags"] or ()), labels, found["Size"], found["Created"])
 
 
 def look_up(engine: Engine, name: str) -> None:

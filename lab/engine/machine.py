@@ -37,15 +37,15 @@ def describe(engine: Engine) -> Machine:
     """Ask the engine about itself."""
     with engine.doing("ask the engine about itself"):
         version, info = engine.client.version(), engine.client.info()
-    return Machine(
-        engine=version["Version"],
-        api=version["ApiVersion"],
-        kernel=version.get("KernelVersion", ""),
-        system=f"{version['Os']}/{version['Arch']}",
-        processors=info["NCPU"],
-        memory=info["MemTotal"],
-        security=tuple(info.get("SecurityOptions") or ()),
-    )
+        return Machine(
+            engine=version["Version"],
+            api=version["ApiVersion"],
+            kernel=version.get("KernelVersion", ""),
+            system=f"{version['Os']}/{version['Arch']}",
+            processors=info["NCPU"],
+            memory=info["MemTotal"],
+            security=tuple(info.get("SecurityOptions") or ()),
+        )
 
 
 def probe(engine: Engine, sidecar_image: str, labels: Labels) -> Features:

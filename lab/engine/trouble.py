@@ -62,7 +62,12 @@ _CONNECTION = {
 }
 _ADDRESS = "see whether DOCKER_HOST, DOCKER_CERT_PATH and `docker context ls` say what you mean"
 _LOST = "see whether the engine still runs: `docker info`; its log says why it went"
+_STRANGE = "see whether a container engine answers there, and nothing that changes its answers: `docker info`"
 _SLOW = "see whether the engine or its disk is overloaded: `docker info`, `docker stats`"
+
+
+_NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError)
+"""What it raises to take an answer apart that is not what the engine's API says."""
 
 
 def foreign() -> tuple[type[BaseException], ...]:
@@ -71,7 +76,12 @@ def foreign() -> tuple[type[BaseException], ...]:
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
 
-    return (DockerException, RequestException, HTTPError, HTTPException, OSError)
+    return (DockerException, RequestException, HTTPError, HTTPException, OSError, *_NOT_UNDERSTOOD)
+
+
+def is_absent(error: BaseException) -> bool:
+    """True where nobody was there to be asked, or nobody may ask."""
+    return any(isinstance(cause, OSError) and cause.errno in _CONNECTION for cause in _causes(error))
 
 
 def explain(error: BaseException, what: str, address: str) -> EngineError:
@@ -96,7 +106,7 @@ def refused(message: str, what: str, address: str) -> EngineError:
 
 def _broken(error: BaseException) -> tuple[str, str, str] | None:
     """The engine did not answer, or not to the end."""
-    from requests.exceptions import Timeout
+    from requests.exceptions import JSONDecodeError, Timeout
     from urllib3.exceptions import TimeoutError as PoolTimeout
 
     for cause in _causes(error):
@@ -109,6 +119,10 @@ def _broken(error: BaseException) -> tuple[str, str, str] | None:
             return "engine-slow", "no answer in time", _SLOW
         if isinstance(cause, ConnectionError | HTTPException):
             return "engine-lost", "the connection broke half-way", _LOST
+    if isinstance(error, JSONDecodeError) or (
+        isinstance(error, _NOT_UNDERSTOOD) and not isinstance(error, OSError)
+    ):
+        return "engine-answer", f"its answer is not understood ({type(error).__name__}: {error})", _STRANGE
     return None
 
 

@@ -17,7 +17,7 @@ import pytest
 from lab.engine import connect
 from lab.engine.images import find
 from lab.engine.trouble import explain, refused
-from lab.errors import EngineError
+from lab.errors import EngineError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -124,12 +124,17 @@ def test_an_old_engine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "engine-lost"),
         (b"", "engine-lost"),
         (b"SSH-2.0-OpenSSH\r\n", "engine-lost"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n}{", "engine-answer"),
+        (_http("200 OK", ["another", "kind"]), "engine-answer"),
+        (_http("200 OK", {"Id": "and nothing else"}), "engine-answer"),
     ],
 )
 def test_what_an_engine_may_answer(
     answer: bytes, code: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with _engine_saying(tmp_path / "s", _VERSION, answer) as address:
+    # Where the first answer is none, or the engine is out of order, it is asked a second time.
+    twice = code in ("engine-lost", "disk-full")
+    with _engine_saying(tmp_path / "s", _VERSION, *[answer] * (1 + twice)) as address:
         monkeypatch.setenv("DOCKER_HOST", address)
         with connect() as engine:
             if code is None:
@@ -139,6 +144,56 @@ def test_what_an_engine_may_answer(
                 find(engine, "a:1")
     assert caught.value.code == code
     assert caught.value.what.startswith("cannot look at image a:1: ")
+
+
+@pytest.mark.parametrize("first", [b"", _http("500 Server Error", {"message": "out of order"})])
+def test_a_question_is_asked_again_once(
+    first: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = _http("200 OK", {"Id": "1", "RepoTags": [], "Size": 2, "Created": "", "Config": {}})
+    with _engine_saying(tmp_path / "s", _VERSION, first, image) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with connect() as engine:
+            found = find(engine, "a:1")
+    assert found is not None
+    assert found.id == "1"
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:first"])
+def test_an_impossible_port_is_wrong_use(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(UsageError) as caught:
+        connect()
+    assert caught.value.code == "docker-host"
+
+
+@pytest.mark.parametrize("address", ["ssh://somebody@far", "https://far:2376"])
+def test_an_engine_without_a_plain_socket_is_refused_with_the_cure(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(EngineError, match="over TLS or ssh") as caught:
+        connect()
+    assert caught.value.code == "engine-not-plain"
+    assert "ssh -nNT -L" in caught.value.fix
+
+
+def test_this_machine_is_reached_by_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=lambda: _answer_one(listener, _VERSION))
+        thread.start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        connect().close()
+        thread.join()
+
+
+def _answer_one(listener: socket.socket, answer: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(answer)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +233,6 @@ def test_a_broken_connection_is_recognised_however_deep_it_lies(cause: OSError, 
 
 
 def test_causes_that_go_in_a_circle_come_to_an_end() -> None:
-    first, second = ValueError("first"), ValueError("second")
+    first, second = RuntimeError("first"), RuntimeError("second")
     first.__context__, second.__context__ = second, first
     assert explain(first, "do it", "unix:///s").code == "engine"
