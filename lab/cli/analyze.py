@@ -35,7 +35,7 @@ def analyze(file: Path, screen: Screen) -> ExitCode:
             analysis = analysis_of(stream)
         screen.show(_lines(analysis, screen.style))
         if screen.json:  # on one line: there may be thousands of connections
-            screen.line(as_json(analysis, file=str(file)))
+            screen.document(as_json(analysis, file=str(file)))
         unsound = analysis.unsound
         del analysis
     finally:

@@ -15,7 +15,7 @@ from typing import Any, Self, TextIO
 from urllib.parse import unquote
 
 from lab.errors import LabError, ScenarioError
-from lab.report.escape import escape, one_line
+from lab.report.escape import escape, inert, inert_json, one_line
 from lab.report.style import Ink, Style, cut
 
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
@@ -47,16 +47,16 @@ class Screen:
         """Lines of the answer for people; nothing where a program reads."""
         if not self.json:
             for line in lines:
-                self._write(line)
+                self._write(inert(line))
 
     def answer(self, data: Any) -> None:
         """The answer for programs: one JSON document; nothing where a person reads."""
         if self.json:
-            self._write(_json.dumps(data, indent=2))
+            self.document(_json.dumps(data, indent=2))
 
-    def line(self, text: str) -> None:
-        """A line of the answer, whoever reads."""
-        self._write(text)
+    def document(self, text: str) -> None:
+        """A JSON document of the answer, whoever reads."""
+        self._write(inert_json(text))
 
     def say(self, text: str) -> None:
         """Progress in words."""
@@ -94,7 +94,7 @@ class Screen:
     def tell(self, text: str) -> None:
         """A line that is no part of the answer."""
         try:
-            print(text, file=self._err, flush=True)
+            print(inert(text), file=self._err, flush=True)
         except OSError:  # nobody can be told that nobody can be told
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -18,9 +19,15 @@ _LINE_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
 _NOWHERE = SourceRef("", 0, 0)
 
 
+_FOR_RUNNERS = re.compile(r"^(\s*):(?=:)|#(#)(?=\w*\[)", re.MULTILINE)
+"""What CI runners obey in what a job prints (see :mod:`lab.report.escape`)."""
+
+
 def dump(scenario: Scenario) -> str:
-    """The normal form as YAML, without what is at its default."""
-    return yaml.dump(plain(scenario), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    """The normal form as YAML, without what is at its default, and without commands for a CI runner."""
+    text = yaml.dump(plain(scenario), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    # All such text stands between double quotes.
+    return _FOR_RUNNERS.sub(lambda found: r"#\x23" if found[2] else rf"{found[1]}\x3a", text)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -33,7 +40,8 @@ class _Dumper(yaml.SafeDumper):
     def represent_text(self, text: str) -> yaml.Node:
         """Text as the loader will read it."""
         plain_is_text = kind_of(Scalar(text, True, _NOWHERE)) == "str"
-        style = None if plain_is_text and _LINE_BREAKS.isdisjoint(text) else '"'
+        bare = plain_is_text and _LINE_BREAKS.isdisjoint(text) and "::" not in text and "##" not in text
+        style = None if bare else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -1,12 +1,38 @@
-"""Text from programs, made harmless: what a terminal would obey is shown instead."""
+"""Text from programs, made harmless: what a terminal or a CI runner would obey is shown instead.
+
+Runners read commands in what a job prints: ``::error`` and the like at the start of a line, also behind white
+space (GitHub), ``##[`` and ``##vso[`` (Azure Pipelines, GitHub) and ``##teamcity[`` anywhere. Every line that
+a command prints passes :func:`inert`, or :func:`inert_json` where a program reads it.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _KEPT = "\n\t"
 _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 """Categories (Unicode, 4.5) that a terminal obeys or that show nothing: controls, formats, separators."""
+
+
+_IN_LINE = re.compile(r"##(?=\w*\[)")
+_AT_START = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
+"""A colour before the command is no text to those who take colours away first."""
+
+
+def inert(lines: str) -> str:
+    r"""Lines as they are printed, without a command for a CI runner: ``\x3a:error``, ``#\x23[error]``."""
+    if "::" in lines:
+        lines = _AT_START.sub(r"\1\\x3a", lines)
+    return _IN_LINE.sub(r"#\\x23", lines) if "##" in lines else lines
+
+
+def inert_json(document: str) -> str:
+    r"""A JSON document of the same value without a command for a CI runner: ``#\u0023[error]``.
+
+    No line of a document begins with a colon, and ``##`` stands only within its texts.
+    """
+    return _IN_LINE.sub(r"#\\u0023", document) if "##" in document else document
 
 
 def escape(text: str) -> str:

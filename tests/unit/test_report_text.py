@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 
-from lab.report.escape import escape, one_line
+from lab.report.escape import escape, inert, inert_json, one_line
 from lab.report.style import LONGEST, Ink, Style, columns, cut, wrap
 
 
@@ -38,6 +39,29 @@ def test_no_character_but_newline_and_tab_is_left_to_obey() -> None:
 
 def test_one_line() -> None:
     assert one_line("a\n\tb\x1b") == "a␊␉b␛"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::x", "\\x3a:error::x"),
+        ("a\n \t\u3000::stop-commands::x", "a\n \t\u3000\\x3a:stop-commands::x"),
+        ("\x1b[2m::error::", "\x1b[2m\\x3a:error::"),
+        ("std::vector<std::string> # ## [x] ##x", "std::vector<std::string> # ## [x] ##x"),
+        ("a ##[error] ###[x] ##vso[y]", "a #\\x23[error] ##\\x23[x] #\\x23vso[y]"),
+    ],
+)
+def test_what_a_ci_runner_would_obey_is_shown(text: str, shown: str) -> None:
+    assert inert(text) == shown
+    assert inert(shown) == shown
+
+
+def test_in_json_what_a_ci_runner_would_obey_stays_the_same_text() -> None:
+    data = {"##[a": ["\\##vso[b", "::c\n##d"]}
+    document = inert_json(json.dumps(data))
+    assert json.loads(document) == data
+    assert "##[" not in document
+    assert "##vso[" not in document
 
 
 @pytest.mark.parametrize(
