@@ -29,6 +29,7 @@ from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
 from lab.errors import EngineError
 from lab.labels import Labels
+from lab.labs import sweep
 from lab.sidecar import Agent, Listener
 from lab.words import LOOPBACK
 
@@ -72,6 +73,7 @@ class Deployment:
     _agent: Agent | None = None
     _under_way: set[Future[Any]] = field(default_factory=set)
     _removals: set[Future[None]] = field(default_factory=set)
+    _swept: bool = False
     _begun: tuple[Future[str], Future[Stream]] | None = None
     """The sidecar's container, and the connection to it once it is started."""
 
@@ -100,6 +102,7 @@ class Deployment:
         """Let the lab outlive this process, until its lease ends or it is taken down."""
         await self.agent.ask("keep")
         self.kept = True
+        self.begin_sweep()
 
     # --- going up ------------------------------------------------------------------------------
 
@@ -183,6 +186,17 @@ class Deployment:
         self.hang_up()
         await asyncio.sleep(0)  # only then are connections closed
         self._removals.add(self._submit(self._remove_all))
+        self.begin_sweep()
+
+    def begin_sweep(self) -> None:
+        """Take away what others left whose process was killed, once, beside whatever else is done."""
+        if not self._swept:
+            self._swept = True
+            self._removals.add(self._submit(self._sweep))
+
+    def _sweep(self) -> None:
+        with contextlib.suppress(EngineError):  # it is not what this run is about: the next one tries again
+            sweep(self.engine)
 
     def hang_up(self) -> None:
         """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""

@@ -11,6 +11,8 @@ PREFIX = "tcp-lab."
 PROJECT = {"tcp-lab": "true"}
 """On every container that is ours, whoever made it."""
 
+_WORDS = {True: "yes", False: "no"}
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -71,7 +73,8 @@ class Labels:
     """What a container's labels say.
 
     ``host`` is "" for the sidecar; ``role`` is host, sidecar or build; ``expires`` in seconds since 1970;
-    ``record`` is the absolute path of the run's record where it was made.
+    ``record`` is the absolute path of the run's record where it was made; ``keep`` says that the lab is to
+    outlive its owner, once the owner is done with it.
     """
 
     run_id: str
@@ -83,6 +86,7 @@ class Labels:
     owner: Owner
     expires: int
     record: str = ""
+    keep: bool = False
 
     def as_dict(self) -> dict[str, str]:
         """The labels as the engine takes them."""
@@ -100,12 +104,16 @@ class Labels:
                 "owner.machine": self.owner.machine,
                 "expires": str(self.expires),
                 "record": self.record,
+                "keep": _WORDS[self.keep],
             }.items()
         }
 
     @classmethod
     def read(cls, labels: dict[str, str]) -> Labels:
-        """The labels of one of our containers; what is missing or damaged reads as empty, 0 and expired."""
+        """The labels of one of our containers; what is missing or damaged reads as empty, 0 and expired.
+
+        A lab that does not say whether it is to be kept is.
+        """
 
         def text(key: str) -> str:
             return labels.get(PREFIX + key, "")
@@ -116,5 +124,5 @@ class Labels:
         owner = Owner(number("owner.pid"), number("owner.started"), text("owner.machine"))
         return cls(
             text("run"), text("scenario"), text("file"), text("host"), text("addresses"), text("role"), owner,
-            number("expires"), text("record"),
+            number("expires"), text("record"), text("keep") != _WORDS[False],
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
     from lab.engine.containers import Container
 
 
+_ALIVE = frozenset({"running", "paused"})
+"""States of a container, in Docker's words, in which its processes are there."""
+
+
 class Standing(StrEnum):
     """Whose a lab is now."""
 
     BUSY = "busy"
     """The process that made it still runs."""
     UP = "up"
-    """Its process has ended and left it up: `lab up` did, or something went wrong."""
+    """`lab up` left it up: its process has ended, and its sidecar runs."""
+    LEFT = "left"
+    """Its process has ended and nobody is to use it: it was killed, or the lab's sidecar was."""
     EXPIRED = "expired"
     """Its time is over."""
     ELSEWHERE = "elsewhere"
@@ -48,7 +55,12 @@ class Lab:
     @property
     def abandoned(self) -> bool:
         """True if nobody is at work with it, so that it may be removed."""
-        return self.standing in (Standing.UP, Standing.EXPIRED)
+        return self.standing is Standing.UP or self.useless
+
+    @property
+    def useless(self) -> bool:
+        """True if nobody will use it any more either: it may be removed unasked."""
+        return self.standing in (Standing.LEFT, Standing.EXPIRED)
 
     def host(self, name: str) -> Container:
         """The container of a host. UsageError, with the names there are, for an unknown one."""
@@ -64,6 +76,15 @@ def all_labs(engine: Engine, now: float) -> tuple[Lab, ...]:
     from lab.engine.containers import ours
 
     return group(ours(engine), now)
+
+
+def sweep(engine: Engine) -> None:
+    """Remove what dead owners left. EngineError."""
+    from lab.engine.containers import remove
+
+    useless = [lab for lab in all_labs(engine, time.time()) if lab.useless]
+    if useless:
+        remove(engine, [container.id for lab in useless for container in lab.containers])
 
 
 def group(containers: Iterable[Container], now: float) -> tuple[Lab, ...]:
@@ -82,19 +103,23 @@ def _lab(members: Sequence[Container], now: float) -> Lab:
         labels.scenario,
         labels.file,
         labels.expires,
-        standing(labels, now),
+        _standing(labels, members, now),
         hosts=tuple(one for one in members if one.labels.role == "host"),
         others=tuple(one for one in members if one.labels.role != "host"),
     )
 
 
-def standing(labels: Labels, now: float) -> Standing:
-    """Whose the container is now. The time of a lab whose process runs is for that process to keep."""
-    if labels.owner.gone():
-        return Standing.EXPIRED if labels.expires <= now else Standing.UP
-    if labels.owner.machine == Owner.this_process().machine:
+def _standing(labels: Labels, members: Iterable[Container], now: float) -> Standing:
+    """Whose the lab is now. The time of a lab whose process runs is for that process to keep."""
+    gone = labels.owner.gone()
+    if not gone and labels.owner.machine == Owner.this_process().machine:
         return Standing.BUSY
-    return Standing.EXPIRED if labels.expires <= now else Standing.ELSEWHERE
+    if labels.expires <= now:
+        return Standing.EXPIRED
+    if not gone:
+        return Standing.ELSEWHERE
+    runs = any(one.labels.role == "sidecar" and one.state in _ALIVE for one in members)
+    return Standing.UP if labels.keep and runs else Standing.LEFT
 
 
 def choose(labs: Sequence[Lab], word: str) -> Lab:
@@ -106,10 +131,11 @@ def choose(labs: Sequence[Lab], word: str) -> Lab:
     if word:
         meant = [lab for lab in labs if lab.run_id.startswith(word) or lab.scenario == word]
     else:
-        meant = [lab for lab in labs if lab.standing is Standing.UP] or list(labs)
+        there = [lab for lab in labs if not lab.useless]
+        meant = [lab for lab in there if lab.standing is Standing.UP] or there
     if len(meant) == 1:
         return meant[0]
-    if not labs:
+    if not labs or not (meant or word):
         raise UsageError("no-lab", "no lab is up", fix="start one: lab up FILE")
     if not meant:
         raise UsageError("no-lab", f"no lab is called {word!r}", fix=f"there is: {listed(labs)}")

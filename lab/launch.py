@@ -65,8 +65,10 @@ class Launch:
 def launched(engine: Engine, file: Path, options: Options) -> Iterator[Launch]:
     """Begin a run of a file that need not have been read; its lab is taken down on every way out.
 
+    So is what others left whose process was killed, unless this one is in a hurry.
+
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; nothing is left running.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; nothing is left running.
     """
     run_id = secrets.token_hex(4)
     # By the time that it begins, and in UTC.
@@ -85,6 +87,8 @@ def launched(engine: Engine, file: Path, options: Options) -> Iterator[Launch]:
             if interruption.came:
                 # The connection may have been interrupted with a lock of its library's taken.
                 deployment.engine = engine.hurried(ANSWER_TIMEOUT)
+            else:
+                deployment.begin_sweep()
 
 
 def _begin(engine: Engine, deployment: Deployment) -> None:
@@ -106,6 +110,7 @@ def _labels(run_id: str, file: Path, folder: Path, options: Options) -> Labels:
         owner=Owner.this_process(),
         record=str(folder.absolute()),
         expires=int(time.time() + MARGIN + (options.lease if options.keep else 0)),
+        keep=options.keep,
     )
 
 

@@ -42,27 +42,27 @@ def play(launch: Launch, loaded: Loaded, audience: Audience) -> Finished:
 
     Raises:
         LabError: it could not be played or observed.
-        KeyboardInterrupt: SIGINT or SIGTERM came.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came.
     """
     launch.interruption.check()
     prepared = prepare(launch, loaded, audience.say)
     try:
         launch.interruption.check()
-        return launch.interruption.run(_play(prepared, launch.deployment, audience))
+        return launch.interruption.run(_play(launch, prepared, audience))
     finally:
         _discard_if_empty(prepared.folder)
 
 
-async def _play(prepared: Prepared, deployment: Deployment, audience: Audience) -> Finished:
+async def _play(launch: Launch, prepared: Prepared, audience: Audience) -> Finished:
     try:
-        return await _up_and_performed(prepared, deployment, audience)
+        return await _up_and_performed(launch, prepared, audience)
     finally:
-        deployment.hang_up()
+        launch.deployment.hang_up()
 
 
-async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience: Audience) -> Finished:
+async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audience) -> Finished:
     """Each room is imported while there is something to wait for in the one before it."""
-    observer = Observer()
+    observer, deployment = Observer(), launch.deployment
     deployment.on_event = observer.hear
     performer = asyncio.ensure_future(asyncio.to_thread(_performer))
     files = await build_all(deployment, prepared, audience.say)
@@ -79,7 +79,8 @@ async def _up_and_performed(prepared: Prepared, deployment: Deployment, audience
                 ending.close()  # to remove what nobody hears any more takes the engine 20 s
                 await deployment.begin_down()
             conclude = await concluder
-            finished = conclude(prepared, deployment, observer, performed)
+            with launch.interruption.at_once():
+                finished = conclude(prepared, deployment, observer, performed)
             if watch:
                 outcome = finished.verdict.outcome.value
                 audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")

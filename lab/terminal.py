@@ -12,10 +12,11 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from lab.engine.containers import Stream
 from lab.engine.frames import STDERR, Frames
+from lab.interruption import Interruption
 
 _PIECE = 65536
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -26,7 +27,7 @@ Resize = Callable[[int, int], None]
 
 def join_terminal(stream: Stream, resize: Resize) -> None:
     """Join this process's terminal to a program's; returns when the program lets go of it."""
-    with _raw(_STDIN), _ended_by_signals(), _window_changes() as changed:
+    with _raw(_STDIN), Interruption(), _window_changes() as changed:
         _tell_size(resize)
         relay = _Relay(stream, lambda data: _write_all(_STDOUT, data))
         relay.run({changed: lambda: _drain_and_tell(changed, resize)})
@@ -128,21 +129,6 @@ def _raw(descriptor: int) -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP as KeyboardInterrupt, so that the terminal is put back."""
-
-    def interrupt(*_: Any) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lab.cli.screen import Screen
 from lab.errors import ExitCode, UsageError
+from lab.interruption import Interruption
 
 if TYPE_CHECKING:
     from lab.evidence import Evidence
@@ -59,7 +60,7 @@ def wireshark(record: Path, output: Path | None, screen: Screen) -> ExitCode:
 
     evidence = read(record)
     target = output or record / EXPORT
-    with _replaced(target) as stream:
+    with Interruption(), _replaced(target) as stream:
         exported = export(record, evidence, stream)
     for sentence in exported.unsound:
         screen.warn(sentence)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lab.cli.connected import connected
 from lab.cli.screen import Screen
 from lab.errors import ExitCode
+from lab.interruption import Interruption
 from lab.report.style import Ink, Style
 from lab.words import Outcome
 
@@ -25,7 +26,7 @@ def build_images(again: bool, ca_bundle: Path | None, screen: Screen) -> ExitCod
     """Build the lab's images: those that are missing or out of date, or all of them ``again``."""
     from lab import images
 
-    with connected(screen) as engine:
+    with Interruption(), connected(screen) as engine:
         images.make(engine, images.OWN, screen.say, ca_bundle=ca_bundle, again=again)
         _show([images.status(engine, name) for name in images.OWN], screen)
     return ExitCode.PASSED
@@ -63,7 +64,8 @@ def doctor(screen: Screen) -> ExitCode:
     """What could keep a lab from running here; INCONCLUSIVE if anything does."""
     from lab.doctor import Health, examine
 
-    findings = examine()
+    with Interruption():
+        findings = examine()
     for finding in findings:
         screen.show(_told(finding, screen.style))
     healthy = all(finding.health is not Health.PROBLEM for finding in findings)

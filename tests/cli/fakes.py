@@ -31,6 +31,7 @@ def container(run_id: str, host: str, owner: Owner = DEAD, *, stays: int = 3600,
         role=role or ("host" if host else "sidecar"),
         owner=owner,
         expires=int(time.time()) + stays,
+        keep=True,
         record=f"/on/another/machine/20260101-000000-play_{run_id}-{run_id}",
     )
     return Container(f"id-{run_id}-{host}", f"name-{run_id}-{host}", "running", labels, created=1)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,95 @@ from lab.launch import make_folder
 
 def send(number: int) -> None:
     os.kill(os.getpid(), number)
+
+
+def in_a_process(code: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that may end at once."""
+    code = f"import os, signal, time\nfrom lab.interruption import *\nme = os.getpid()\n{code}"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_second_signal_ends_at_once_wherever_the_process_is(number: str) -> None:
+    done = in_a_process(
+        f"with Interruption() as interruption:\n"
+        f"    interruption.too_late()\n"
+        f"    os.kill(me, signal.{number})\n"
+        f"    print('goes on', flush=True)\n"
+        f"    time.sleep(0.4)\n"
+        f"    os.kill(me, signal.{number})\n"
+        f"    time.sleep(20)\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "goes on\n", "interrupted\n")
+
+
+def test_signals_that_come_together_are_one_and_no_terminal_is_impatient() -> None:
+    done = in_a_process(
+        "with Interruption() as interruption:\n"
+        "    interruption.too_late()\n"
+        "    for _ in range(5): os.kill(me, signal.SIGTERM)\n"
+        "    time.sleep(0.4)\n"
+        "    os.kill(me, signal.SIGHUP)\n"
+        "    print('cleaned up')\n"
+    )
+    assert (done.returncode, done.stdout) == (0, "cleaned up\n")
+
+
+def test_a_terminal_that_goes_away_is_no_matter_where_nobody_minds() -> None:
+    done = in_a_process(
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "handle(leave)\n"
+        "with Interruption():\n"
+        "    os.kill(me, signal.SIGHUP)\n"
+        "print('to the end')\n"
+    )
+    assert (done.returncode, done.stdout) == (0, "to the end\n")
+
+
+def test_what_is_raised_where_nothing_can_be_is_not_shown() -> None:
+    done = in_a_process(
+        "class Final:\n"
+        "    def __del__(self): os.kill(me, signal.SIGINT); time.sleep(1)\n"
+        "with Interruption() as interruption:\n"
+        "    Final()\n"
+        "    print(interruption.came)\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
+def test_what_it_comes_out_as_counts_as_an_interruption() -> None:
+    """CPython makes a RuntimeError of it where it came as a class was made (before 3.12)."""
+
+    def interrupted() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            send(signal.SIGINT)
+        raise RuntimeError("Error calling __set_name__")
+
+    with pytest.raises(KeyboardInterrupt), Interruption():
+        interrupted()
+    with pytest.raises(RuntimeError), Interruption():
+        raise RuntimeError("of its own")
+
+    def failed() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            send(signal.SIGINT)
+        raise UsageError("still-there", "it could not be removed")
+
+    with pytest.raises(UsageError), Interruption():
+        failed()
+
+
+def test_work_on_the_loop_that_waits_for_nothing_is_interrupted() -> None:
+    async def work(interruption: Interruption) -> None:
+        with interruption.at_once():
+            send(signal.SIGINT)
+            while True:
+                pass
+
+    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
+        interruption.run(work(interruption))
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -9,21 +9,29 @@ import pytest
 from lab.engine.containers import Container
 from lab.errors import UsageError
 from lab.labels import Labels, Owner
-from lab.labs import Lab, Standing, choose, group, standing
+from lab.labs import Lab, Standing, choose, group
 
 LIVING = Owner.this_process()
 GONE = replace(LIVING, started=LIVING.started + 1)
 ELSEWHERE = Owner(1, 1, "another machine")
-LABELS = Labels("cafe", "chat", "chat.yaml", "a", "10.0.0.1", "host", GONE, expires=100)
+LABELS = Labels("cafe", "chat", "chat.yaml", "a", "10.0.0.1", "host", GONE, expires=100, keep=True)
+SIDECAR = replace(LABELS, host="", role="sidecar")
 
 
-def _container(labels: Labels, created: int = 1) -> Container:
-    return Container(f"{labels.run_id}-{labels.host}", "name", "running", labels, created)
+def _container(labels: Labels, created: int = 1, state: str = "running") -> Container:
+    return Container(f"{labels.run_id}-{labels.host}", "name", state, labels, created)
 
 
-def _lab(run_id: str, scenario: str = "chat", owner: Owner = GONE) -> Lab:
-    labels = replace(LABELS, run_id=run_id, scenario=scenario, owner=owner)
-    (lab,) = group([_container(labels)], now=0)
+def _lab(
+    run_id: str = "cafe", scenario: str = "chat", owner: Owner = GONE, *, keep: bool = True, now: float = 0,
+    sidecar: str = "running",
+) -> Lab:  # fmt: skip
+    """A lab of one host, and of a sidecar in that state if it has one."""
+    labels = replace(LABELS, run_id=run_id, scenario=scenario, owner=owner, keep=keep)
+    members = [_container(labels)]
+    if sidecar:
+        members.append(_container(replace(labels, host="", role="sidecar"), state=sidecar))
+    (lab,) = group(members, now)
     return lab
 
 
@@ -38,25 +46,56 @@ def _lab(run_id: str, scenario: str = "chat", owner: Owner = GONE) -> Lab:
         (ELSEWHERE, 100, Standing.EXPIRED),
     ],
 )
-def test_whose_a_container_is(owner: Owner, now: float, expected: Standing) -> None:
-    assert standing(replace(LABELS, owner=owner), now) is expected
+def test_whose_a_lab_is(owner: Owner, now: float, expected: Standing) -> None:
+    assert _lab(owner=owner, now=now).standing is expected
+
+
+@pytest.mark.parametrize("sidecar", ["", "created", "exited", "dead", "removing"])
+def test_a_kept_lab_whose_sidecar_does_not_run_is_of_no_use(sidecar: str) -> None:
+    lab = _lab(sidecar=sidecar)
+    assert lab.standing is Standing.LEFT
+    assert lab.useless
+    assert lab.abandoned
+
+
+def test_what_was_not_to_be_kept_is_left_where_its_owner_is_gone() -> None:
+    assert _lab(keep=False).standing is Standing.LEFT
+    assert _lab(keep=False, owner=LIVING).standing is Standing.BUSY
+    assert not _lab(keep=False, owner=LIVING, sidecar="created").abandoned
+    assert _lab(keep=False, owner=ELSEWHERE).standing is Standing.ELSEWHERE
+
+
+def test_labels_are_read_as_they_were_written_and_older_ones_are_kept() -> None:
+    for keep in (True, False):
+        labels = replace(LABELS, keep=keep)
+        assert Labels.read(labels.as_dict()) == labels
+    assert Labels.read({"tcp-lab": "true"}).keep
+
+
+def test_a_lab_that_was_left_is_not_meant_unless_it_is_named() -> None:
+    left = _lab("left", keep=False)
+    with pytest.raises(UsageError, match="no lab is up"):
+        choose([left], "")
+    assert choose([left, _lab("up")], "").run_id == "up"
+    assert choose([left], "left") is left
 
 
 def test_damaged_labels_are_expired() -> None:
-    assert standing(Labels.read({"tcp-lab": "true", "tcp-lab.expires": "soon"}), now=1) is Standing.EXPIRED
+    labels = Labels.read({"tcp-lab": "true", "tcp-lab.expires": "soon"})
+    (lab,) = group([_container(labels)], now=1)
+    assert lab.standing is Standing.EXPIRED
 
 
 def test_a_lab_stays_as_long_as_any_of_its_containers_may() -> None:
     """The sidecar is made first, when nobody knows yet how long the scenario may take."""
     labels = [replace(LABELS, owner=GONE, expires=expires) for expires in (50, 200)]
-    [lab] = group([_container(one, created) for created, one in enumerate(labels)], now=100)
+    [lab] = group([_container(SIDECAR), *map(_container, labels)], now=100)
     assert (lab.expires, lab.standing) == (200, Standing.UP)
 
 
 def test_containers_are_grouped_by_run_oldest_first() -> None:
     late = replace(LABELS, run_id="late")
-    sidecar = replace(LABELS, host="", role="sidecar")
-    labs = group([_container(late, 9), _container(LABELS), _container(sidecar)], now=0)
+    labs = group([_container(late, 9), _container(LABELS), _container(SIDECAR)], now=0)
     assert [lab.run_id for lab in labs] == ["cafe", "late"]
     assert [host.labels.host for host in labs[0].hosts] == ["a"]
     assert [one.labels.role for one in labs[0].others] == ["sidecar"]

@@ -13,11 +13,11 @@ import pytest
 from lab import assets
 
 ROOMS = (
-    "errors", "duration", "words", "transcript", "capture", "sockets", "history", "processes", "verdict",
+    "errors", "interruption", "duration", "words", "transcript", "capture", "sockets", "history", "processes", "verdict",
     "scenario", "schema", "reference", "variables", "programs", "load", "labels", "assets", "archive", "plan",
-    "engine", "images", "terminal", "sidecar", "build", "deploy", "labs", "conversation", "observe",
+    "engine", "images", "terminal", "sidecar", "build", "labs", "deploy", "conversation", "observe",
     "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
-    "interruption", "launch", "prepare", "perform", "conclude", "watch", "run", "doctor", "cli",
+    "launch", "prepare", "perform", "conclude", "watch", "run", "doctor", "cli",
 )  # fmt: skip
 """The rooms of the package in the order the data walks: each may know only those before it."""
 
