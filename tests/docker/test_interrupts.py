@@ -16,11 +16,12 @@ import pytest
 
 from lab.engine.containers import ours, remove
 from lab.errors import ExitCode
-from lab.labs import all_labs
+from lab.labs import Standing, all_labs
 from lab.launch import Options, launched
 from lab.load import load
 from lab.run import play
 from lab.transcript import TranscriptEvent
+from tests.docker.proxy import Fault, Kind, between
 from tests.docker.stage import PATIENCE, Hall, Stage
 
 PLAY = """
@@ -97,7 +98,7 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_signal_leaves_nothing(stage: Stage, moment: str, number: signal.Signals) -> None:
     with stage.popen("run", "-v", _lay(stage, moment)) as lab:
@@ -111,15 +112,37 @@ def test_a_signal_leaves_nothing(stage: Stage, moment: str, number: signal.Signa
     assert _left(stage) == []
 
 
-def test_more_signals_do_not_cut_the_clean_up_short(stage: Stage) -> None:
+def test_signals_that_come_together_do_not_cut_the_clean_up_short(stage: Stage) -> None:
     with stage.popen("run", "-v", _lay(stage, "in the conversation")) as lab:
         _reach(lab, "in the conversation")
-        for _ in range(20):
+        for _ in range(5):
             lab.send_signal(signal.SIGINT)
             time.sleep(0.01)
         _, rest = lab.communicate(timeout=PATIENCE)
     assert lab.returncode in AS_A_SHELL_SEES_130, rest
     assert "Traceback" not in rest
+    assert _left(stage) == []
+
+
+@pytest.mark.parametrize("moment", ["when a container starts", "in the conversation"])
+def test_a_second_signal_ends_at_once_and_the_next_run_removes_the_rest(stage: Stage, moment: str) -> None:
+    """Though the engine hangs in what it was asked to remove, and whatever it is doing."""
+    if not stage.engine.address.startswith(("unix://", "http+docker://")):
+        pytest.skip("the engine is not behind a socket of this machine")
+    faults = Fault("^DELETE ", Kind.HANG), Fault("^GET .*/containers/json", Kind.HANG)
+    with between(stage.folder / "s", stage.engine.address.removeprefix("unix://"), *faults) as proxy:
+        with stage.popen("run", "-v", _lay(stage, moment), DOCKER_HOST=proxy.address) as lab:
+            _reach(lab, moment)
+            lab.send_signal(signal.SIGINT)
+            time.sleep(1)
+            assert lab.poll() is None
+            lab.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            _, rest = lab.communicate(timeout=PATIENCE)
+        assert time.monotonic() - began < 1
+        assert lab.returncode == ExitCode.INTERRUPTED
+        assert rest.endswith("interrupted\n")
+    assert stage.lab("run", _lay(stage, "while the captures are fetched")).returncode == ExitCode.PASSED
     assert _left(stage) == []
 
 
@@ -194,9 +217,10 @@ def wire(stage: Stage) -> Iterator[tuple[_Wire, str]]:
     found.settle()
 
 
+@pytest.mark.parametrize("how", ["wipe", "run", "up"])
 @pytest.mark.parametrize("moment", ["in the conversation", "while it is wired", "when a container starts"])
-def test_after_kill_nothing_runs_on_and_wipe_removes_the_rest(
-    stage: Stage, wire: tuple[_Wire, str], moment: str
+def test_after_kill_nothing_runs_on_and_the_rest_is_removed(
+    stage: Stage, wire: tuple[_Wire, str], moment: str, how: str
 ) -> None:
     connection, address = wire
     with stage.popen("run", "-v", _lay(stage, moment), DOCKER_HOST=address) as lab:
@@ -206,8 +230,22 @@ def test_after_kill_nothing_runs_on_and_wipe_removes_the_rest(
     connection.settle()
     if moment == "in the conversation":
         _wait_until(lambda: _left(stage) == [])
-    _wipe(stage)
+    if how == "wipe":
+        _wipe(stage)
+    else:
+        _play_and_keep_what_is_kept(stage, how)
     assert _left(stage) == []
+
+
+def _play_and_keep_what_is_kept(stage: Stage, how: str) -> None:
+    """Play it once more; what `lab up` then keeps, no run removes."""
+    file = _lay(stage, "while the captures are fetched")
+    assert stage.lab(how, file).returncode == ExitCode.PASSED
+    if how == "up":
+        (kept,) = (lab for lab in all_labs(stage.engine, time.time()) if lab.file == str(file))
+        assert kept.standing is Standing.UP
+        assert stage.lab("run", file).returncode == ExitCode.PASSED
+        assert "removed" in stage.lab("down", "--lab", kept.run_id).stdout
 
 
 def _wipe(stage: Stage) -> None:
