@@ -20,6 +20,15 @@ class Interface:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """Some time in which frames were lost (ns): so many, or nobody knows how many (0)."""
+
+    began: int
+    ended: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureFile:
     """A capture and what proves it complete.
 
@@ -28,6 +37,8 @@ class CaptureFile:
     ``sealed`` is true if the closing sentinel frame was seen in the file: the kernel hands frames over in one
     order, so that all that came before it and were not dropped are there too. The other two counts need not
     agree: on a loopback tcpdump passes over the outgoing copies, and what comes later is not waited for.
+    ``full``: it ended because the file may not become larger. ``drops`` are the times in which frames were
+    lost: what was captured at other times is complete.
     """
 
     path: str
@@ -36,10 +47,14 @@ class CaptureFile:
     received: int
     dropped: int
     sealed: bool
+    full: bool = False
+    drops: tuple[Drop, ...] = ()
 
     @property
     def doubt(self) -> str:
         """Why the capture may lack frames; empty if it is proven complete."""
+        if self.full:
+            return "the capture ended when its file had reached the largest size"
         if self.captured < 0:
             return "tcpdump gave no closing counts"
         if self.dropped:
@@ -47,6 +62,12 @@ class CaptureFile:
         if not self.sealed:
             return "the closing sentinel frame is not in the capture"
         return ""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether frames are missing at no other times than those of ``drops``."""
+        counted = self.sealed and self.captured >= 0
+        return (self.full or counted) and bool(self.drops or not self.dropped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,18 +121,18 @@ class Deployment:
         created, started = self._begun or self.begin(sidecar_image)
         self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
-            instruments = group.create_task(self._use_sidecar(started, plan))
+            instruments = group.create_task(self._use_sidecar(started))
             for host in plan.hosts:
                 group.create_task(self._start_host(host, images[host.image], files, instruments))
         await self._wire(plan)
 
-    async def _use_sidecar(self, started: Future[Stream], plan: Plan) -> None:
+    async def _use_sidecar(self, started: Future[Stream]) -> None:
         self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event)
         asked = time.time_ns()
         hello = await self.agent.ask("hello", lease=max(1.0, self.labels.expires - time.time()))
         self.clock_offset = _offset(asked, hello.pop("clock"), time.time_ns())
         self.versions = {name: str(version) for name, version in hello.items()}
-        await self.agent.ask("capture", name="capture", snaplen=plan.snaplen, limit=CAPTURE_LIMIT)
+        await self.agent.ask("capture", name="capture", limit=CAPTURE_LIMIT)
 
     async def _start_host(
         self, host: PlannedHost, image: str, files: Mapping[str, bytes], instruments: asyncio.Task[None]
@@ -170,9 +170,7 @@ class Deployment:
         for host in plan.hosts:
             if host.loopback:
                 pid = self.hosts[host.name].pid
-                await self.agent.ask(
-                    "capture", name=f"loopback-{host.name}", snaplen=65535, limit=CAPTURE_LIMIT, pid=pid
-                )
+                await self.agent.ask("capture", name=f"loopback-{host.name}", limit=CAPTURE_LIMIT, pid=pid)
 
     async def sample(self) -> None:
         """Have the hosts' sockets and processes looked at from now on."""

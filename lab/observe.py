@@ -10,7 +10,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
-from lab.capture import CaptureFile, HeldSegment
+from lab.capture import CaptureFile, Drop, HeldSegment
 from lab.deploy import Deployment
 from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.sockets import Instrument, Loss, Sampling, SocketEnds, SocketRow, SocketSample
@@ -146,7 +146,7 @@ def _process(row: list[Any]) -> ProcessRow:
 
 async def _bring(deployment: Deployment, folder: Path, name: str, host: str) -> CaptureFile:
     proof = await deployment.agent.ask("end_capture", name=name)
-    size = proof.pop("size")
+    size, drops = proof.pop("size"), tuple(Drop(**drop) for drop in proof.pop("drops"))
     offset = 0
     with (folder / f"{name}.pcap").open("wb") as file:
         while offset < size:
@@ -155,4 +155,4 @@ async def _bring(deployment: Deployment, folder: Path, name: str, host: str) -> 
                 break
             file.write(chunk)
             offset += len(chunk)
-    return CaptureFile(f"{name}.pcap", host, **proof)
+    return CaptureFile(f"{name}.pcap", host, **proof, drops=drops)

@@ -82,11 +82,6 @@ class Plan:
     names: tuple[tuple[str, str], ...]
     """Every address of every host with the host's name, a host's main address first."""
 
-    @property
-    def snaplen(self) -> int:
-        """Bytes of a frame that a capture keeps: all of the largest one, with its link headers."""
-        return max(1600, max(bridge.mtu for bridge in self.bridges) + 100)
-
 
 def plan(scenario: Scenario) -> Plan:
     """What a valid scenario needs."""

@@ -63,7 +63,6 @@ class Watch:
     def __init__(self, deployment: Deployment, plan: Plan, style: Style, draw: Draw) -> None:
         loopbacks = [host.name for host in plan.hosts if host.loopback]
         self._deployment = deployment
-        self._snaplen = plan.snaplen
         self._draw = draw
         self._sources = [_Source("watch", ""), *(_Source(f"watch-{host}", host) for host in loopbacks)]
         self._live = Live([Wire(_vantage(source.host, deployment, plan)) for source in self._sources])
@@ -117,7 +116,6 @@ class Watch:
             await self._deployment.agent.ask(
                 "capture",
                 name=source.name,
-                snaplen=self._snaplen,
                 limit=CAPTURE_LIMIT,
                 pid=self._deployment.hosts[source.host].pid if source.host else None,
             )
@@ -160,7 +158,7 @@ class Watch:
         return False
 
     def _tell_end(self, source: _Source) -> None:
-        if source.offset > CAPTURE_LIMIT and not source.ended:
+        if source.offset >= CAPTURE_LIMIT and not source.ended:
             source.ended = True
             where = f"the loopback of {source.host}" if source.host else "the switch"
             self._draw(

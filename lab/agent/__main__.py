@@ -38,9 +38,6 @@ _LOOK_SECONDS = 0.005
 _REAPING_SECONDS = 0.05
 """How long a program may take to wait for a child that has ended, before it counts as a zombie."""
 
-_GUARDING_SECONDS = 0.05
-"""Between two looks at how large the captures have become."""
-
 _LEASE_SECONDS = 600.0
 """How long it lives where neither the engine nor the CLI says it."""
 
@@ -75,7 +72,6 @@ class Agent:
         """The pidfd of the process that each request waits for."""
         self.kept = False
         self._input, self._open = b"", True
-        self._guarding_due = 0.0
         self._sources = selectors.DefaultSelector()
         """What to wait for, each with the function that sees to it. It takes descriptors of any number."""
         self._sources.register(_INPUT, selectors.EVENT_READ, self._read_requests)
@@ -130,23 +126,22 @@ class Agent:
         """Send on what was kept back of a host, of a kind or all; how many frames."""
         return sum(lane.release(segment) for lane in self.lanes.get(host, ()))
 
-    def do_capture(self, name: str, snaplen: int, limit: int, pid: int | None = None) -> None:
+    def do_capture(self, name: str, limit: int, pid: int | None = None) -> None:
         """Start a capture, of the switch or of the loopback of a host; it is ready when this is answered.
 
         Not on a network that is not ours: a capture sends frames of its own there.
         """
         require_own_networks([])
         os.makedirs(_CAPTURES, exist_ok=True)
-        self.captures[name] = Capture(f"{_CAPTURES}/{name}.pcap", snaplen, limit, pid)
+        self.captures[name] = Capture(f"{_CAPTURES}/{name}.pcap", limit, pid)
         self.captures[name].wait_ready()
 
-    def do_end_capture(self, name: str) -> dict[str, int | bool]:
+    def do_end_capture(self, name: str) -> dict[str, Any]:
         """Prove a capture complete and end it."""
         return self.captures[name].stop()
 
     def do_read_capture(self, name: str, offset: int) -> str:
         """A piece of a capture's file, in base64; empty at its end, which may move on."""
-        self.captures[name].guard()
         with open(self.captures[name].path, "rb") as file:
             file.seek(offset)
             return base64.b64encode(file.read(_CHUNK)).decode()
@@ -278,11 +273,9 @@ class Agent:
         now = time.monotonic()
         if self.sampler.due <= now:
             self.sampler.look_where_due()
-        if self._guarding_due <= now and self.captures:
-            self._guarding_due = now + _GUARDING_SECONDS
-            for capture in self.captures.values():
-                with self.losses.noted("capture", ""):
-                    capture.guard()
+        for capture in self.captures.values():
+            with self.losses.noted("capture", ""):
+                capture.count()
         if self.lookout.due <= time.monotonic():
             self.lookout.look()
         if self.outbox.due <= time.monotonic():

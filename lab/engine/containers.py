@@ -29,6 +29,14 @@ NOBODY = "65534:65534"
 WORKERS = 4
 """Requests at once: on two cores more make the engine slower, not faster."""
 
+_SIDECAR_SHARES = 1 << 18
+"""The sidecar's weight for processors, the largest: what programs send must not keep it from capturing."""
+
+_CAPTURES = "/var/lib/tcp-lab"
+"""Where the agent captures: in memory, because each frame is written by itself, and bounded."""
+
+_CAPTURES_SIZE = 1024**3
+
 _REMOVAL_SECONDS = 30.0
 
 
@@ -153,6 +161,8 @@ def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
             network_mode="none",
             pid_mode="host",
             auto_remove=True,
+            cpu_shares=_SIDECAR_SHARES,
+            tmpfs={_CAPTURES: f"noexec,nosuid,nodev,size={_CAPTURES_SIZE},mode=0700"},
             cap_drop=["ALL"],
             # SETGID: tcpdump sets its groups even where it stays root, and ends if it may not.
             # DAC_READ_SEARCH: which descriptors another user's process holds is in a folder of that user's.

@@ -1,0 +1,101 @@
+"""Much traffic: it is captured and judged, not "could not judge"."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab import deploy
+from lab.evidence import Evidence
+from lab.words import Outcome
+from tests.docker.stage import Stage, assert_passed
+
+HEAD = """\
+version: 1
+title: Much traffic
+networks: {lan: 192.168.71.0/24}
+hosts: {server: 192.168.71.10, client: 192.168.71.11}
+timeouts: {step: 60s, scenario: 120s}
+programs:
+  server: {source: server.py, listens: 6000, tty: false}
+  client: {source: client.py, tty: false}
+steps:
+- server: {start: server}
+- client: {start: client}
+- client: {expect: done}
+- client: {wait: {exited: true}}
+"""
+
+SWALLOWS = """\
+import socket
+listener = socket.create_server(("", 6000))
+while True:
+    connection, _ = listener.accept()
+    while connection.recv(1 << 16):
+        pass
+    connection.close()
+"""
+
+POURS = """\
+import socket
+connection = socket.create_connection(("server", 6000))
+for _ in range(SIZE // 1_000_000):
+    connection.sendall(bytes(1_000_000))
+connection.shutdown(socket.SHUT_WR)
+connection.recv(1)
+print("done", flush=True)
+"""
+
+SHORT = """\
+import socket
+for _ in range(20_000):
+    connection = socket.create_connection(("server", 6000))
+    connection.shutdown(socket.SHUT_WR)
+    connection.recv(1)
+    connection.close()
+print("done", flush=True)
+"""
+
+
+def bulk(size: int) -> dict[str, str]:
+    return {"server.py": SWALLOWS, "client.py": POURS.replace("SIZE", str(size))}
+
+
+def complete(evidence: Evidence) -> bool:
+    (capture,) = evidence.info.captures
+    assert not capture.doubt, capture
+    return capture.captured > 0
+
+
+def test_a_hundred_megabytes_one_way(stage: Stage) -> None:
+    finished = stage.play(
+        HEAD + "checks:\n- connection: {from: client, to: 'server:6000'}\n"
+        "  bytes: {client: 100000000, server: 0}\n  close: {kind: orderly, active: client}\n",
+        bulk(100_000_000),
+    )
+    assert_passed(finished)
+    assert complete(finished.evidence)
+    assert sum(file.stat().st_size for file in finished.record.iterdir()) < 64 * 1024**2
+
+
+def test_twenty_thousand_short_connections(stage: Stage) -> None:
+    finished = stage.play(
+        HEAD + "checks:\n- connections: {to: 'server:6000', count: 20000}\n"
+        "- connection: {from: client, to: 'server:6000', nth: 20000}\n  close: {active: client}\n"
+        "- close_wait: {host: server, observed: true, left: true}\n",
+        {"server.py": SWALLOWS, "client.py": SHORT},
+    )
+    assert_passed(finished)
+    assert complete(finished.evidence)
+
+
+def test_a_capture_grows_no_larger_than_it_may(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy, "CAPTURE_LIMIT", 1_000_000)
+    finished = stage.play(
+        HEAD + "checks:\n- connection: {from: client, to: 'server:6000'}\n  bytes: {client: 20000000}\n",
+        bulk(20_000_000),
+    )
+    (capture,) = finished.evidence.info.captures
+    assert capture.full
+    assert "largest size" in capture.doubt
+    assert (finished.record / capture.path).stat().st_size <= 1_000_000
+    assert finished.verdict.outcome is Outcome.INCONCLUSIVE
