@@ -63,11 +63,12 @@ async def _starters(
         for name in host.programs:
             own, program = prepared.recipes[name], prepared.loaded.scenario.programs[name]
             words = [substitute(word, variables) for word in (*own.argv, *program.args)]
+            workdir = f"{FOLDER}/{name}" if own.files else FOLDER
             if not own.argv:
                 image = prepared.images[host.image]
-                words = [*await deployment.call(image_command, deployment.engine, image), *words]
+                command, workdir = await deployment.call(image_command, deployment.engine, image)
+                words = [*command, *words]
             env = {key: substitute(value, variables) for key, value in program.env.items()}
-            workdir = f"{FOLDER}/{name}" if own.files else FOLDER
             found[host.name, name] = Starter(tuple(words), workdir, env)
     return found
 

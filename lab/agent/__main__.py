@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 from . import output
 from .capture import Capture
-from .diag import Row
+from .diag import LISTEN, Row
 from .lane import Lane, cable_end
 from .lookout import Lookout
 from .losses import Losses, describe
 from .namespaces import Hosts, require_own_networks
 from .outbox import Outbox
+from .processes import began
 from .sampler import Sampler
 from .wiring import trunk, wire
 
@@ -168,7 +169,8 @@ class Agent:
 
     def do_signal(self, pid: int, name: str) -> bool:
         """Send a signal to a program of a host; False if it has ended."""
-        return pid != 0 and self.hosts.signal(pid, signal.Signals[name])
+        program = self._program(pid)
+        return program != 0 and self.hosts.signal(program, signal.Signals[name])
 
     def do_wait_socket(self, host: str, states: list[int], port: int, peers: list[str]) -> Condition:
         """Answered when a socket of the host is in one of the states, at this port (0: any), with a peer."""
@@ -185,12 +187,46 @@ class Agent:
 
         return met
 
+    def do_wait_ready(self, host: str, mark: int, ports: list[int]) -> Condition:
+        """Answered when the processes of one start hold a socket in LISTEN on each of the ports."""
+        wanted, listening = {*ports}, frozenset({LISTEN})
+
+        def by_this_start() -> bool:
+            held = frozenset[int]().union(*self.lookout.of_start(host, mark).values())
+            return wanted <= {row[2] for row in self.sampler.now_in(host, listening) if row[7] in held}
+
+        looked = _now_and_then(by_this_start)
+
+        def met() -> bool:
+            listeners = self.sampler.now_in(host, listening)
+            return wanted <= {row[2] for row in listeners} and looked() and bool(self.sampler.look(host))
+
+        return met
+
+    def do_wait_left(self, host: str, mark: int) -> Condition:
+        """Answered when no process of one start is left."""
+        return _now_and_then(lambda: not self.lookout.of_start(host, mark))
+
+    def do_began(self, pid: int) -> int | None:
+        """When the kernel made a process (ns since the epoch), None if it is gone."""
+        try:
+            return began(pid)
+        except OSError:
+            return None
+
     def do_wait_exit(self, pid: int) -> Process | None:
         """Answered when a process has ended; at once if there is none."""
         try:
-            return Process(os.pidfd_open(pid))
+            return Process(os.pidfd_open(self._program(pid) or pid))
         except ProcessLookupError:
             return None
+
+    def _program(self, pid: int) -> int:
+        """The program that the engine started as this process; 0 if it has ended."""
+        try:
+            return self.lookout.program(pid) if pid else 0
+        except OSError:
+            return 0
 
     def do_settle(self, quiet: float) -> Condition:
         """Answered when no socket has been in a passing state for so many seconds."""

@@ -76,6 +76,14 @@ class Lookout:
             )
         return call in calls
 
+    def of_start(self, host: str, mark: int) -> dict[int, frozenset[int]]:
+        """The living processes that came from one start, each with the inodes of its sockets."""
+        return self._processes.of_start(host, mark)
+
+    def program(self, pid: int) -> int:
+        """The program that was started as this process; 0 if it has ended."""
+        return self._processes.program(pid)
+
     def stop(self) -> None:
         """Look no more unless asked."""
         self._watching = False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 
 from .losses import Losses
@@ -35,6 +37,11 @@ UNKNOWN = "unknown"
 _ON_SOCKETS = {"read": "recv", "write": "send"}
 _WITH_DESCRIPTOR = frozenset({"accept", "recv", "send", "connect", "read", "write"})
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
+WRAPPER = 1 << 51
+"""The mark of a shell that stays between a terminal and a program, and of what it starts beside that."""
+
+_RESIDENT = re.compile(r"^Max resident set\s+(\d+)", re.MULTILINE)
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PROC = "/proc"
 _ENGINE = "runc:["
 """The name of the engine's helper while it brings a program into a host."""
@@ -56,6 +63,7 @@ class Processes:
         self._by_namespace: dict[int, str] = {}
         self._known: dict[int, str] = {}
         self._numbers: dict[int, int] = {}
+        self._marks: dict[int, int] = {}
         self._machines: dict[int, tuple[str, int]] = {}
         """The file that each process runs, and for which machine that is."""
 
@@ -76,7 +84,65 @@ class Processes:
                 found[host] += self._rows(pid, host, first)
             else:
                 self._losses.note("processes", host, f"there are more than {_MOST}")
-        return {host: tuple(rows) for host, rows in found.items()}
+        return {host: self._without_wrappers(rows) for host, rows in found.items()}
+
+    def of_start(self, host: str, mark: int) -> dict[int, frozenset[int]]:
+        """The living processes of a host that came from one start, each with the inodes of its sockets."""
+        self._find()
+        found = {}
+        for pid, name in self._known.items():
+            if name == host and (held := self._held_by(pid, host, mark)) is not None:
+                found[pid] = held
+        return found
+
+    def _held_by(self, pid: int, host: str, mark: int) -> frozenset[int] | None:
+        """The inodes of a process's sockets; None if it has ended or did not come from that start."""
+        try:
+            if self._mark(pid) != mark or _stat(pid)[1] in "ZX":
+                return None
+            return frozenset(_descriptors(pid).values()) - {0}
+        except (FileNotFoundError, ProcessLookupError):
+            return None  # it has just ended
+        except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
+            self._losses.note("processes", host, error)
+            return None
+
+    def program(self, pid: int) -> int:
+        """The program that was started as this process: itself, or what it wraps; 0 if that has ended."""
+        if self._mark(pid) != WRAPPER:
+            return pid
+        self._find()
+        host = self._known.get(pid)
+        for child, name in self._known.items():
+            with contextlib.suppress(OSError):
+                if name == host and _stat(child)[2] == pid and self._mark(child) != WRAPPER:
+                    return child
+        return 0
+
+    def _mark(self, pid: int) -> int:
+        """The mark of a process; that of a program lasts."""
+        mark = self._marks.get(pid) or mark_of(pid)
+        if mark not in {0, WRAPPER}:
+            self._marks[pid] = mark
+        return mark
+
+    def _without_wrappers(self, rows: list[Row]) -> tuple[Row, ...]:
+        """What is wrapped is told in the place of what wraps it: by its process id, with its parent."""
+        wrappers = {row[0]: row for row in rows if self._wraps(row[0])}
+        place = {row[0]: row[1] for row in rows if row[1] in wrappers}
+        return tuple(
+            (place[row[0]], wrappers[row[1]][1], *row[2:])
+            if row[0] in place
+            else (row[0], place.get(row[1], row[1]), *row[2:])
+            for row in rows
+            if row[0] not in wrappers
+        )
+
+    def _wraps(self, pid: int) -> bool:
+        try:
+            return self._mark(pid) == WRAPPER
+        except OSError:
+            return False  # it has just ended
 
     def _find(self) -> None:
         """Whose each process is: asked once, for there may be very many that are nobody's."""
@@ -84,6 +150,7 @@ class Processes:
         self._known = {pid: self._known[pid] for pid in self._known.keys() & there}
         self._numbers = {pid: self._numbers[pid] for pid in self._numbers.keys() & there}
         self._machines = {pid: self._machines[pid] for pid in self._machines.keys() & there}
+        self._marks = {pid: self._marks[pid] for pid in self._marks.keys() & there}
         for pid in there - self._known.keys():
             try:
                 self._known[pid] = self._by_namespace.get(_namespace(pid), "")
@@ -116,6 +183,23 @@ class Processes:
         if self._machines.get(pid, ("", 0))[0] != file:
             self._machines[pid] = file, _machine(pid)
         return self._machines[pid][1]
+
+
+def mark_of(pid: int) -> int:
+    """What marks the start that a process came from; 0 if nothing does. OSError.
+
+    The mark is a limit of the resident set (setrlimit(2)). Linux does not enforce it, and every process
+    inherits it: that init has adopted one, because its parent has ended, does not take it away.
+    """
+    found = _RESIDENT.search(_read(f"{_PROC}/{pid}/limits"))
+    return int(found[1]) if found else 0
+
+
+def began(pid: int) -> int:
+    """When a process was made (ns since the epoch), up to one of the kernel's ticks too early. OSError."""
+    booted = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    ticks = _read(f"{_PROC}/{pid}/stat").rpartition(")")[2].split()[19]
+    return booted + int(ticks) * _TICK
 
 
 def _namespace(pid: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.archive import FOLDER
 from lab.conversation.failure import StepFailure
+from lab.conversation.matcher import Matcher
 from lab.conversation.program import Program
 from lab.conversation.screen import Match, describe
 from lab.conversation.scribe import Scribe
@@ -37,6 +38,7 @@ from lab.scenario.steps import (
     Type,
     Wait,
 )
+from lab.transcript import Input
 from lab.variables import VariableError, substitute
 from lab.words import TcpState, describe_status, kernel_numbers
 
@@ -44,6 +46,9 @@ LONGEST_LINE = 4095
 """Bytes of a line that a terminal takes (N_TTY); it loses the rest without a word."""
 
 _KEYS = {"enter": b"\r", "tab": b"\t", "escape": b"\x1b"}
+_SHOWN = 200
+"""Characters of output that a failed `quiet` quotes."""
+
 _LAST_WORDS_SECONDS = 1.0
 _SETTLED_SECONDS = 0.01
 _SETTLING_SECONDS = 1.0
@@ -74,6 +79,7 @@ class Acts:
         self._deployment = deployment
         self._starters = starters
         self._scribe = scribe
+        self._matcher = Matcher()
         self._running: dict[tuple[str, str], Program] = {}
         self._main: dict[str, Program] = {}
         self._told_to_end: set[Program] = set()
@@ -123,6 +129,9 @@ class Acts:
         if program is None or asked_of_the_kernel:
             return StepFailure(what, f"not {limit}")
         rest = program.screen.rest
+        if program.matching:
+            tried = f"the expression was still being matched with {len(rest)} characters: it backtracks"
+            return StepFailure(what, f"not {limit}: {tried}", rest)
         printed = "it printed something else" if rest.strip() else "it printed nothing more"
         return StepFailure(what, f"not {limit}: {printed}, {program.life()}", rest)
 
@@ -142,6 +151,7 @@ class Acts:
 
     def let_go(self) -> None:
         """Stop listening to all programs."""
+        self._matcher.close()
         for program in self._every:
             program.let_go()
 
@@ -153,10 +163,8 @@ class Acts:
         if before is not None and before.status is None:
             raise StepFailure(f"{before.name} has ended before {name} is started", "it is still running")
         starter = self._starters[line.host, action.start]
-        program = Program(
-            self._deployment.hosts[line.host], name, self._scenario.programs[action.start].tty, self._scribe
-        )
-        self._every.append(program)
+        own = self._scenario.programs[action.start]
+        program = self._program(line.host, name, tty=own.tty)
         await program.start(
             self._deployment,
             (*starter.argv, *action.args),
@@ -167,23 +175,30 @@ class Acts:
         self._running[line.host, name] = program
         if action.as_ is None:
             self._main[line.host] = program
-        for port in self._scenario.programs[action.start].listens:
-            await self._until_listening(program, port)
+        if own.listens:
+            await self._until_ready(program, own.listens)
 
-    async def _until_listening(self, program: Program, port: int) -> None:
-        expected = f"{program.name} listens on port {port}"
-        listening = asyncio.ensure_future(
-            self._until_socket(program.host.plan.name, (TcpState.LISTEN,), port)
-        )
-        ended = asyncio.ensure_future(program.until_exit())
+    async def _until_ready(self, program: Program, ports: tuple[int, ...]) -> None:
+        """Wait until processes of this start listen on its ports; one that left others behind is not over."""
+        numbers = " and ".join(map(str, ports))
+        expected = f"{program.name} listens on port{'s' if len(ports) > 1 else ''} {numbers}"
+        host, ask = program.host.plan.name, self._deployment.agent.ask
+        ready = asyncio.ensure_future(ask("wait_ready", host=host, mark=program.mark, ports=ports))
+        over = asyncio.ensure_future(self._until_over(program))
         try:
-            await asyncio.wait({listening, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if not listening.done():
+            await asyncio.wait({ready, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                over.result()
                 raise StepFailure(expected, program.life(), program.screen.rest)
-            listening.result()
+            ready.result()
         finally:
-            listening.cancel()
-            ended.cancel()
+            ready.cancel()
+            over.cancel()
+
+    async def _until_over(self, program: Program) -> None:
+        """Wait until a program has ended, and all that came from it."""
+        await program.until_exit()
+        await self._deployment.agent.ask("wait_left", host=program.host.plan.name, mark=program.mark)
 
     async def _expect(self, line: Line, pattern: Pattern, variables: Variables) -> None:
         program = self._found(line)
@@ -194,17 +209,17 @@ class Acts:
 
     async def _quiet(self, line: Line, action: Quiet) -> None:
         program = self._found(line)
-        before = len(program.screen.rest)
+        before = program.screen.unread
+        expected = f"nothing is printed for {action.quiet:g} s"
+        if before:
+            observed = f"it had printed {_cut(before)!r} before, and no step has expected that"
+            raise StepFailure(expected, observed, program.screen.rest)
         try:
             async with asyncio.timeout(action.quiet):
-                while len(program.screen.rest) == before:
-                    await program.until_output()
+                printed = await program.until_unread()
         except TimeoutError:
             return
-        printed = program.screen.rest[before:]
-        raise StepFailure(
-            f"nothing is printed for {action.quiet:g} s", f"it printed {printed!r}", program.screen.rest
-        )
+        raise StepFailure(expected, f"it printed {_cut(printed)!r}", program.screen.rest)
 
     def _give(self, line: Line, action: Send | Type | SendBytes, step: str) -> None:
         program = self._found(line)
@@ -213,35 +228,41 @@ class Acts:
         if program.tty and longest > LONGEST_LINE:
             expected = f"a line of at most {LONGEST_LINE} bytes, which is what a terminal takes"
             raise StepFailure(expected, f"{longest} bytes; a program with `tty: false` takes any number")
-        if not program.write(data):
-            raise StepFailure("the program takes input", program.life(), program.screen.rest)
-        self._scribe.typed(line.host, program.name, step, kind, text)
+        self._write(program, data, step, kind, text)
 
     async def _press(self, line: Line, action: Key, step: str) -> None:
         program = self._found(line)
         await self._look_at_processes()
         key = _KEYS.get(action.key) or bytes([ord(action.key[-1].upper()) & 0x1F])
-        if not program.write(key):
-            raise StepFailure("the program takes input", program.life(), program.screen.rest)
+        self._write(program, key, step, "key", action.key)
         self._told_to_end.add(program)
-        self._scribe.typed(line.host, program.name, step, "key", action.key)
 
     async def _signal(self, line: Line, action: SendSignal, step: str) -> None:
         program = self._found(line)
         await self._look_at_processes()
+        at = self._scribe.now()
         if not await self._deployment.agent.ask("signal", pid=program.pid, name=action.signal):
             await program.until_exit()
             raise StepFailure("the program is running", program.life(), program.screen.rest)
         self._told_to_end.add(program)
-        self._scribe.typed(line.host, program.name, step, "signal", action.signal)
+        self._scribe.note(Input(at, line.host, program.name, step, "signal", action.signal))
 
     async def _close_input(self, line: Line, step: str) -> None:
         program = self._found(line)
         await self._look_at_processes()
-        if not program.close_input():
-            raise StepFailure("the program takes input", program.life(), program.screen.rest)
+        self._note_input(program, step, "end", "")
+        program.close_input()
         self._told_to_end.add(program)
-        self._scribe.typed(line.host, program.name, step, "end", "")
+
+    def _write(self, program: Program, data: bytes, step: str, kind: str, text: str) -> None:
+        self._note_input(program, step, kind, text)
+        program.write(data)
+
+    def _note_input(self, program: Program, step: str, kind: str, text: str) -> None:
+        """Write down that a program is about to be given input. StepFailure if it takes none."""
+        if not program.takes_input:
+            raise StepFailure("the program takes input", program.life(), program.screen.rest)
+        self._scribe.note(Input(self._scribe.now(), program.host.plan.name, program.name, step, kind, text))
 
     async def _wait(self, line: Line, action: Wait) -> None:
         condition = action.wait
@@ -257,15 +278,14 @@ class Acts:
             await ask("wait_asleep", host=line.host, pid=pid, call=condition.asleep_in)
 
     async def _run(self, line: Line, action: Run, step: str, variables: Variables) -> None:
-        program = Program(self._deployment.hosts[line.host], RUN, False, self._scribe)
-        self._every.append(program)
+        program = self._program(line.host, RUN, tty=False, has_input=False)
         await program.start(self._deployment, ("sh", "-c", action.run), {}, FOLDER, step)
         status = await program.until_exit()
         rest = program.screen.rest
         if status != action.status:
             raise StepFailure(f"exit status {action.status}", describe_status(status), rest)
         if action.expect is not None:
-            match = program.screen.find(action.expect)
+            match = await program.find(action.expect)
             if match is None:
                 raise StepFailure(describe(action.expect), "it is not in the command's output", rest)
             _capture(match, variables)
@@ -285,6 +305,13 @@ class Acts:
         await self._deployment.agent.ask("look")
 
     # --- what they share -----------------------------------------------------------------------
+
+    def _program(self, host: str, name: str, *, tty: bool, has_input: bool = True) -> Program:
+        """A program that is about to be started."""
+        there = self._deployment.hosts[host]
+        program = Program(there, name, self._scribe, self._matcher, tty=tty, has_input=has_input)
+        self._every.append(program)
+        return program
 
     def _find(self, line: Line) -> Program | None:
         return self._running.get((line.host, line.program)) if line.program else self._main.get(line.host)
@@ -330,6 +357,11 @@ def _quoted(pattern: Pattern, variables: Mapping[str, str]) -> Mapping[str, str]
     if pattern.glob is not None:
         return {name: glob.escape(value) for name, value in variables.items()}
     return variables
+
+
+def _cut(text: str) -> str:
+    """The beginning of what was printed."""
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def _capture(match: Match, variables: Variables) -> None:

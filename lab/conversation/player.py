@@ -116,9 +116,9 @@ class Player:
             act = self._acts.act(line, action, str(place), self._variables)
             await self._within(line, act, action.within, what)
         except StepFailure as failure:
-            self._scribe.step_ended(ended(what, failure))
+            self._scribe.note(ended(what, failure))
             raise
-        self._scribe.step_ended(ended(what, None))
+        self._scribe.note(ended(what, None))
 
     async def _within(self, line: Line, act: Awaitable[None], within: float | None, what: str) -> None:
         """An act in its time; what it waited for and what was there, if that was not enough."""

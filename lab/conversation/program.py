@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 from collections.abc import Callable
 from typing import cast
 
 from lab.conversation.failure import StepFailure
-from lab.conversation.screen import Match, Screen
+from lab.conversation.line import TypedLine
+from lab.conversation.matcher import Matcher, MatchError
+from lab.conversation.screen import Match, Screen, describe
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment, RunningHost
 from lab.engine import containers as box
@@ -17,6 +20,7 @@ from lab.engine.containers import BUSYBOX, Exec, ExecState
 from lab.engine.frames import Frames
 from lab.errors import EngineError
 from lab.scenario.steps import Pattern
+from lab.transcript import Exited, Started
 from lab.words import describe_status
 
 _DRAIN_SECONDS = 1.0
@@ -29,20 +33,73 @@ _STATE_SECONDS = 30.0
 _SETTLE_SECONDS = 0.03
 """A regular expression that reaches to the end of the output is taken when nothing came for so long."""
 
-TERMINAL = "stty -echo -onlcr cols 120 rows 40 2>/dev/null"
+_TERMINAL_SET = b"\x06"
+"""What is written to a terminal once it is set, before the program runs. ASCII calls it "acknowledge"."""
+
+TERMINAL = f"{BUSYBOX} stty -echo -onlcr cols 120 rows 40 2>/dev/null && printf '\\006'"
 """No echo, or expect would find what was typed; no CR before LF, so that lines are what the program wrote."""
 
 BECOME = (
-    "case $1 in */*) ;; *) IFS=:; for d in $PATH; do p=$d/$1; "
-    'test -f "$p" -a -x "$p" && shift && exec "$p" "$@"; done;; esac; exec "$@"'
+    "case $1 in */*) ;; *) IFS=:; for _d in $PATH; do _p=$_d/$1; "
+    'test -f "$_p" -a -x "$_p" && shift && exec "$_p" "$@"; done;; esac; exec "$@"'
 )
 """The host's own program of that name first: left to itself, busybox would prefer what it can do itself."""
+
+_FIRST_MARK, WRAPPER = 1 << 50, 1 << 51
+"""Bytes, a petabyte and two."""
+
+_MARKS = itertools.count(1)
+
+_OTHERS = (
+    "others() { for f in /proc/[0-9]*/stat; do read -r l <$f && set -- ${l##*) } && "
+    '[ "$3" = $$ ] && [ "$1" != Z ] && [ "${l%% *}" != $$ ] && return 0; done; return 1; }'
+)
+"""Whether the shell's group has other processes. Behind the name stand state, parent, group (proc(5))."""
+
+_HANGUPS = "HUP INT QUIT TSTP"
+_BACKGROUND_ROUNDS = 30
+
+
+def command_line(argv: tuple[str, ...], mark: int, *, tty: bool, has_input: bool) -> tuple[str, ...]:
+    """What is executed in the host: a shell that sets everything and becomes the program.
+
+    The ``mark`` (bytes) is a limit that Linux keeps, does not enforce and hands on to every process that
+    comes from this one, also to those that init adopts: by it the agent knows which start one came from.
+    """
+    become = f"ulimit -m {mark >> 10} 2>/dev/null; " + ("" if has_input else "exec </dev/null; ")
+    script = _on_terminal(become) if tty else become + BECOME
+    return (BUSYBOX, "sh", "-c", script, "sh", *argv)
+
+
+def _on_terminal(become: str) -> str:
+    """A shell stays between the terminal and the program, as where people work.
+
+    A program that goes into the background leaves its child behind and ends. The child then makes a session
+    of its own (daemon(3)). If the program were the first process of the terminal, its end would hang the
+    terminal up, and the kernel would send SIGHUP to a child that has not come so far. So the shell waits a
+    moment for what a program leaves behind when it ends with status 0. The agent shows the program instead.
+    """
+    return (
+        f"ulimit -m {WRAPPER >> 10} 2>/dev/null; trap '' {_HANGUPS}; {_OTHERS}; exec 3>&2 2>/dev/null; "
+        f"(trap - {_HANGUPS}; {become}{TERMINAL}; exec 2>&3 3>&-; {BECOME}); s=$?; i=0; "
+        f"while [ $s = 0 ] && [ $i -lt {_BACKGROUND_ROUNDS} ] && others; "
+        f"do {BUSYBOX} usleep 10000; i=$((i+1)); done; exit $s"
+    )
 
 
 class Program(asyncio.Protocol):
     """One start of one program, and the protocol of its connection: output arrives by the loop's selector."""
 
-    def __init__(self, host: RunningHost, name: str, tty: bool, scribe: Scribe) -> None:
+    def __init__(
+        self,
+        host: RunningHost,
+        name: str,
+        scribe: Scribe,
+        matcher: Matcher,
+        *,
+        tty: bool,
+        has_input: bool = True,
+    ) -> None:
         self.host = host
         self.name = name
         self.tty = tty
@@ -50,13 +107,24 @@ class Program(asyncio.Protocol):
         self.status: int | None = None
         """How it ended, as a shell counts; None while it runs."""
         self.pid = 0
+        self.mark = _FIRST_MARK + (next(_MARKS) << 10)
+        self.matching = False
+        """Whether a regular expression is being matched, or was when the step ran out of time."""
         self._scribe = scribe
+        self._matcher = matcher
+        self._has_input = has_input
+        self._line = TypedLine()
         self._frames = None if tty else Frames()
         self._transport: asyncio.Transport | None = None
+        self._heard = 0
+        """How often something was heard of its output."""
         self._changed = asyncio.Event()
+        self._set = asyncio.Event()
+        """Its terminal is set, there is none, or its output has ended."""
         self._drained = asyncio.Event()
         self._early: bytes | None = b""
         """What it has printed before its start was written down; None from then on."""
+        self._began = 0
         self._ending: asyncio.Task[None] | None = None
 
     # --- starting and ending -------------------------------------------------------------------
@@ -64,10 +132,10 @@ class Program(asyncio.Protocol):
     async def start(
         self, deployment: Deployment, argv: tuple[str, ...], env: dict[str, str], workdir: str, step: str
     ) -> None:
-        """Start it in its host. EngineError if the engine cannot."""
-        setting = f"{BUSYBOX} {TERMINAL}; " if self.tty else ""
-        command = (BUSYBOX, "sh", "-c", setting + BECOME, "sh", *argv)
+        """Start it in its host; it can be given input when this returns. EngineError if the engine cannot."""
+        command = command_line(argv, self.mark, tty=self.tty, has_input=self._has_input)
         terminal = {"TERM": "xterm"} if self.tty else {}
+        asked = self._scribe.now()
         try:
             started = await deployment.call(
                 box.exec_start, deployment.engine, self.host.container, command,
@@ -78,9 +146,15 @@ class Program(asyncio.Protocol):
                 raise
             raise StepFailure(f"host {self.host.plan.name} is up", "all in it was killed") from None
         await asyncio.get_running_loop().create_connection(lambda: self, sock=started.stream.socket)
+        self.data_received(started.stream.early)
+        await self._set.wait()
         self.pid = await self._process_id(deployment, started)
-        self._scribe.started(self.host.plan.name, self.name, step, " ".join(argv), self.pid)
-        self._listen(started.stream.early)
+        # The kernel counts in ticks of 10 ms: its time may be before that at which the engine was asked.
+        made = await deployment.agent.ask("began", pid=self.pid) if self.pid else None
+        self._began = max(asked, made or 0)
+        host = self.host.plan.name
+        self._scribe.note(Started(self._began, host, self.name, step, " ".join(argv), self.pid))
+        self._listen()
         self._ending = asyncio.create_task(self._wait_end(deployment, started))
         # Whoever waits for the end hears of an error; if nobody does, asyncio need not complain.
         self._ending.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -98,7 +172,7 @@ class Program(asyncio.Protocol):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), _DRAIN_SECONDS)
         self.status = await self._exit_status(deployment, started)
-        self._scribe.exited(ended, self.host.plan.name, self.name, self.status)
+        self._scribe.note(Exited(max(ended, self._began), self.host.plan.name, self.name, self.status))
         self._end_output()
 
     async def _exit_status(self, deployment: Deployment, started: Exec) -> int:
@@ -140,13 +214,19 @@ class Program(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once, with the connection. What it prints waits until its start is written down."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.pause_reading()
+        if not self.tty:
+            self._begin()
 
-    def _listen(self, early: bytes) -> None:
+    def _begin(self) -> None:
+        """It is the program itself that prints now."""
+        self._set.set()
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _listen(self) -> None:
         """Take what it has printed so far, and from now on whatever comes."""
-        early, self._early = early + (self._early or b""), None
-        if early:
-            self.data_received(early)
+        early, self._early = self._early or b"", None
+        self.data_received(early.replace(_TERMINAL_SET, b"", 1) if self.tty else early)
         if self._transport is not None:
             self._transport.resume_reading()
 
@@ -154,6 +234,8 @@ class Program(asyncio.Protocol):
         """Take what it printed; on pipes, both of them in the order the engine gives them."""
         if self._early is not None:  # early releases of Python 3.11 read on although they were told to pause
             self._early += data
+            if not self._set.is_set() and _TERMINAL_SET in self._early:
+                self._begin()
             return
         pieces = [data] if self._frames is None else [piece for _, piece in self._frames.feed(data)]
         for piece in pieces:
@@ -161,49 +243,79 @@ class Program(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Its output has ended; keep the connection, its input may go on."""
-        self._drained.set()
+        self._end_stream()
         return True
 
     def connection_lost(self, _: Exception | None) -> None:
         """The engine closed the connection."""
+        self._end_stream()
+
+    def _end_stream(self) -> None:
         self._drained.set()
+        self._set.set()
 
     def _end_output(self) -> None:
         self._printed(self.screen.feed(b"", last=True))
-        self._changed.set()
+        self._hear()
 
     def _printed(self, text: str) -> None:
         if text:
             self._scribe.printed(self.host.plan.name, self.name, text)
-            self._changed.set()
+            self._hear()
+
+    def _hear(self) -> None:
+        self._heard += 1
+        self._changed.set()
+
+    async def _beyond(self, heard: int) -> None:
+        """Wait until something more was heard than that."""
+        while self._heard == heard:
+            self._changed.clear()
+            await self._changed.wait()
 
     # --- waiting -------------------------------------------------------------------------------
 
     async def expect(self, pattern: Pattern) -> Match | None:
         """Wait for output and consume it; None if the output ended without it. Endless without a time-out."""
         while True:
-            self._changed.clear()
-            match = self.screen.find(pattern)
-            if match is not None and not (match.open and await self._more()):
+            heard, ended, consumed = self._heard, self.screen.ended, self.screen.consumed
+            match = await self.find(pattern)
+            if self.screen.consumed != consumed:
+                continue  # by another branch of the script, while this one looked
+            if match is not None and not (match.open and await self._more(heard)):
                 self.screen.consume(match)
                 return match
             if match is None:
-                if self.screen.ended:
+                if ended:
                     return None
-                await self._changed.wait()
+                await self._beyond(heard)
 
-    async def _more(self) -> bool:
+    async def find(self, pattern: Pattern) -> Match | None:
+        """The first place where a pattern is found in what it has printed, or None."""
+        if pattern.regex is None:
+            return self.screen.find(pattern)
+        self.matching = True
+        try:
+            match = await self._matcher.search(pattern.regex, self.screen)
+        except MatchError as error:
+            raise StepFailure(describe(pattern), f"it cannot be matched: {error}", self.screen.rest) from None
+        self.matching = False
+        return match
+
+    async def _more(self, heard: int) -> bool:
         """Whether more output comes within the settling time."""
         try:
-            await asyncio.wait_for(self._changed.wait(), _SETTLE_SECONDS)
+            await asyncio.wait_for(self._beyond(heard), _SETTLE_SECONDS)
         except TimeoutError:
             return False
         return True
 
-    async def until_output(self) -> None:
-        """Wait until it prints something more, or its output ends."""
-        self._changed.clear()
-        await self._changed.wait()
+    async def until_unread(self) -> str:
+        """Wait until it has printed what nobody has asked for; what that is. Endless without a time-out."""
+        printed = self.screen.printed
+        while not self.screen.unread and self.screen.start <= printed:
+            await self._beyond(self._heard)
+        return self.screen.unread
 
     async def until_exit(self) -> int:
         """Wait until it has ended; its status. EngineError if that cannot be known any more."""
@@ -213,21 +325,23 @@ class Program(asyncio.Protocol):
 
     # --- its input -----------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> bool:
-        """Give it input; False if it has ended."""
-        if self.status is not None or self._transport is None or self._transport.is_closing():
-            return False
-        self._transport.write(data)
-        return True
+    @property
+    def takes_input(self) -> bool:
+        """Whether it can be given any."""
+        return self.status is None and self._transport is not None and not self._transport.is_closing()
 
-    def close_input(self) -> bool:
-        """End its input: ^D on a terminal, half-close of its pipe; False if it has ended."""
+    def write(self, data: bytes) -> None:
+        """Give it input."""
+        self._line.type(data)
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def close_input(self) -> None:
+        """End its input: ^D on a terminal, half-close of its pipe."""
         if self.tty:
-            return self.write(b"\x04")
-        if self.status is not None or self._transport is None or self._transport.is_closing():
-            return False
-        self._transport.write_eof()
-        return True
+            self.write(self._line.end_of_input())
+        elif self._transport is not None:
+            self._transport.write_eof()
 
     def life(self) -> str:
         """Whether it runs, in words."""

@@ -15,13 +15,12 @@ Wanted = Callable[[str], bool]
 KEPT = 256 * 1024
 """Characters that a screen keeps; what is older can no longer be expected."""
 
-_REGEX_REACH = 64 * 1024
-"""Characters a regular expression is tried on: a bound on what a hostile output can make it cost."""
+_END_OF_LINE = re.compile(r"[ \t]*\r?(\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Where a pattern was found in the unconsumed text; ``open`` if more output could make it longer."""
+    """Where a pattern was found, ``end`` counted from the first output; ``open`` if more may lengthen it."""
 
     end: int
     groups: dict[str, str] = field(default_factory=dict)
@@ -33,62 +32,84 @@ class Screen:
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        self._before = "\n"
+        """The character before the cursor."""
         self.rest = ""
         """What is not consumed."""
-        self.ended = False
+        self.consumed = 0
+        """Characters that were consumed."""
         self.lost = 0
         """Characters that were pushed out unread."""
+        self.ended = False
 
     def feed(self, data: bytes, *, last: bool = False) -> str:
         """Take output in; a character split between two reads is held back until it is whole."""
         text = self._decode(data, last)
         self.rest += text
         self.ended = self.ended or last
-        if len(self.rest) > KEPT:
-            self.lost += len(self.rest) - KEPT
-            self.rest = self.rest[-KEPT:]
+        excess = len(self.rest) - KEPT
+        if excess > 0:
+            self.lost += excess
+            self._pass(excess)
         return text
 
+    @property
+    def start(self) -> int:
+        """How many characters were printed before the first that is not consumed."""
+        return self.consumed + self.lost
+
+    @property
+    def printed(self) -> int:
+        """How many characters were printed."""
+        return self.start + len(self.rest)
+
+    @property
+    def unread(self) -> str:
+        """What nobody has asked for: not the end of the line in which the last match ended."""
+        own = _END_OF_LINE.match(self.rest) if self._before != "\n" else None
+        return self.rest[own.end() :] if own else self.rest
+
     def find(self, pattern: Pattern) -> Match | None:
-        """The first place where a pattern (its variables filled in) is found, or None."""
+        """The first place where a pattern (its variables filled in) is found, or None.
+
+        Not that of a regular expression: see :mod:`lab.conversation.matcher`.
+        """
+        end = self._find(pattern)
+        return None if end is None else Match(self.start + end)
+
+    def consume(self, match: Match) -> str:
+        """Move the cursor behind a match; the text that was passed."""
+        passed = self.rest[: match.end - self.start] if match.end > self.start else ""
+        self.consumed += len(passed)
+        self._pass(len(passed))
+        return passed
+
+    def _pass(self, count: int) -> None:
+        if count:
+            self._before, self.rest = self.rest[count - 1], self.rest[count:]
+
+    def _find(self, pattern: Pattern) -> int | None:
+        """Where the first match in what is not consumed ends."""
         if pattern.text is not None:
-            return self._text(pattern.text)
+            at = self.rest.find(pattern.text)
+            return None if at < 0 else at + len(pattern.text)
         if pattern.line is not None:
             wanted = pattern.line
             return self._line(lambda line: line == wanted)
         if pattern.glob is not None:
             rule = re.compile(fnmatch.translate(pattern.glob))
             return self._line(lambda line: rule.fullmatch(line) is not None)
-        if pattern.regex is not None:
-            return self._regex(pattern.regex)
-        return Match(len(self.rest)) if self.ended else None
+        return len(self.rest) if self.ended else None
 
-    def consume(self, match: Match) -> str:
-        """Move the cursor behind a match; the text that was passed."""
-        passed, self.rest = self.rest[: match.end], self.rest[match.end :]
-        return passed
-
-    def _text(self, text: str) -> Match | None:
-        at = self.rest.find(text)
-        return None if at < 0 else Match(at + len(text))
-
-    def _line(self, wanted: Wanted) -> Match | None:
+    def _line(self, wanted: Wanted) -> int | None:
         start = 0
         while (end := self.rest.find("\n", start)) >= 0:
             if wanted(self.rest[start:end].removesuffix("\r")):
-                return Match(end + 1)
+                return end + 1
             start = end + 1
         if self.ended and start < len(self.rest) and wanted(self.rest[start:]):
-            return Match(len(self.rest))
+            return len(self.rest)
         return None
-
-    def _regex(self, expression: str) -> Match | None:
-        skipped = max(0, len(self.rest) - _REGEX_REACH)
-        found = re.compile(expression, re.MULTILINE).search(self.rest, skipped)
-        if found is None:
-            return None
-        groups = {name: value for name, value in found.groupdict().items() if value is not None}
-        return Match(found.end(), groups, open=found.end() == len(self.rest) and not self.ended)
 
 
 def describe(pattern: Pattern) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from operator import attrgetter
 
 from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
 
@@ -15,7 +16,11 @@ EVENT_LIMIT = 200_000
 
 
 class Scribe:
-    """Takes events in the order they happen and tells them on."""
+    """Takes events as they are heard of and tells them on.
+
+    An act is stamped before it is done, a start with the kernel's time, an end as it happens, and output when
+    it is heard: so a cause is never stamped later than its effect.
+    """
 
     def __init__(self, clock: Callable[[], int], tell: Callable[[TranscriptEvent], None]) -> None:
         self._clock = clock
@@ -29,9 +34,9 @@ class Scribe:
         """Nanoseconds since the epoch, on the capture's clock."""
         return self._clock()
 
-    def started(self, host: str, program: str, step: str, command: str, pid: int) -> None:
-        """A program was started."""
-        self._write(Started(self.now(), host, program, step, command, pid))
+    def note(self, event: Started | Input | Exited | StepEnded) -> None:
+        """Something was started, done or ended."""
+        self._write(event)
 
     def printed(self, host: str, program: str, text: str) -> None:
         """A program printed something."""
@@ -45,21 +50,9 @@ class Scribe:
             self._cut.add(key)
             self._write(Dropped(self.now(), host, program, OUTPUT_LIMIT))
 
-    def typed(self, host: str, program: str, step: str, kind: str, text: str) -> None:
-        """The script gave a program input, a key or a signal."""
-        self._write(Input(self.now(), host, program, step, kind, text))
-
-    def exited(self, at: int, host: str, program: str, status: int) -> None:
-        """A program ended."""
-        self._write(Exited(at, host, program, status))
-
-    def step_ended(self, event: StepEnded) -> None:
-        """A step was played."""
-        self._write(event)
-
     def transcript(self) -> Transcript:
-        """All that was written down."""
-        return Transcript(tuple(self._events), self.unplayed)
+        """All that was written down, in order of time."""
+        return Transcript(tuple(sorted(self._events, key=attrgetter("at"))), self.unplayed)
 
     def _write(self, event: TranscriptEvent) -> None:
         if len(self._events) < EVENT_LIMIT or not isinstance(event, Output | Input):

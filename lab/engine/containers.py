@@ -332,8 +332,8 @@ def _raw(answer: Any) -> Stream:
     return Stream(own, early)
 
 
-def image_command(engine: Engine, image: str) -> tuple[str, ...]:
-    """What an image runs by itself: its entry point and its command."""
+def image_command(engine: Engine, image: str) -> tuple[tuple[str, ...], str]:
+    """What an image runs by itself, its entry point and its command, and the folder in which it does."""
     with engine.doing(f"look at image {image}"):
         config = engine.client.inspect_image(image)["Config"]
-        return (*(config["Entrypoint"] or ()), *(config["Cmd"] or ()))
+        return (*(config["Entrypoint"] or ()), *(config["Cmd"] or ())), config["WorkingDir"] or "/"

@@ -45,7 +45,7 @@ class Program(Model):
     command: Annotated[Text | None, Field(description="A command that the host's image already has")] = None
     image: Annotated[
         Text | None,
-        Field(description="The image of the host that runs it; its own command runs unless one is given"),
+        Field(description="The image of the host; unless a command is given its own runs, in its WORKDIR"),
     ] = None
     build: Annotated[
         Text | None,
@@ -64,7 +64,7 @@ class Program(Model):
     listens: Annotated[
         tuple[Port, ...],
         OneOrMany(),
-        Field(description="TCP ports that are in LISTEN when the program is ready"),
+        Field(description="TCP ports on which the program, or what came from it, listens when it is ready"),
     ] = ()
 
     @property
@@ -78,7 +78,12 @@ class Limits(Model):
 
     memory: Annotated[Size, Field(description="Memory, swap included")] = 256 * 1024**2
     cpus: Annotated[float, Field(gt=0.0, le=64.0, description="Processor cores")] = 1.0
-    processes: Annotated[int, Field(ge=4, le=4096, description="Processes and threads")] = 128
+    processes: Annotated[
+        int,
+        Field(
+            ge=4, le=4096, description="Processes and threads, with one shell for each program on a terminal"
+        ),
+    ] = 128
     open_files: Annotated[int, Field(ge=16, le=65536, description="Open files a process")] = 1024
     file_size: Annotated[Size, Field(description="Largest file a program may write")] = 64 * 1024**2
     work: Annotated[Size, Field(description="Space in /work, where programs lie")] = 64 * 1024**2

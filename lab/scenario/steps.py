@@ -50,7 +50,7 @@ class Action(Model):
 
 
 class Start(Action):
-    """Run a program; goes on when every port it ``listens`` on is in LISTEN."""
+    """Run a program; goes on when processes of this start listen on every port it ``listens`` on."""
 
     verb: ClassVar[str] = "start"
 
@@ -76,7 +76,7 @@ class Expect(Action):
 
 
 class Quiet(Action):
-    """Nothing is printed for so long."""
+    """Nothing is printed for so long, and nothing is left that was printed and that no step has expected."""
 
     verb: ClassVar[str] = "quiet"
 
@@ -129,7 +129,7 @@ class SendSignal(Action):
 
 
 class Close(Action):
-    """End the program's input: half-close of a pipe, ^D on a terminal."""
+    """End the program's input: half-close of a pipe; ^D on a terminal, twice behind half a line."""
 
     verb: ClassVar[str] = "close"
 
@@ -162,7 +162,7 @@ RUN = "run"
 
 
 class Run(Action):
-    """Run one shell command in the host to its end; a wrong exit status or output fails the step."""
+    """Run one shell command, which has nothing to read; a wrong exit status or output fails the step."""
 
     verb: ClassVar[str] = "run"
 

@@ -9,7 +9,7 @@ import pytest
 
 from lab.conversation.scribe import OUTPUT_LIMIT
 from lab.errors import ExitCode, SubmissionError
-from lab.transcript import Dropped, Exited, Output, Started
+from lab.transcript import Dropped, Exited, Input, Output, Started
 from lab.words import Outcome
 from tests.docker.stage import (
     Stage,
@@ -358,6 +358,16 @@ def test_a_command_of_a_run_step_is_no_program_of_its_host(stage: Stage) -> None
     ("steps", "expected", "observed"),
     [
         ("- a: {start: p}\n- a: {quiet: 20s}", "nothing is printed for 20 s", "it printed 'hello\\n'"),
+        (
+            "- a: {start: p}\n- a: {run: sleep 0.8}\n- a: {quiet: 20s}",
+            "nothing is printed for 20 s",
+            "it had printed 'hello\\n' before, and no step has expected that",
+        ),
+        (
+            "- a: {start: p}\n- a: {expect: {regex: '(l*)*x'}, within: 800ms}",
+            "expect a match of '(l*)*x'",
+            "not within 0.8 s: it printed something else, it is still running",
+        ),
         ("- a: {run: 'echo no; exit 3'}", "exit status 0", "exit status 3"),
         (
             "- a: {run: 'echo no', expect: {line: yes indeed}}",
@@ -418,13 +428,54 @@ def test_the_whole_script_has_a_time_out(stage: Stage) -> None:
 def test_a_transcript_tells_a_start_before_what_was_printed(stage: Stage) -> None:
     steps = "- repeat: {times: 3, steps: [a: {start: p}, a: {expect: hello}, a: {wait: {exited: true}}]}"
     finished = stage.play(one_host(steps, "{command: echo hello}", checks="- exit: {host: a, status: 0}"))
-    told = [
-        type(event)
-        for event in finished.evidence.transcript.events
-        if isinstance(event, Started | Output | Exited)
-    ]
-    assert told == [Started, Output, Exited] * 3
+    events = finished.evidence.transcript.events
+    told = [type(event) for event in events if isinstance(event, Started | Output | Exited)]
+    assert told[::3] == [Started] * 3
+    assert [{*told[place : place + 3]} for place in (0, 3, 6)] == [{Started, Output, Exited}] * 3
     assert finished.verdict.outcome is Outcome.PASS
+
+
+def test_causes_stand_before_their_effects(stage: Stage) -> None:
+    """Whoever is heard first: an answer from the engine or the agent may come later than what it is about."""
+    text = """
+version: 1
+title: Causes come first
+networks: {lan: 10.9.8.0/24}
+programs:
+  server: {command: "nc -lk -p 5000", listens: 5000}
+  client: {command: nc 10.9.8.1 5000}
+hosts: {server: 10.9.8.1, client: 10.9.8.2}
+steps:
+- server: {start: server}
+- repeat:
+    times: 5
+    steps:
+    - client: {start: client}
+    - client: {send: "one ${i}"}
+    - server: {expect: "one ${i}"}
+    - client: {key: ctrl-c}
+    - client: {wait: {exited: true}}
+- server: {signal: SIGTERM}
+- server: {wait: {exited: true}}
+checks:
+- connections: {to: "server:5000", count: 5}
+"""
+    finished = stage.play(text)
+    assert_passed(finished)
+    events = finished.evidence.transcript.events
+    assert [event.at for event in events] == sorted(event.at for event in events)
+    starts, ends = (
+        [event.at for event in events if isinstance(event, kind) and event.host == "client"]
+        for kind in (Started, Exited)
+    )
+    keys = [event.at for event in events if isinstance(event, Input) and event.kind == "key"]
+    connections = finished.evidence.connections
+    syns = [one.client.syn.first.time for one in connections if one.client.syn and one.client.syn.first]
+    fins = [one.client.fin.first.time for one in connections if one.client.fin and one.client.fin.first]
+    for times in zip(starts, syns, keys, fins, ends, strict=True):
+        assert list(times) == sorted(times)
+    (signal,) = (event.at for event in events if isinstance(event, Input) and event.kind == "signal")
+    assert signal < next(event.at for event in events if isinstance(event, Exited) and event.host == "server")
 
 
 def test_a_socket_that_is_only_bound_is_no_trouble(stage: Stage) -> None:

@@ -20,10 +20,12 @@ from lab.transcript import Started
 from tests.docker.stage import Stage, assert_passed
 
 PROGRAM = b"""
+#include <filesystem>
 #include <iostream>
 #include <string>
 int main(int argc, char* argv[]) {
     std::cout << "hello from " << argv[0] << ' ' << (argc > 1 ? argv[1] : "nobody") << std::endl;
+    std::cout << "in " << std::filesystem::current_path().string() << std::endl;
     for (std::string line; std::getline(std::cin, line);) std::cout << "heard " << line << std::endl;
 }
 """
@@ -40,7 +42,7 @@ def bare_image(engine: Engine, own_images: dict[str, str], tmp_path: Path) -> It
     root, name = tmp_path / "root.tar", f"tcp-lab-test/bare:{run_id}"
     with tarfile.open(fileobj=io.BytesIO(packed)) as made, tarfile.open(root, "w") as tar:
         tar.addfile(made.getmember("p/p"), made.extractfile("p/p"))
-    engine_images.load_root(engine, name, root, ['CMD ["/p/p", "the image itself"]'])
+    engine_images.load_root(engine, name, root, ["WORKDIR /p", 'CMD ["/p/p", "the image itself"]'])
     yield name
     engine_images.remove(engine, name)
 
@@ -60,6 +62,7 @@ programs:
 steps:
 - bare: {{start: command}}
 - bare: {{expect: {{line: "hello from /p/p a-command"}}}}
+- bare: {{expect: {{line: in /work}}}}
 - bare: {{send: hi}}
 - bare: {{expect: {{line: heard hi}}}}
 - bare: {{start: tool, as: tool}}
@@ -67,6 +70,7 @@ steps:
 - bare: {{run: "echo the lab brings a shell"}}
 - by_program: {{start: own}}
 - by_program: {{expect: {{line: "hello from /p/p the image itself"}}}}
+- by_program: {{expect: {{line: in /p}}}}
 - by_program: {{key: ctrl-d}}
 - by_program: {{wait: {{exited: true}}}}
 checks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import pytest
 
 from lab.agent import processes
 from lab.agent.losses import Losses
-from lab.agent.processes import UNKNOWN, Processes, Row
+from lab.agent.processes import UNKNOWN, WRAPPER, Processes, Row
 
 X86_64, AARCH64, I386 = (2, 62), (2, 183), (1, 3)
 ACCEPT, READ, FUTEX = 43, 0, 202
+MARK = (1 << 50) + 1024
 
 
 class Tree:
@@ -30,6 +32,7 @@ class Tree:
     def add(
         self, pid: int, host: str, *, name: str = "srv", state: str = "S", parent: int = 1, session: int = 0,
         sockets: tuple[int, ...] = (), files: int = 0, calls: tuple[str, ...] = (), machine: tuple[int, int] = X86_64,
+        mark: int = 0,
     ) -> None:  # fmt: skip
         """A process; ``calls`` are the lines of /proc/PID/task/TID/syscall, one a thread."""
         here = self.folder / str(pid)
@@ -38,6 +41,9 @@ class Tree:
         namespace.touch()
         os.link(namespace, here / "ns" / "pid")
         (here / "stat").write_text(f"{pid} ({name}) {state} {parent} {pid} {session or pid} 0 -1\n")
+        (here / "limits").write_text(
+            f"Max resident set          {mark or 'unlimited':<20} unlimited            bytes     \n"
+        )
         (here / "status").write_text(f"Name:\t{name}\nNSpid:\t{pid}\t{pid % 100}\nSeccomp:\t2\n")
         head = b"\x7fELF" + bytes([machine[0], 1]) + bytes(12) + machine[1].to_bytes(2, "little")
         (here / "program").write_bytes(head + bytes(40))
@@ -207,7 +213,49 @@ def test_a_host_that_is_gone(tree: Tree) -> None:
         watching()
 
 
+# Which start a process came from
+
+
+def test_the_processes_of_a_start_are_told_by_their_mark_whoever_is_their_parent(tree: Tree) -> None:
+    tree.add(111, "a", mark=MARK, sockets=(7,))
+    tree.add(112, "a", mark=MARK, sockets=(8, 9), parent=100)
+    tree.add(113, "a", mark=MARK, state="Z")
+    tree.add(114, "a", mark=MARK + 1024, sockets=(10,))
+    tree.add(115, "a", sockets=(11,))
+    tree.add(211, "b", mark=MARK)
+    watched = watching()
+    assert watched.of_start("a", MARK) == {111: frozenset({7}), 112: frozenset({8, 9})}
+    tree.end(111)
+    tree.end(112)
+    assert watched.of_start("a", MARK) == {}
+
+
+def test_a_program_is_told_in_the_place_of_the_shell_that_wraps_it(tree: Tree) -> None:
+    tree.add(111, "a", name="busybox", mark=WRAPPER, parent=100)
+    tree.add(112, "a", mark=MARK, parent=111, session=111, sockets=(7,))
+    tree.add(113, "a", mark=MARK, parent=112, session=111)
+    watched = watching()
+    assert [row[:5] for row in watched.look()["a"]] == [
+        (111, 100, 111, 12, "srv"),
+        (113, 111, 111, 13, "srv"),
+    ]
+    assert [watched.program(pid) for pid in (111, 112, 113)] == [112, 112, 113]
+    tree.end(112)
+    tree.add(120, "a", name="usleep", mark=WRAPPER, parent=111, session=111)
+    assert watched.program(111) == 0
+    assert [row[0] for row in watched.look()["a"]] == [113]
+
+
 # The real one
+
+
+def test_the_mark_and_the_beginning_of_a_real_process(sleeper: subprocess.Popen[str]) -> None:
+    assert processes.mark_of(sleeper.pid) == 0
+    resource.prlimit(sleeper.pid, resource.RLIMIT_RSS, (MARK, MARK))
+    assert processes.mark_of(sleeper.pid) == MARK
+    ago = time.time_ns() - processes.began(sleeper.pid)
+    assert 0 <= ago < 10_000_000_000
+
 
 SLEEPER = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(flush=True); s.accept()"
 

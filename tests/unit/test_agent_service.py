@@ -146,6 +146,14 @@ def test_a_request_that_is_given_up_is_not_answered(
     assert service.hear()["id"] == 3
 
 
+def test_when_a_process_began(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
+    ago = time.time_ns() - service.ask("began", pid=sleeper.pid)
+    assert 0 <= ago < PATIENCE * 1e9
+    sleeper.kill()
+    sleeper.wait()
+    assert service.ask("began", pid=sleeper.pid) is None
+
+
 def test_a_process_that_is_in_no_host_gets_no_signal(
     service: Service, sleeper: subprocess.Popen[bytes]
 ) -> None:

@@ -1,11 +1,16 @@
-"""What a program prints before its start is written down."""
+"""What comes from a program before it may be spoken to, and before its start is written down."""
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from lab.conversation.program import Program
+import pytest
+
+from lab.agent.processes import WRAPPER as WRAPPER_OF_THE_AGENT
+from lab.conversation.matcher import Matcher
+from lab.conversation.program import WRAPPER, Program
 from lab.conversation.scribe import Scribe
 from lab.transcript import Output, TranscriptEvent
 
@@ -13,13 +18,48 @@ if TYPE_CHECKING:
     from lab.deploy import RunningHost
 
 
+def program(told: list[TranscriptEvent], *, tty: bool) -> Program:
+    host = cast("RunningHost", SimpleNamespace(plan=SimpleNamespace(name="a")))
+    return Program(host, "p", Scribe(lambda: 1, told.append), Matcher(), tty=tty)
+
+
+def output(told: list[TranscriptEvent]) -> str:
+    return "".join(event.text for event in told if isinstance(event, Output))
+
+
+def is_set(started: Program) -> bool:
+    """Whether who waits for its terminal goes on."""
+    return started._set.is_set()  # noqa: SLF001
+
+
 def test_output_waits_until_the_start_is_written_down() -> None:
     told: list[TranscriptEvent] = []
-    host = cast("RunningHost", SimpleNamespace(plan=SimpleNamespace(name="a")))
-    program = Program(host, "p", True, Scribe(lambda: 1, told.append))
-    program.data_received("1 早".encode()[:3])
-    program.data_received("1 早".encode()[3:])
+    started = program(told, tty=True)
+    started.data_received(b"\x061 " + "早".encode()[:1])
+    started.data_received("早".encode()[1:])
     assert told == []
-    program._listen(b"0 ")  # noqa: SLF001 - what start() does once it has written itself down
-    program.data_received(b" 2")
-    assert "".join(event.text for event in told if isinstance(event, Output)) == "0 1 早 2"
+    started._listen()  # noqa: SLF001 - what start() does once it has written itself down
+    started.data_received(b" 2\x06")
+    assert output(told) == "1 早 2\x06"
+
+
+@pytest.mark.parametrize("pieces", [[b"\x06"], [b"noise", b"more\x06and"]])
+def test_a_terminal_is_set_when_it_says_so(pieces: list[bytes]) -> None:
+    started = program([], tty=True)
+    for piece in pieces:
+        assert not is_set(started)
+        started.data_received(piece)
+    assert is_set(started)
+
+
+def test_a_pipe_needs_no_setting_and_what_never_was_set_has_ended() -> None:
+    piped = program([], tty=False)
+    piped.connection_made(cast("asyncio.Transport", SimpleNamespace(pause_reading=lambda: None)))
+    assert is_set(piped)
+    lost = program([], tty=True)
+    lost.connection_lost(None)
+    assert is_set(lost)
+
+
+def test_both_ends_know_the_same_mark_of_a_wrapper() -> None:
+    assert WRAPPER == WRAPPER_OF_THE_AGENT

@@ -26,8 +26,6 @@ def screen(text: str, *, ended: bool = False) -> Screen:
         ("ab\nabc\nd", {"line": "abc"}, "d"),
         ("abc\r\nd", {"line": "abc"}, "d"),
         ("\n\nx", {"line": ""}, "\nx"),
-        ("got 12 and 7\n", {"regex": r"\d+"}, " and 7\n"),
-        ("one\ntwo\nthree\n", {"regex": "^t.o$"}, "\nthree\n"),
         ("x\nport 99 open\ny", {"glob": "port * open"}, "y"),
         ("a[b]\n", {"glob": "a[[]b]"}, ""),
     ],
@@ -48,7 +46,6 @@ def test_what_is_found_is_consumed_to_its_end(text: str, pattern: dict[str, Any]
         ("xabc\nabcx\n", {"line": "abc"}),
         ("port 99 open\n", {"glob": "port ? open"}),
         ("anything", {"end": True}),
-        ("three", {"regex": "two"}),
     ],
 )
 def test_what_is_not_there_is_not_found(text: str, pattern: dict[str, Any]) -> None:
@@ -67,19 +64,36 @@ def test_the_end_consumes_what_is_left() -> None:
     assert found.consume(match) == "left over"
 
 
-def test_named_groups_are_handed_out() -> None:
-    match = screen("port 8080, none\n").find(Pattern(regex=r"port (?P<port>\d+)(?P<more>x)?,"))
+@pytest.mark.parametrize(
+    ("text", "expected", "unread"),
+    [
+        ("", None, ""),
+        ("x\n", None, "x\n"),
+        ("say hello\n", "hello", ""),
+        ("say hello \t\r\n", "hello", ""),
+        ("say hello", "hello", ""),
+        ("say hello, you\n", "hello", ", you\n"),
+        ("say hello\nand more\n", "hello", "and more\n"),
+        ("say hello\n\n", "hello", "\n"),
+        ("say hello\n> ", "say hello\n", "> "),
+    ],
+)
+def test_what_nobody_has_asked_for(text: str, expected: str | None, unread: str) -> None:
+    found = screen(text)
+    if expected:
+        match = found.find(Pattern(text=expected))
+        assert match is not None
+        found.consume(match)
+    assert found.unread == unread
+
+
+def test_a_match_stands_though_more_is_printed_and_what_is_old_is_pushed_out() -> None:
+    found = screen("so and so, ")
+    match = found.find(Pattern(text="and"))
     assert match is not None
-    assert match.groups == {"port": "8080"}
-
-
-def test_a_match_that_reaches_the_end_may_grow() -> None:
-    open_match = screen("got 1").find(Pattern(regex=r"\d+"))
-    assert open_match is not None
-    assert open_match.open
-    closed = screen("got 1", ended=True).find(Pattern(regex=r"\d+"))
-    assert closed is not None
-    assert not closed.open
+    found.feed(b"x" * KEPT)
+    assert found.consume(match) == ""
+    assert (len(found.rest), found.lost, found.consumed, found.printed) == (KEPT, 11, 0, KEPT + 11)
 
 
 def test_characters_are_whole_and_no_byte_is_lost() -> None:

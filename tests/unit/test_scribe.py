@@ -19,16 +19,30 @@ def writer() -> tuple[Scribe, list[TranscriptEvent]]:
 
 def test_events_are_kept_and_told_in_their_order() -> None:
     pen, told = writer()
-    pen.started("a", "p", "1", "./p", 7)
+    pen.note(Started(0, "a", "p", "1", "./p", 7))
     pen.printed("a", "p", "hello")
-    pen.typed("a", "p", "2", "text", "hi\n")
-    pen.exited(99, "a", "p", 0)
-    pen.step_ended(StepEnded(100, 99, "2", "x.yaml:1:1", "a", "send 'hi'", Outcome.PASS))
+    pen.note(Input(2, "a", "p", "2", "text", "hi\n"))
+    pen.note(Exited(99, "a", "p", 0))
+    pen.note(StepEnded(100, 99, "2", "x.yaml:1:1", "a", "send 'hi'", Outcome.PASS))
     pen.unplayed = "3"
     assert [type(event) for event in told] == [Started, Output, Input, Exited, StepEnded]
-    assert [event.at for event in told] == [1, 2, 3, 99, 100]
+    assert [event.at for event in told] == [0, 1, 2, 99, 100]
     assert pen.transcript().events == tuple(told)
     assert pen.transcript().unplayed == "3"
+
+
+def test_the_transcript_is_in_order_of_time_whenever_something_was_heard_of() -> None:
+    pen, _ = writer()
+    pen.printed("b", "q", "they came")
+    pen.note(Input(0, "a", "p", "2", "signal", "SIGTERM"))
+    pen.printed("b", "q", "they left")
+    pen.note(Exited(1, "a", "p", 143))
+    assert [(event.at, type(event)) for event in pen.transcript().events] == [
+        (0, Input),
+        (1, Output),
+        (1, Exited),
+        (2, Output),
+    ]
 
 
 def test_an_empty_output_is_none() -> None:
@@ -58,6 +72,6 @@ def test_output_for_which_there_is_no_event_left_is_told_as_dropped(monkeypatch:
     pen, told = writer()
     for _ in range(10):
         pen.printed("a", "p", "x")
-    pen.typed("a", "p", "1", "text", "too much")
-    pen.exited(50, "a", "p", 0)
+    pen.note(Input(40, "a", "p", "1", "text", "too much"))
+    pen.note(Exited(50, "a", "p", 0))
     assert [type(event) for event in told] == [Output, Output, Output, Dropped, Exited]
