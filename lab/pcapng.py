@@ -120,7 +120,7 @@ class _Places:
         if capture in self._alone:
             return _Place(self._alone[capture], "lo")
         try:
-            _, _, index, leaving = network(link, data, 0)
+            _, _, index, leaving, _ = network(link, data, 0)
         except (Damage, IndexError, struct.error):
             return _UNKNOWN
         device = self._devices.get(index, _UNKNOWN)

@@ -12,6 +12,8 @@ LOOPBACK = {"127.0.0.1": ("localhost",), "::1": ("localhost", "ip6-localhost", "
 class TcpState(StrEnum):
     """The states of a connection (RFC 9293, section 3.3.2)."""
 
+    __hash__ = str.__hash__
+
     LISTEN = "LISTEN"
     SYN_SENT = "SYN_SENT"
     SYN_RECEIVED = "SYN_RECEIVED"

@@ -151,5 +151,5 @@ def _bytes(end: str, bounds: Count, case: Case) -> Iterator[Finding]:
             f"{counted(side.bytes, 'byte')} from {case.name(side)}",
             holds=side.bytes in bounds,
             doubt=case.doubt,
-            proven=case.certain and (side.exact or decided(side.bytes, bounds)),
+            proven=case.certain and (side.exact or decided(side.at_least, bounds)),
         )

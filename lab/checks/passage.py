@@ -135,6 +135,8 @@ def resent(spec: ResentSpec, case: Case) -> Iterator[Finding]:
 def _resent(what: str, bounds: Count, sides: Sequence[Side], case: Case) -> Finding:
     numbers = [(side, getattr(side.retransmissions, what)) for side in sides]
     number = sum(count for _, count in numbers)
+    # What fills a gap may have been overtaken, or its first copy may be what the capture lacks.
+    certain = number - (sum(side.refilled for side in sides) if what == "data" else 0)
     whose = " and ".join(f"{count} by {case.name(side)}" for side, count in numbers if count)
     unseen = [f"no frame was seen at the port of {case.name(side)}" for side in sides if not side.seen]
     return find(
@@ -148,5 +150,5 @@ def _resent(what: str, bounds: Count, sides: Sequence[Side], case: Case) -> Find
         ],
         holds=number in bounds,
         doubt=case.doubt or next(iter(unseen), ""),
-        proven=case.certain and decided(number, bounds),
+        proven=case.certain and decided(certain, bounds),
     )

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
+from lab.flows.copies import Copies
 from lab.flows.facts import (
     CloseKind,
     Connection,
@@ -30,7 +31,7 @@ from lab.flows.facts import (
 )
 from lab.flows.tracker import Tracker
 from lab.flows.vantage import Vantage
-from lab.packets.segment import ACK, FLAGS, FRAME, KIND, SYN, WAY, Bare, Segment, way_back
+from lab.packets.segment import ACK, FLAGS, FRAME, KIND, SYN, WAY, Bare, named, way_back
 
 __all__ = [
     "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Handshake", "Moment", "Outcome", "Resent",
@@ -76,6 +77,7 @@ class Flows:
         """All other connections, in the order in which they came to be more than a SYN."""
         self._ways: dict[bytes, Tracker] = {}
         """The latest of them by the ways of both directions."""
+        self._copies = Copies()
         self._latest = 0
         """The frame that was taken in last."""
 
@@ -86,10 +88,13 @@ class Flows:
     def take(self, segments: Sequence[Bare]) -> None:
         """Take in frames, in order."""
         tracker_of, lone = self._ways.get, self._lone
+        self._copies.add(segments)
         for bare in segments:
             way = bare[WAY]
             tracker = tracker_of(way)
-            if tracker is not None and not self._begins_anew(tracker, bare):
+            if tracker is not None and (
+                bare[FLAGS] & (SYN | ACK) != SYN or not self._begins_anew(tracker, bare)
+            ):
                 tracker.take(bare)
             elif bare[FLAGS] & KIND == SYN and way not in lone and way_back(way) not in lone:
                 lone[way] = bare
@@ -115,13 +120,13 @@ class Flows:
                 yield found
 
     def _tracker(self, first: Bare, since: int = 0) -> Tracker:
-        tracker = Tracker(Segment._make(first), self._vantage, since)
+        tracker = Tracker(named(first), self._vantage, self._copies, since)
         tracker.take(first)
         return tracker
 
     def _begins_anew(self, tracker: Tracker, bare: Bare) -> bool:
-        """Whether a segment is the SYN of another connection between the ports of one."""
-        if bare[FLAGS] & (SYN | ACK) != SYN or tracker.continues_with(Segment._make(bare)):
+        """Whether a SYN is that of another connection between the ports of one."""
+        if tracker.continues_with(named(bare)):
             return False
         self._drop(bare[WAY])
         return True
@@ -134,7 +139,7 @@ class Flows:
         tracker = self._tracker(syn or bare, bare[FRAME])
         self._trackers.append(tracker)
         if syn is not None:
-            if bare[FLAGS] & (SYN | ACK) == SYN and not tracker.continues_with(Segment._make(bare)):
+            if bare[FLAGS] & (SYN | ACK) == SYN and not tracker.continues_with(named(bare)):
                 lone[way] = bare
                 return
             tracker.take(bare)

@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from lab.flows.end import End
-from lab.flows.facts import Connection, Fin, Handshake, Moment, Reset, Retransmissions, Side, Sighting
+from lab.flows.facts import (
+    CloseKind,
+    Connection,
+    Fin,
+    Handshake,
+    Moment,
+    Outcome,
+    Reset,
+    Retransmissions,
+    Side,
+    Sighting,
+)
 from lab.flows.serial import MASK, distance
-from lab.words import TcpState
+from lab.flows.stream import Stream
+from lab.packets.segment import FRAME, TIME, Bare
 
 
 class Named(NamedTuple):
@@ -27,75 +39,107 @@ def connection_of(
 ) -> Connection | None:
     """The facts about a client and a server; None if no frame was seen at a port of either."""
     client, server = ends
-    if not (client.seen or server.seen):
+    outcome = outcome_of(client, server)
+    if outcome is None:
         return None
-    own, others = _side(client, server, names[0]), _side(server, client, names[1])
     return Connection(
         capture=capture,
-        client=own,
-        server=others,
+        client=_side(client, server, names[0]),
+        server=_side(server, client, names[1]),
         began=began,
-        handshake=_handshake(own, others),
+        handshake=outcome.handshake,
+        close=outcome.close,
         first_closer=_first_closer(client, server),
         unpaired=tuple(sorted(unpaired)),
     )
 
 
+def outcome_of(client: End, server: End) -> Outcome | None:
+    """How a connection began and ended; None if no frame was seen at a port of either."""
+    if not (client.seen or server.seen):
+        return None
+    return Outcome(_handshake(client, server), _close(client, server))
+
+
 def _side(end: End, peer: End, named: Named) -> Side:
-    outgoing, seen = end.outgoing, end.seen
+    outgoing, incoming, seen = end.outgoing, end.incoming, end.seen
+    counted = outgoing if seen else peer.incoming
+    framed = _framed(end, peer, counted)
     return Side(
         host=named.host,
         address=named.address,
         port=named.port,
         seen=seen,
-        bytes=outgoing.bytes if seen else _bytes_received(peer),
-        exact=_framed(end, peer, seen=seen),
-        syn=_sighting(end.syn_sent, peer.syn_received),
-        ack=_sighting(end.ack_sent, peer.ack_received),
-        fin=_fin(end, peer, seen=seen),
+        bytes=counted.payload if framed is None else framed,
+        exact=framed is not None,
+        at_least=counted.bytes - counted.uncertain if framed is None else framed,
+        syn=_sighting(outgoing.syn, peer.incoming.syn),
+        ack=_sighting(outgoing.ack, peer.incoming.ack),
+        fin=_fin(end, peer),
         reset=_reset(end, peer),
-        heard=end.heard,
+        heard=_moment(incoming.heard),
         late=end.late,
         late_acked=end.late_acked,
         retransmissions=Retransmissions(outgoing.resent_syn, outgoing.resent_data, outgoing.resent_fin),
         resent=outgoing.resent,
+        refilled=outgoing.refilled,
         history=tuple(end.states.history),
-        gaps=outgoing.gaps + end.incoming.gaps,
+        gaps=outgoing.gaps + (0 if incoming is peer.outgoing else incoming.proven_gaps),
         reordered=outgoing.reordered,
         isn=outgoing.isn,
     )
+
+
+def _moment(bare: Bare | None) -> Moment | None:
+    return None if bare is None else Moment(bare[FRAME], bare[TIME])
 
 
 def _sighting(sent: Moment | None, received: Moment | None) -> Sighting | None:
     return Sighting(sent, received) if sent or received else None
 
 
-def _handshake(client: Side, server: Side) -> Handshake:
-    if client.syn is None:
+# How it began
+
+
+def _handshake(client: End, server: End) -> Handshake:
+    if not (client.outgoing.syn or server.incoming.syn):
         return "unknown"
-    if server.syn is None:
-        if client.ack is not None:
+    if not (server.outgoing.syn or client.incoming.syn):
+        if client.outgoing.ack or server.incoming.ack:
             return "unknown"
         return "refused" if _refused(client, server) else "no_reply"
-    if _crossed(server):
+    if server.opens:  # neither knew of the other's SYN (RFC 9293, figure 7)
         return "simultaneous"
-    acked = server.entered(TcpState.ESTABLISHED) if server.seen else client.ack
-    return "complete" if acked else "half_open"
+    syn_ack = server.outgoing if server.seen else client.incoming
+    return "complete" if syn_ack.syn_acked else "half_open"
 
 
-def _crossed(server: Side) -> bool:
-    """Both sent SYN before either knew of the other's (RFC 9293, figure 7)."""
-    return any(change.state == TcpState.SYN_SENT for change in server.history)
+def _refused(client: End, server: End) -> bool:
+    """The server's RST answers the SYN; one of the client's own is no answer."""
+    answered = server.reset_sent is not None and server.reset_sent.cause == "no_listener"
+    return answered or client.refused
 
 
-def _refused(client: Side, server: Side) -> bool:
-    states = [change.state for change in client.history]
-    answered = server.reset is not None and server.reset.cause == "no_listener"
-    return answered or states == [TcpState.SYN_SENT, TcpState.CLOSED]
+# How it ended
+
+
+def _close(client: End, server: End) -> CloseKind:
+    for end, peer in ((client, server), (server, client)):
+        reset = end.reset_sent
+        if (reset is not None and reset.cause != "after_close") or (reset is None and peer.reset_received):
+            return "reset"
+    for end, peer in ((client, server), (server, client)):
+        if _fin_acked(end, peer) is None or not (end.outgoing.fin or peer.incoming.fin):
+            return "still_open"
+    first = _first_closer(client, server)
+    if not first:
+        return "simultaneous"
+    passive = server if first == "client" else client
+    return "half_close" if passive.late_acked else "orderly"
 
 
 def _first_closer(client: End, server: End) -> Literal["", "client", "server"]:
-    own, others = client.fin_sent or server.incoming.fin, server.fin_sent or client.incoming.fin
+    own, others = client.outgoing.fin or server.incoming.fin, server.outgoing.fin or client.incoming.fin
     if own is None or others is None:
         return "client" if own else "server" if others else ""
     if distance(own.position, others.ack) > 0:
@@ -103,30 +147,18 @@ def _first_closer(client: End, server: End) -> Literal["", "client", "server"]:
     return "server" if distance(others.position, own.ack) > 0 else ""
 
 
-def _framed(end: End, peer: End, *, seen: bool) -> bool:
-    """Whether SYN and FIN were both seen where the bytes of an end are counted."""
-    if seen:
-        return end.syn_sent is not None and end.fin_sent is not None
-    return peer.syn_received is not None and peer.incoming.fin is not None
+def _fin_acked(end: End, peer: End) -> Moment | None:
+    return end.outgoing.fin_acked if end.seen else peer.incoming.fin_acked
 
 
-def _bytes_received(peer: End) -> int:
-    """What arrived of an end whose own port was not seen."""
-    incoming = peer.incoming
-    if incoming.expected is None or incoming.isn is None:
-        return 0
-    fin = incoming.fin is not None and distance(incoming.fin.position, incoming.expected) > 0
-    return (incoming.expected - incoming.isn - 1 - fin) & MASK
-
-
-def _fin(end: End, peer: End, *, seen: bool) -> Fin | None:
-    sent, received = end.fin_sent, peer.incoming.fin
+def _fin(end: End, peer: End) -> Fin | None:
+    sent, received = end.outgoing.fin, peer.incoming.fin
     if not (sent or received):
         return None
     return Fin(
         sent=sent.moment if sent else None,
         received=received.moment if received else None,
-        acked=end.fin_acked if seen else peer.peer_fin_acked,
+        acked=_fin_acked(end, peer),
     )
 
 
@@ -135,3 +167,20 @@ def _reset(end: End, peer: End) -> Reset | None:
     if sent is None:
         return Reset(None, received) if received else None
     return Reset(sent.moment, received, sent.cause, sent.after_own_fin, sent.after_peer_fin)
+
+
+# Bytes
+
+
+def _framed(end: End, peer: End, counted: Stream) -> int | None:
+    """The bytes between SYN and FIN, wherever either was seen; None if one was not.
+
+    Of more than the sequence numbers can tell it is the number next to what was ``counted``.
+    """
+    sent, received = end.outgoing, peer.incoming
+    isn = sent.isn if sent.isn is not None else received.isn
+    fin = sent.fin or received.fin
+    if isn is None or fin is None:
+        return None
+    framed = counted.bytes + distance((isn + 1 + counted.bytes) & MASK, fin.position)
+    return framed if framed >= 0 else framed & MASK

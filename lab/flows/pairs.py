@@ -14,8 +14,9 @@ _MOST_TOLD = 64
 class Pairs:
     """The frames of one direction that were seen at one port and not yet at the other.
 
-    Two sightings belong together if sequence numbers, flags, length and checksum agree. A segment that is
-    sent again looks the same: of equal ones the last is taken, since crossing takes microseconds.
+    Two sightings belong together if sequence numbers, flags, length, checksum and IP identification agree. A
+    segment that is sent again may look the same: of equal ones the last is taken, since crossing takes
+    microseconds.
     """
 
     __slots__ = ("_alone", "_waiting")
@@ -26,7 +27,7 @@ class Pairs:
 
     def see(self, segment: Segment) -> None:
         """Take in a sighting at either port."""
-        key = segment.seq, segment.ack, segment.flags, segment.length, segment.checksum
+        key = segment.seq, segment.ack, segment.flags, segment.length, segment.checksum, segment.ident
         leaving = bool(segment.leaving)
         waiting = self._waiting.get(key)
         if waiting is None:

@@ -38,10 +38,15 @@ class States:
 
     def enter(self, state: TcpState, segment: Segment) -> None:
         """Be in a state from that segment on."""
-        if state != self.now:
+        if state is not self.now:
             self.now = state
             if len(self.history) < _MOST_CHANGES:
-                self.history.append(StateChange(state, moment_of(segment)))
+                self.history.append(tuple.__new__(StateChange, (state, moment_of(segment))))
+
+    def enter_again(self, state: TcpState, segment: Segment) -> None:
+        """Be in the state that was the last from that segment on, not from where it was entered."""
+        if self.now == state and self.history:
+            self.history[-1] = StateChange(state, moment_of(segment))
 
     def own_fin(self, segment: Segment, *, crossing: bool) -> None:
         """It sent its FIN; ``crossing`` says that it did so before it could know of the peer's."""

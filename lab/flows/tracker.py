@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from lab.flows.conclusion import Named, connection_of
-from lab.flows.end import End
+from lab.flows.conclusion import Named, connection_of, outcome_of
+from lab.flows.copies import Copies
 from lab.flows.facts import Connection, Outcome, moment_of
+from lab.flows.serial import MASK
 from lab.flows.vantage import Vantage
 from lab.flows.views import OneView, TwoViews, View
-from lab.packets.segment import ACK, SYN, Bare, Segment, flow_of, way_back
+from lab.packets.segment import ACK, SYN, Segment, flow_of, way_back
 from lab.words import TcpState
 
 
@@ -15,62 +16,68 @@ class Tracker:
     """A connection in the making. Memory is a fixed amount, however many its segments are.
 
     ``way`` is that of the client's segments. ``since`` is the frame from which on it waits for its
-    turn to be forgotten.
+    turn to be forgotten. ``take`` takes in a segment of either direction; they come in order.
     """
 
-    __slots__ = ("_client", "_first", "_server", "_vantage", "_view", "began", "since", "way")
+    __slots__ = ("_isn", "_vantage", "_view", "began", "since", "take", "way")
 
-    def __init__(self, first: Segment, vantage: Vantage, since: int = 0) -> None:
+    def __init__(self, first: Segment, vantage: Vantage, copies: Copies, since: int = 0) -> None:
         self.began = moment_of(first)
         self.since = since
-        self._first = first
         self._vantage = vantage
+        self._isn = first.seq if first.flags & (SYN | ACK) == SYN else None
         self.way = way_from_client(first.way, first.flags)
-        self._client, self._server = End(), End()
-        self._view = self._viewed()
+        self._view = self._viewed(copies)
+        self.take = self._view.take
         if not first.flags & SYN:
-            self._client.states.enter(TcpState.ESTABLISHED, first)
-            self._server.states.enter(TcpState.ESTABLISHED, first)
+            self._view.client.states.enter(TcpState.ESTABLISHED, first)
+            self._view.server.states.enter(TcpState.ESTABLISHED, first)
         elif first.flags & ACK:
-            self._client.states.enter(TcpState.SYN_SENT, first)
+            self._view.client.states.enter(TcpState.SYN_SENT, first)
 
-    def _viewed(self) -> View:
+    def _viewed(self, copies: Copies) -> View:
         if self._vantage.ports:
             flow = flow_of(self.way)
             client, server = self._vantage.ports_of(flow.source), self._vantage.ports_of(flow.target)
             if client or server:
-                return TwoViews(self.way, (self._client, self._server), client, server)
-        return OneView(self.way, self._client, self._server)
+                return TwoViews(self.way, client, server)
+        return OneView(self.way, copies)
 
     @property
     def open(self) -> bool:
         """Whether both ends can still speak."""
-        return self._client.states.now == self._server.states.now == TcpState.ESTABLISHED
+        view = self._view
+        return view.client.states.now is view.server.states.now is TcpState.ESTABLISHED
 
     @property
     def outcome(self) -> Outcome | None:
         """How it began and ended; None if no frame was seen at a port of either end."""
-        found = self.connection("")
-        return None if found is None else Outcome(found.handshake, found.close)
-
-    def take(self, segment: Bare) -> None:
-        """Take in a segment of either direction; they come in order."""
-        self._view.take(segment)
+        return outcome_of(self._view.client, self._view.server)
 
     def continues_with(self, syn: Segment) -> bool:
-        """Whether a SYN belongs to this connection: sent again, or the other half of a simultaneous open."""
-        if syn.way == self.way:
-            return self._first.flags & (SYN | ACK) == SYN and syn.seq == self._first.seq
-        isn = self._server.outgoing.isn
-        return self._client.states.now == TcpState.SYN_SENT if isn is None else syn.seq == isn
+        """Whether a SYN belongs to this connection.
+
+        It was sent again, it stands behind the SYN-ACK that answers it, or it is the other half of a
+        simultaneous open.
+        """
+        client, server = self._view.client, self._view.server
+        if syn.way != self.way:
+            isn = server.outgoing.isn
+            return client.states.now is TcpState.SYN_SENT if isn is None else syn.seq == isn
+        if self._isn is not None:
+            return syn.seq == self._isn
+        answered = server.outgoing.syn or client.incoming.syn
+        return answered is not None and client.outgoing.next == client.outgoing.acked == (syn.seq + 1) & MASK
 
     def connection(self, capture: str) -> Connection | None:
         """The facts so far, or None if no frame was seen at a port of either end."""
+        view = self._view
         flow, host_of = flow_of(self.way), self._vantage.host_of
         client = Named(host_of(flow.source), flow.source, flow.source_port)
         server = Named(host_of(flow.target), flow.target, flow.target_port)
-        ends = self._client, self._server
-        return connection_of(capture, self.began, ends, (client, server), self._view.unpaired())
+        return connection_of(
+            capture, self.began, (view.client, view.server), (client, server), view.unpaired()
+        )
 
 
 def way_from_client(way: bytes, flags: int) -> bytes:

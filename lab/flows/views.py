@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from lab.flows.copies import Copies
 from lab.flows.end import End
+from lab.flows.facts import moment_of
 from lab.flows.pairs import Pairs
-from lab.packets.segment import Bare, Place, Segment
+from lab.flows.serial import MASK, distance
+from lab.flows.stream import Stream
+from lab.packets.segment import ACK, FIN, RST, SYN, Bare, Segment, named
+from lab.words import TcpState
+
+_CONTROL_OR_ACK = FIN | SYN | RST | ACK
 
 
 class View(Protocol):
     """How a connection's segments reach its ends."""
+
+    client: End
+    server: End
 
     def take(self, bare: Bare) -> None:
         """Tell the ends of a segment of either direction; they come in order."""
@@ -20,32 +30,61 @@ class View(Protocol):
 
 
 class OneView:
-    """Each direction is seen at one place: each frame was sent and has arrived.
+    """Each frame was sent and has arrived, and both directions are seen as one place saw them.
 
-    The place is where the direction was first seen: on an ``any`` capture other interfaces give copies.
+    Copies of a frame tell nothing.
     """
 
-    __slots__ = ("_client", "_places", "_server", "_there")
+    __slots__ = ("_copies", "_open", "_there", "client", "server")
 
-    def __init__(self, there: bytes, client: End, server: End) -> None:
+    def __init__(self, there: bytes, copies: Copies) -> None:
+        own, others = Stream(), Stream()
+        self.client, self.server = End(own, others), End(others, own)
         self._there = there
-        self._client = client
-        self._server = server
-        self._places: dict[bytes, Place] = {}
+        self._copies = copies
+        self._open = False
+        """Whether both ends are open, and both were heard of."""
 
     def take(self, bare: Bare) -> None:
-        """Tell both ends of a segment."""
-        segment = Segment._make(bare)
-        if self._places.setdefault(segment.way, segment.place) != segment.place:
-            return
-        there = segment.way == self._there
-        sender, receiver = (self._client, self._server) if there else (self._server, self._client)
-        sender.sent(segment)
-        receiver.received(segment)
+        """Tell both ends of a segment. What comes in order on an open connection changes only numbers."""
+        _, _, _, way, seq, ack, flags, length, _, _, _ = bare
+        sender, receiver = (self.client, self.server) if way == self._there else (self.server, self.client)
+        stream, back = sender.outgoing, receiver.outgoing
+        if (
+            self._open
+            and flags & _CONTROL_OR_ACK == ACK
+            and seq == stream.next
+            and stream.holes is None is back.holes
+            and (back.next - ack) & MASK <= (back.next - back.acked) & MASK  # type: ignore[operator]
+        ):
+            back.acked = ack
+            back.unanswered = back.probes = 0
+            stream.latest = bare
+            if stream.ack is None:
+                stream.ack = moment_of(bare)
+            if length:
+                stream.next = (seq + length) & MASK
+                stream.bytes += length
+                stream.heard = bare
+        else:
+            self._study(named(bare), sender, receiver)
 
     def unpaired(self) -> set[int]:
         """None: no frame is to be seen twice."""
         return set()
+
+    def _study(self, segment: Segment, sender: End, receiver: End) -> None:
+        stream, back = sender.outgoing, receiver.outgoing
+        told = stream.next is not None and distance(stream.next, segment.seq) < 0
+        if told and self._copies.repeats(segment):
+            return
+        if (stream.syn is None or stream.stale is not None) and _is_stale(segment, stream, back):
+            return
+        new = _pass(segment, stream, back)
+        sender.sent(segment, new=new)
+        receiver.received(segment)
+        both_open = sender.states.now is receiver.states.now is TcpState.ESTABLISHED
+        self._open = both_open and stream.next is not None and back.next is not None
 
 
 class TwoViews:
@@ -54,31 +93,59 @@ class TwoViews:
     Frames at other ports are on their way through a router or flooded by the switch: they tell nothing.
     """
 
-    __slots__ = ("_client", "_client_ports", "_pairs", "_server", "_server_ports", "_there")
+    __slots__ = ("_client_ports", "_pairs", "_server_ports", "_there", "client", "server")
 
-    def __init__(
-        self, there: bytes, ends: tuple[End, End], client_ports: frozenset[int], server_ports: frozenset[int]
-    ) -> None:
+    def __init__(self, there: bytes, client_ports: frozenset[int], server_ports: frozenset[int]) -> None:
         self._there = there
-        self._client, self._server = ends
+        self.client, self.server = End(Stream(), Stream()), End(Stream(), Stream())
         self._client_ports = client_ports
         self._server_ports = server_ports
         self._pairs = (Pairs(), Pairs()) if client_ports and server_ports else None
 
     def take(self, bare: Bare) -> None:
         """Tell the end at whose port a segment was seen."""
-        segment = Segment._make(bare)
-        interface, leaving = segment.place
-        there = segment.way == self._there
-        if interface not in (self._client_ports if there is not bool(leaving) else self._server_ports):
+        segment = named(bare)
+        there, leaving = segment.way == self._there, bool(segment.leaving)
+        at_client = there is not leaving
+        if segment.interface not in (self._client_ports if at_client else self._server_ports):
             return
         if self._pairs is not None:
             self._pairs[there].see(segment)
+        end = self.client if at_client else self.server
+        stream, back = (end.incoming, end.outgoing) if leaving else (end.outgoing, end.incoming)
+        if _is_stale(segment, stream, back):
+            return
+        new = _pass(segment, stream, back)
         if leaving:
-            (self._server if there else self._client).received(segment)
+            end.received(segment)
         else:
-            (self._client if there else self._server).sent(segment)
+            end.sent(segment, new=new)
 
     def unpaired(self) -> set[int]:
         """Frames seen at one of two ports only."""
         return {frame for pairs in self._pairs or () for frame in pairs.unpaired()}
+
+
+def _pass(segment: Segment, stream: Stream, back: Stream) -> bool:
+    """Let both streams of a place take a segment in; whether it brings new data. An RST brings nothing."""
+    if segment.flags & RST:
+        back.unanswered = back.probes = 0
+        return False
+    if segment.flags & ACK:
+        back.acknowledge(segment)
+    return stream.take(segment, back)
+
+
+def _is_stale(segment: Segment, stream: Stream, back: Stream) -> bool:
+    """Whether a segment belongs to an old connection between the same ports (RFC 9293, section 3.5.1).
+
+    Its sender acknowledges what the other side's SYN has not begun, and is answered by an RST.
+    """
+    if segment.flags & RST:
+        return segment.seq == stream.stale
+    if segment.flags & (SYN | ACK) != ACK or stream.syn is not None or back.syn is None:
+        return False
+    if back.syn_acked is not None or back.acceptable(segment.ack):
+        return False
+    back.stale = segment.ack
+    return True

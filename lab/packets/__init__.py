@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from lab.packets.files import frames, opened
 from lab.packets.fragments import Fragment, Fragments
-from lab.packets.internet import segment_in, segment_of_fragments
+from lab.packets.internet import ident_of, segment_in, segment_of_fragments
 from lab.packets.link import network
 from lab.packets.pcap import Frame, Run, Span
 from lab.packets.problems import Damage, Problems
@@ -36,6 +36,7 @@ from lab.packets.segment import (
     Segment,
     describe_flags,
     flow_of,
+    named,
     way_back,
 )
 from lab.packets.transport import Ordinary, any_segment
@@ -72,7 +73,7 @@ class Reader:
 
     def __iter__(self) -> Iterator[Segment]:
         for batch in self.batches():
-            yield from map(Segment._make, batch)
+            yield from map(named, batch)
 
     def batches(self) -> Iterator[list[Bare]]:
         """The same segments, many at once and without names: for those who read millions."""
@@ -94,7 +95,7 @@ class Reader:
 
     def _ordinary(self, run: Run) -> Ordinary:
         """What is known of the ordinary frames of a run's kind."""
-        kind = run.link, (run.interface, run.leaving)
+        kind = run.link, (run.interface, run.leaving, 0)
         known = self._kinds.get(kind)
         if known is None:
             if len(self._kinds) >= _MOST_KINDS:
@@ -118,10 +119,10 @@ class Reader:
         run, (time, start, end, wire) = frame
         # A copy: what stands behind the frame must not be read as a part of it.
         data, end = run.data[start:end], end - start
-        kind, at, interface, leaving = network(run.link, data, 0)
-        place = interface or run.interface, run.leaving if leaving is None else leaving
+        kind, at, interface, leaving, mark = network(run.link, data, 0)
+        place = interface or run.interface, run.leaving if leaving is None else leaving, mark
         self._ordinary(run).learn(data, kind, at, place)
-        packet = segment_in(kind, data, at, end, wire)
+        packet, ident = segment_in(kind, data, at, end, wire), ident_of(kind, data, at)
         if isinstance(packet, Fragment):
             whole = self._fragments.add(number, packet, data, end, place)
             if whole is None:
@@ -130,5 +131,4 @@ class Reader:
         if packet is None:
             return None
         found = any_segment(data, end, *packet)
-        way, seq, ack, flags, length, checksum = found
-        return number, time, place, way, seq, ack, flags, length, checksum
+        return number, time, place, *found, ident

@@ -28,6 +28,7 @@ _IPV4_MORE, _IPV4_OFFSET = 0x2000, 0x1FFF
 
 _ipv4 = Struct("!BxHHHxB").unpack_from
 _ipv6 = Struct("!IHB").unpack_from
+_ident = Struct("!H").unpack_from
 _extension = Struct("!BBHI").unpack_from
 
 
@@ -45,6 +46,11 @@ def segment_in(kind: int, data: bytes, at: int, end: int, wire_end: int) -> Pack
     if kind == IPV6:
         return _from_ipv6(data, at, end, wire_end)
     return None
+
+
+def ident_of(kind: int, data: bytes, at: int) -> int:
+    """The identification of an IPv4 packet; 0 for IPv6, and where the sender gives none."""
+    return _ident(data, at + 4)[0] if kind == IPV4 else 0
 
 
 def _from_ipv4(data: bytes, at: int, end: int, wire_end: int) -> Packet | Fragment | None:

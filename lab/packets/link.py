@@ -16,7 +16,9 @@ _VLAN_TAGS = frozenset({0x8100, 0x88A8, 0x9100})
 _OUTGOING = 4
 """The cooked packet type of a frame that the machine itself sent (packet(7), PACKET_OUTGOING)."""
 
+_VLAN_ID = 0xFFF
 _short = Struct("!H").unpack_from
+_tag = Struct("!HH").unpack_from
 _cooked1 = Struct("!H12xH").unpack_from
 _cooked2 = Struct("!H2xI2xB").unpack_from
 
@@ -24,46 +26,45 @@ _FAMILIES = {2: IPV4, 10: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
 """Address families at the head of a loopback frame; IPv6 has another number on each system."""
 
 
-Network = tuple[int, int, int, bool | None]
-"""A network packet in a frame: its EtherType, where it begins; the interface, and whether it left there."""
+Network = tuple[int, int, int, bool | None, int]
+"""A network packet in a frame: its EtherType, where it begins; the interface, whether it left there, and what
+else of the link layer tells one place from another (VLAN tags, the cooked packet type), as a number."""
 
 
-def _untagged(data: bytes, kind: int, at: int) -> tuple[int, int]:
+def _untagged(data: bytes, kind: int, at: int, mark: int = 0) -> tuple[int, int, int]:
     while kind in _VLAN_TAGS:
-        kind, at = _short(data, at + 2)[0], at + 4
-    return kind, at
+        tag, kind = _tag(data, at)
+        mark, at = mark << 12 | tag & _VLAN_ID, at + 4
+    return kind, at, mark
 
 
 def _ethernet(data: bytes, start: int) -> Network:
-    kind, at = _short(data, start + 12)[0], start + 14
-    if kind in _VLAN_TAGS:
-        kind, at = _untagged(data, kind, at)
-    return kind, at, 0, None
+    kind, at, mark = _untagged(data, _short(data, start + 12)[0], start + 14)
+    return kind, at, 0, None, mark
 
 
 def _linux_cooked(data: bytes, start: int) -> Network:
     packet, kind = _cooked1(data, start)
-    return *_untagged(data, kind, start + 16), 0, packet == _OUTGOING
+    kind, at, mark = _untagged(data, kind, start + 16, packet)
+    return kind, at, 0, packet == _OUTGOING, mark
 
 
 def _linux_cooked2(data: bytes, start: int) -> Network:
     kind, interface, packet = _cooked2(data, start)
-    at = start + 20
-    if kind in _VLAN_TAGS:
-        kind, at = _untagged(data, kind, at)
-    return kind, at, interface, packet == _OUTGOING
+    kind, at, mark = _untagged(data, kind, start + 20, packet)
+    return kind, at, interface, packet == _OUTGOING, mark
 
 
 def _raw(data: bytes, start: int) -> Network:
     version = data[start] >> 4
-    return {4: IPV4, 6: IPV6}.get(version, 0), start, 0, None
+    return {4: IPV4, 6: IPV6}.get(version, 0), start, 0, None, 0
 
 
 def _loopback(data: bytes, start: int) -> Network:
     family = data[start : start + 4]
     # In the byte order of the machine that captured; OpenBSD's variant always has the network's.
     number = int.from_bytes(family, "big" if not family[0] else "little")
-    return _FAMILIES.get(number, 0), start + 4, 0, None
+    return _FAMILIES.get(number, 0), start + 4, 0, None, 0
 
 
 LINKS: dict[int, Callable[[bytes, int], Network]] = {

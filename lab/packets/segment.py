@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from socket import inet_ntoa
 from struct import Struct
@@ -61,9 +62,9 @@ def _text(address: bytes) -> str:
     return inet_ntoa(address) if len(address) == 4 else str(ip_address(address))
 
 
-Place = tuple[int, bool | None]
-"""Where a frame was seen: the capture's number for the interface (0 where it has none), and the direction
-there: False entered, True left, None unknown."""
+Place = tuple[int, bool | None, int]
+"""Where a frame was seen: the capture's number for the interface (0 where it has none); the direction there,
+False entered, True left, None unknown; VLAN tags and the cooked packet type, as one number."""
 
 
 class Segment(NamedTuple):
@@ -71,7 +72,8 @@ class Segment(NamedTuple):
 
     ``frame`` counts all records of the capture from 1, as Wireshark does; ``time`` is in nanoseconds since
     the epoch. ``way`` are the addresses and the ports, source before target, as they stand in the packet.
-    ``length`` is the payload's as the IP header gives it, however little of it was captured.
+    ``length`` is the payload's as the IP header gives it, however little of it was captured. ``window`` is as
+    it stands there, not scaled. ``ident`` is the IPv4 identification, 0 where there is none.
     """
 
     frame: int
@@ -82,7 +84,9 @@ class Segment(NamedTuple):
     ack: int
     flags: int
     length: int
+    window: int
     checksum: int
+    ident: int
 
     @property
     def flow(self) -> FourTuple:
@@ -100,8 +104,11 @@ class Segment(NamedTuple):
         return self.place[1]
 
 
-Bare = tuple[int, int, Place, bytes, int, int, int, int, int]
+Bare = tuple[int, int, Place, bytes, int, int, int, int, int, int, int]
 """A segment without its names, which only cost time where there are millions."""
+
+named: Callable[[Bare], Segment] = partial(tuple.__new__, Segment)
+"""A segment with its names: what ``Segment._make`` does, at a quarter of its cost."""
 
 FRAME: Final = 0
 TIME: Final = 1
@@ -110,4 +117,5 @@ WAY: Final = 3
 SEQ: Final = 4
 FLAGS: Final = 6
 LENGTH: Final = 7
+IDENT: Final = 10
 """Where its parts are."""

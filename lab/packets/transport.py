@@ -22,14 +22,14 @@ _IPV4_WITHOUT_OPTIONS = 0x45
 _MOST_PREFIXES = 4096
 _NONE_IS_ORDINARY = 1 << 32
 
-_BOTH = "xHxxHxBxx12sIIBBxxH"
+_BOTH = "xHHHxBxx12sIIBBHH"
 """IPv4's header from its second byte on and TCP's up to the checksum: addresses and ports are neighbours."""
 
-_unpack_tcp = Struct("!IIBBxxH").unpack_from
+_unpack_tcp = Struct("!IIBBHH").unpack_from
 
 
-Header = tuple[bytes, int, int, int, int, int]
-"""Addresses and ports as they stand there; seq, ack, flags, the payload's length, and the checksum."""
+Header = tuple[bytes, int, int, int, int, int, int]
+"""Addresses and ports as they stand there; seq, ack, flags, the payload's length, window and checksum."""
 
 Study = Callable[[int, Frame], Bare | None]
 """Reads the frame of a number step by step."""
@@ -66,9 +66,9 @@ class Ordinary:
         for time, start, end, wire in spans:
             number += 1
             if end - start >= least:
-                prefix, total, fragment, protocol, way, seq, ack, offset, flags, checksum = unpack(
-                    data, start
-                )
+                (
+                    prefix, total, ident, fragment, protocol, way, seq, ack, offset, flags, window, checksum,
+                ) = unpack(data, start)  # fmt: skip
                 place, length = places.get(prefix), total - _HEADER - (offset >> 2 & 60)
                 if (
                     place is not None
@@ -78,7 +78,7 @@ class Ordinary:
                     and length >= 0
                     and internet + total <= wire
                 ):
-                    found.append((number, time, place, way, seq, ack, flags, length, checksum))
+                    found.append((number, time, place, way, seq, ack, flags, length, window, checksum, ident))
                     continue
             studied = study(number, (run, (time, start, end, wire)))
             if studied is not None:
@@ -90,8 +90,8 @@ def any_segment(data: bytes, end: int, addresses: bytes, at: int, last: int) -> 
     """The segment at ``at``; its packet ends at ``last`` and what was captured at ``end``. Raises Damage."""
     if at + _HEADER > min(end, last):
         raise Damage("it ends within the TCP header")
-    seq, ack, offset, flags, checksum = _unpack_tcp(data, at + 4)
+    seq, ack, offset, flags, window, checksum = _unpack_tcp(data, at + 4)
     payload = at + (offset >> 4) * 4
     if payload < at + _HEADER or payload > last:
         raise Damage("its TCP header is damaged")
-    return addresses + data[at : at + 4], seq, ack, flags, last - payload, checksum
+    return addresses + data[at : at + 4], seq, ack, flags, last - payload, window, checksum

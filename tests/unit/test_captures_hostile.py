@@ -78,7 +78,7 @@ def test_a_pcapng_gives_what_a_pcap_gives(order: str) -> None:
     segments, unsound = read(pcapng(order))
     plain, _ = read(wire.pcap([(0, packet) for packet in PACKETS], wire.RAW))
     assert unsound == ()
-    assert [one._replace(time=0) for one in segments] == [one._replace(place=(0, False)) for one in plain]
+    assert [one._replace(time=0) for one in segments] == [one._replace(place=(0, False, 0)) for one in plain]
     assert [one.time for one in segments[:3]] == [0, 1_000_000, 2_000_000]
 
 
@@ -105,7 +105,7 @@ def test_what_the_link_layer_says_of_the_direction_goes_before() -> None:
     cooked = wire.framed(PACKETS[0], wire.COOKED2, 7, leaving=True)
     data = section() + interface(wire.COOKED2) + enhanced(cooked, options=struct.pack("<HHI", 2, 4, 1))
     [segment], _ = read(data)
-    assert segment.place == (7, True)
+    assert segment.place == (7, True, 4)
 
 
 def test_each_section_has_its_own_interfaces_and_byte_order() -> None:

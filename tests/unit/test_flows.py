@@ -426,7 +426,7 @@ def test_memory_does_not_grow_with_segments() -> None:
         for number in range(segments):
             # Seen at the sender's port only, now and then out of line: the worst there is.
             seq = number * 10 - 30 * (number % 7 == 0)
-            flows.add(Segment(number, number, (3, False), way, seq, 1, 16, 10, number % 3))
+            flows.add(Segment(number, number, (3, False, 0), way, seq, 1, 16, 10, 0, number % 3, 0))
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most

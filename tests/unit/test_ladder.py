@@ -417,7 +417,7 @@ def test_packets_pass_through_and_are_not_kept(tmp_path: Path) -> None:
     def endless() -> Iterator[Segment]:
         for number in range(20_000):
             alive.append(number)
-            yield first._replace(frame=number + 1, seq=first.seq + number, place=(first.interface, False))
+            yield first._replace(frame=number + 1, seq=first.seq + number, place=(first.interface, False, 3))
 
     rows = story(evidence, {capture.path: endless()})
     next(row for row in rows if isinstance(row, Packet))

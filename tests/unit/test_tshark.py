@@ -185,7 +185,7 @@ def completeness(connection: Connection) -> int:
         client.syn,
         server.syn,
         client.ack or server.ack,
-        client.bytes + server.bytes,
+        client.heard or server.heard,
         client.fin or server.fin,
         client.reset or server.reset,
     )
