@@ -18,16 +18,18 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from lab.archive import FOLDER, archive
 from lab.capture import Interface
-from lab.engine import Engine
+from lab.engine import ANSWER_TIMEOUT, Engine
 from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
-from lab.errors import EngineError
+from lab.engine.workers import Workers
+from lab.errors import EngineError, LabError
+from lab.health import SILENCE_SECONDS, Health, not_counted
 from lab.labels import Labels
 from lab.labs import sweep
 from lab.sidecar import Agent, Listener
@@ -43,6 +45,19 @@ CAPTURE_LIMIT = 256 * 1024**2
 """Bytes of one capture, after which it ends and the evidence is incomplete."""
 
 SAMPLING_INTERVAL = 0.005
+UP_SECONDS, UP_SECONDS_A_HOST = 180.0, 3.0
+"""How long a lab may take to go up, and each of its hosts beside that, images and builds not counted."""
+
+DOWN_SECONDS = 90.0
+"""How long it may take to go down."""
+
+HURRIED_SECONDS = 1.5
+"""How long somebody who interrupts waits for that. What is left by then goes at the next run."""
+
+_PING_SECONDS = 5.0
+_UNDER_WAY_SECONDS = 10.0
+"""How long a call of the engine that was under way may take until the lab goes down without it."""
+
 _DELIVERY_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.1
 
@@ -62,8 +77,11 @@ class Deployment:
 
     engine: Engine
     labels: Labels
-    pool: ThreadPoolExecutor
     on_event: Listener
+    hurried: Callable[[], bool]
+    """Whether somebody has interrupted: nothing is waited for any longer."""
+    pool: Workers = field(default_factory=lambda: Workers(box.WORKERS))
+    health: Health = field(default_factory=Health)
     sidecar: str = ""
     hosts: dict[str, RunningHost] = field(default_factory=dict)
     interfaces: tuple[Interface, ...] = ()
@@ -76,6 +94,10 @@ class Deployment:
     _swept: bool = False
     _begun: tuple[Future[str], Future[Stream]] | None = None
     """The sidecar's container, and the connection to it once it is started."""
+    _asides: Workers = field(default_factory=lambda: Workers(2))
+    """For what must not wait until others are done: to ask whether the engine is there, and to take down."""
+    _left: tuple[str, ...] = ()
+    """The names of the containers that are being removed."""
 
     @property
     def agent(self) -> Agent:
@@ -85,8 +107,13 @@ class Deployment:
         return self._agent
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A blocking function, beside the loop."""
-        return await asyncio.wrap_future(self._submit(function, *args, **kwargs))
+        """A call of the engine, which blocks, beside the loop. A step's time does not include it."""
+        with not_counted("a call of the container engine"):
+            return await asyncio.wrap_future(self._submit(function, *args, **kwargs))
+
+    async def engine_answers(self) -> None:
+        """Ask the engine whether it is there. EngineError if it is not."""
+        await asyncio.wrap_future(self._asides.submit(self.engine.ping, SILENCE_SECONDS))
 
     def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future = self.pool.submit(function, *args, **kwargs)
@@ -118,6 +145,17 @@ class Deployment:
         self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
     ) -> None:
         """Bring everything up; ``images`` and ``files`` (a tar of each program) by name."""
+        seconds = UP_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._up(plan, images, sidecar_image, files)
+        except TimeoutError:
+            what = f"the lab was not up after {seconds:g} s"
+            raise EngineError("engine-slow", what, where=self.engine.address, fix="lab doctor") from None
+
+    async def _up(
+        self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
+    ) -> None:
         created, started = self._begun or self.begin(sidecar_image)
         self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
@@ -127,7 +165,8 @@ class Deployment:
         await self._wire(plan)
 
     async def _use_sidecar(self, started: Future[Stream]) -> None:
-        self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event)
+        self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event, self.health.fail)
+        self.health.ask("the lab's sidecar", self.agent.answers)
         asked = time.time_ns()
         hello = await self.agent.ask("hello", lease=max(1.0, self.labels.expires - time.time()))
         self.clock_offset = _offset(asked, hello.pop("clock"), time.time_ns())
@@ -202,18 +241,47 @@ class Deployment:
             self._agent.close()
 
     def down(self) -> None:
-        """Take down all that carries the run's labels, whoever was making what; EngineError if that fails."""
-        if self.kept:
+        """Take down all that carries the run's labels, whoever was making what.
+
+        Raises:
+            EngineError: something could not be removed, or not in time; it is named.
+        """
+        try:
+            self._await(self._asides.submit(self._finish if self.kept else self._take_down))
+        finally:
             self.pool.shutdown()
-            return
+            self._asides.shutdown()
+
+    def _await(self, removal: Future[None]) -> None:
+        """Wait until all is removed, in bounds. EngineError if it is not."""
+        latest = time.monotonic() + DOWN_SECONDS
+        while not wait([removal], timeout=_LOOK_AGAIN_SECONDS / 2).done:
+            if self.hurried():
+                latest = min(latest, time.monotonic() + HURRIED_SECONDS)
+            if time.monotonic() > latest:
+                left = ", ".join(self._left) or f"what there is of run {self.labels.run_id}"
+                what = f"not removed yet: {left}"
+                raise EngineError("lab-stays", what, fix="it goes at the next run, or by `lab wipe`")
+        removal.result()
+
+    def _finish(self) -> None:
+        wait(self._removals)
+
+    def _take_down(self) -> None:
+        if self.hurried():
+            # The connection may have been interrupted with a lock of its library's taken.
+            self.engine = self.engine.hurried(ANSWER_TIMEOUT)
+        self.engine.ping(_PING_SECONDS)
         try:
             # What is under way may still make a container, and wait for what is done in it.
+            latest = time.monotonic() + _UNDER_WAY_SECONDS
             while wait(self._under_way - self._removals, timeout=_LOOK_AGAIN_SECONDS).not_done:
                 self._remove_all()
+                if time.monotonic() > latest:
+                    break
             wait(self._removals)
             self._remove_all()
         finally:
-            self.pool.shutdown()
             self._close_unused()
 
     def _close_unused(self) -> None:
@@ -226,22 +294,53 @@ class Deployment:
 
     def _remove_all(self) -> None:
         left = box.ours(self.engine, self.labels.run_id)
+        self._left = tuple(container.name for container in left)
         if left:
             box.remove(self.engine, [container.id for container in left])
+            self._left = ()
 
 
 def _nobody(_: dict[str, Any]) -> None:
     """Hears what the agent tells as long as nobody else does."""
 
 
+def _never() -> bool:
+    return False
+
+
 @contextlib.contextmanager
-def deployed(engine: Engine, labels: Labels, on_event: Listener = _nobody) -> Iterator[Deployment]:
-    """A deployment that is taken down on every way out, unless it was told to keep the lab."""
-    deployment = Deployment(engine, labels, ThreadPoolExecutor(box.WORKERS), on_event)
+def deployed(
+    engine: Engine, labels: Labels, on_event: Listener = _nobody, hurried: Callable[[], bool] = _never
+) -> Iterator[Deployment]:
+    """A deployment that is taken down on every way out, unless it was told to keep the lab.
+
+    ``hurried`` says whether somebody has interrupted. What ends it and is an error stays the error that is
+    raised; what could not be removed is told beside it.
+    """
+    deployment = Deployment(engine, labels, on_event, hurried)
+    deployment.health.ask("the container engine", deployment.engine_answers)
     try:
         yield deployment
-    finally:
+    except (LabError, KeyboardInterrupt) as error:
+        _down_after(error, deployment)
+        raise
+    except BaseException:
         deployment.down()
+        raise
+    else:
+        deployment.down()
+
+
+def _down_after(error: LabError | KeyboardInterrupt, deployment: Deployment) -> None:
+    """Take down after an error; trouble with that is told by the error."""
+    try:
+        deployment.down()
+    except EngineError as trouble:
+        told = f"{trouble.what}; {trouble.fix}" if trouble.fix else trouble.what
+        if isinstance(error, LabError):
+            error.what = f"{error.what}\n{told}"
+        else:
+            error.args = (told,)
 
 
 def _started(engine: Engine, created: Future[str]) -> Stream:

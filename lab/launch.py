@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.deploy import Deployment, deployed
-from lab.engine import ANSWER_TIMEOUT
 from lab.errors import UsageError
 from lab.images import SIDECAR, State, status
 from lab.interruption import Interruption
@@ -75,27 +74,26 @@ def launched(engine: Engine, file: Path, options: Options) -> Iterator[Launch]:
     folder = options.records / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{file.stem}-{run_id}"
     with (
         Interruption() as interruption,
-        deployed(engine, _labels(run_id, file, folder, options)) as deployment,
+        deployed(
+            engine, _labels(run_id, file, folder, options), hurried=lambda: interruption.came
+        ) as deployment,
     ):
         try:
             if file.is_file():
-                with interruption.noted():
-                    _begin(engine, deployment)
+                _begin(engine, deployment, interruption)
             yield Launch(options, run_id, folder, deployment, interruption)
         finally:
             interruption.too_late()
-            if interruption.came:
-                # The connection may have been interrupted with a lock of its library's taken.
-                deployment.engine = engine.hurried(ANSWER_TIMEOUT)
-            else:
+            if not interruption.came:
                 deployment.begin_sweep()
 
 
-def _begin(engine: Engine, deployment: Deployment) -> None:
+def _begin(engine: Engine, deployment: Deployment, interruption: Interruption) -> None:
     """Start the sidecar, if its image need not be made first."""
     found = status(engine, SIDECAR)
     if found.image is not None and found.state is State.CURRENT:
-        deployment.begin(found.image.id)
+        with interruption.noted():
+            deployment.begin(found.image.id)
 
 
 def _labels(run_id: str, file: Path, folder: Path, options: Options) -> Labels:

@@ -46,8 +46,7 @@ async def perform(
     began = deployment.now()
     acts = Acts(scenario, deployment, await _starters(deployment, prepared, variables), scribe)
     ending.callback(acts.let_go)
-    async with deployment.agent.needed():
-        await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play()
+    await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play()
     ended = deployment.now()
     sampling = await observer.end_sampling(deployment)
     captures = await observer.end_captures(deployment, prepared.folder)

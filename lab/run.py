@@ -65,17 +65,19 @@ async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audien
     observer, deployment = Observer(), launch.deployment
     deployment.on_event = observer.hear
     performer = asyncio.ensure_future(asyncio.to_thread(_performer))
-    files = await build_all(deployment, prepared, audience.say)
-    await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
-    perform = await performer
-    async with _watched(deployment, prepared, audience) as watch:
-        concluder = asyncio.ensure_future(asyncio.to_thread(_concluder))
-        hear = watch.hear if watch else audience.event
+    async with contextlib.AsyncExitStack() as watched:
         with contextlib.ExitStack() as ending:
-            performed = await perform(prepared, deployment, observer, hear, ending)
-            if prepared.options.keep:
-                await deployment.keep()
-            else:
+            async with deployment.health.needed():
+                files = await build_all(deployment, prepared, audience.say)
+                await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
+                perform = await performer
+                watch = await watched.enter_async_context(_watched(deployment, prepared, audience))
+                concluder = asyncio.ensure_future(asyncio.to_thread(_concluder))
+                hear = watch.hear if watch else audience.event
+                performed = await perform(prepared, deployment, observer, hear, ending)
+                if prepared.options.keep:
+                    await deployment.keep()
+            if not deployment.kept:
                 ending.close()  # to remove what nobody hears any more takes the engine 20 s
                 await deployment.begin_down()
             conclude = await concluder

@@ -3,51 +3,86 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
 from lab.engine.containers import Stream
 from lab.engine.frames import STDOUT, Frames
 from lab.errors import EngineError
+from lab.health import not_counted
+
+ANSWER_SECONDS = 60.0
+"""How long the agent may take for a request that waits for no program."""
 
 _LONGEST_MESSAGE = 1 << 24
 _TROUBLE_KEPT = 4096
 
 Listener = Callable[[dict[str, Any]], None]
+Loss = Callable[[EngineError], None]
+
+
+def _nobody(_: EngineError) -> None:
+    """Need not hear that the agent is lost: whoever asks it next is told."""
 
 
 class Agent(asyncio.Protocol):
     """Asks the agent and hears its events.
 
     Every request may be under way beside others; a request that is given up is cancelled at the agent, too.
+    ``on_loss`` is told once if the agent is lost before it is let go.
     """
 
-    def __init__(self, on_event: Listener) -> None:
+    def __init__(self, on_event: Listener, on_loss: Loss = _nobody) -> None:
         self._listeners = [on_event]
+        self._on_loss = on_loss
+        self._prompt = 0
+        """Requests under way that wait for no program."""
+        self._nonsense = ""
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._frames = Frames()
         self._line = bytearray()
         self._trouble = b""
         self._transport: asyncio.Transport | None = None
-        self._ended = asyncio.Event()
+        self._ended = False
 
     @classmethod
-    async def connect(cls, stream: Stream, on_event: Listener) -> Agent:
+    async def connect(cls, stream: Stream, on_event: Listener, on_loss: Loss = _nobody) -> Agent:
         """Speak with the agent over the stream of its container, which need not have started yet."""
         loop = asyncio.get_running_loop()
-        agent = cls(on_event)
+        agent = cls(on_event, on_loss)
         await loop.create_connection(lambda: agent, sock=stream.socket)
         if stream.early:
             agent.data_received(stream.early)
         return agent
 
     async def ask(self, op: str, **words: Any) -> Any:
-        """The agent's answer to a request. EngineError if it refuses, fails, or is gone."""
-        if self._ended.is_set() or self._transport is None:
+        """The agent's answer to a request. EngineError if it refuses, fails, is gone or takes too long.
+
+        One that waits for what programs do ("wait_...", "settle") may take as long as whoever asks will wait.
+        """
+        if op.startswith("wait_") or op == "settle":
+            return await self._ask(op, words)
+        self._prompt += 1
+        try:
+            with not_counted(f"the sidecar's answer to {op!r}"):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await self._ask(op, words)
+        except TimeoutError:
+            what = f"the lab's sidecar has not answered {op!r} for {ANSWER_SECONDS:g} s"
+            raise EngineError("sidecar-silent", what, fix="lab doctor") from None
+        finally:
+            self._prompt -= 1
+
+    async def answers(self) -> None:
+        """Ask whether it is at work, unless it has work that it answers when that is done."""
+        if not self._prompt and not self._ended:
+            await self._ask("ping", {})
+
+    async def _ask(self, op: str, words: dict[str, Any]) -> Any:
+        if self._ended or self._transport is None:
             raise self._gone()
         number = next(self._numbers)
         future = self._asked[number] = asyncio.get_running_loop().create_future()
@@ -55,25 +90,13 @@ class Agent(asyncio.Protocol):
         try:
             return await future
         except asyncio.CancelledError:
-            if self._asked.pop(number, None) and not self._ended.is_set():
+            if self._asked.pop(number, None) and not self._ended:
                 self._send({"id": next(self._numbers), "op": "cancel", "request": number})
             raise
 
     def tell(self, listener: Listener) -> None:
         """Somebody else hears the events, too."""
         self._listeners.append(listener)
-
-    @contextlib.asynccontextmanager
-    async def needed(self) -> AsyncIterator[None]:
-        """What is done inside ends with an EngineError, in a group, as soon as the agent is gone."""
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._until_gone())
-            yield
-            watch.cancel()
-
-    async def _until_gone(self) -> None:
-        await self._ended.wait()
-        raise self._gone()
 
     def close(self) -> None:
         """Let go: the agent hears the end of its input."""
@@ -97,11 +120,13 @@ class Agent(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """The agent is gone: nobody waits for it any longer."""
-        self._ended.set()
+        self._ended = True
         for future in self._asked.values():
             if not future.done():
                 future.set_exception(self._gone())
         self._asked.clear()
+        if self._transport is not None:  # else it was let go
+            self._on_loss(self._gone())
 
     def _take(self, piece: bytes) -> None:
         self._line += piece
@@ -110,7 +135,19 @@ class Agent(asyncio.Protocol):
         if len(rest) > _LONGEST_MESSAGE:
             self.close()
         for line in lines:
-            self._hear(json.loads(line))
+            self._read(bytes(line))
+
+    def _read(self, line: bytes) -> None:
+        """Take a line; after one that is no message nothing that comes can be believed."""
+        try:
+            message = json.loads(line)
+        except ValueError:
+            message = None
+        if isinstance(message, dict) and ("event" in message or "id" in message):
+            self._hear(message)
+        elif self._transport is not None:
+            self._nonsense = line[:200].decode(errors="replace")
+            self._transport.abort()
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "event" in message:
@@ -131,6 +168,9 @@ class Agent(asyncio.Protocol):
             self._transport.write(json.dumps(message).encode() + b"\n")
 
     def _gone(self) -> EngineError:
+        if self._nonsense:
+            what = f"what the lab's sidecar said came through damaged: {self._nonsense!r}"
+            return EngineError("sidecar-damaged", what, fix="lab doctor tells whether this engine can run it")
         said = self._trouble.decode(errors="replace").strip()
         what = "the lab's sidecar has ended" + (f": {said.splitlines()[-1]}" if said else "")
         return EngineError("sidecar-gone", what, fix="lab doctor tells whether this engine can run it")

@@ -87,12 +87,15 @@ class Agent:
         """Say that the agent is at work."""
 
     def do_output(self, pid: int) -> list[list[int]]:
-        """Where a program's output goes, to ask for with ``holders``."""
+        """Where a program's output goes, to ask for with ``output_held``."""
         return output.of(pid)
 
-    def do_holders(self, host: int, ends: list[list[int]]) -> list[int]:
-        """The processes of a host, by its first process, that can write to one of these."""
-        return output.holders(host, ends)
+    def do_output_held(self, pid: int, host: int, ends: list[list[int]]) -> dict[str, bool]:
+        """Whether a program lives, and whether any process of its host can still write to its output.
+
+        ``host`` is the first process of the host.
+        """
+        return {"alive": output.lives(pid), "held": bool(output.holders(host, ends))}
 
     def do_keep(self) -> None:
         """Outlive the CLI, until the lease ends."""

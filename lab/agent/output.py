@@ -19,6 +19,15 @@ def of(pid: int) -> list[list[int]]:
     return [list(end) for end in sorted({end for number in _STANDARD for end in _end(pid, number)})]
 
 
+def lives(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        with open(f"{_PROC}/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
 def holders(first: int, ends: list[list[int]]) -> list[int]:
     """The processes of the host with this first process that have one of these ends open."""
     wanted = {(device, inode) for device, inode in ends}

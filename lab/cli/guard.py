@@ -24,7 +24,9 @@ def run(arguments: Sequence[str]) -> int:
     except LabError as error:
         screen.complain(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
+        for left in interruption.args:
+            screen.warn(left)
         screen.say("interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a sentence and a file

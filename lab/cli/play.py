@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,7 @@ def _runs(
     for number, file in enumerate(files):
         if launch is not None:
             launch.interruption.check()  # one that came when it could not end the run before
+        run: _Run | None = None
         try:
             with launched(engine, file, options) as launch:
                 scenarios = scenarios or _loaded(files)
@@ -106,7 +107,7 @@ def _runs(
         except LabError as error:
             if not scenarios:
                 raise
-            run = _failed(file, error, screen)
+            run = _not_cleaned_up(run, error, screen) if run else _failed(file, error, screen)
         yield run
 
 
@@ -142,8 +143,14 @@ def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Scree
     return _Run(file, judgement.code, judgement.verdict.outcome.value, record, data)
 
 
+def _not_cleaned_up(run: _Run, error: LabError, screen: Screen) -> _Run:
+    """A run that came to a verdict, which stands, and whose lab could not be taken down."""
+    screen.warn(f"{error.what}; {error.fix}" if error.fix else error.what)
+    return replace(run, data={**run.data, "cleanup": error_as_data(error)})
+
+
 def _failed(file: Path, error: LabError, screen: Screen) -> _Run:
-    """A run that came to no verdict, or whose lab could not be taken down."""
+    """A run that came to no verdict."""
     screen.problem(error)
     return _Run(str(file), error.exit_code, "none", "", {"file": str(file), "error": error_as_data(error)})
 

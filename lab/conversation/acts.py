@@ -135,8 +135,15 @@ class Acts:
         printed = "it printed something else" if rest.strip() else "it printed nothing more"
         return StepFailure(what, f"not {limit}: {printed}, {program.life()}", rest)
 
+    async def vouch(self, since: float) -> None:
+        """EngineError unless the engine and the agent did their work since then (the loop's clock)."""
+        await self._deployment.health.vouch(since)
+
     async def end(self) -> None:
         """The script is over: hear the last words of programs that were told to end, then let go of all."""
+        for program in self._every:
+            await program.confirmed()
+        await self.vouch(asyncio.get_running_loop().time())
         for host in self._deployment.hosts.values():
             if host.plan.lane:
                 await self._deployment.agent.ask("release", host=host.plan.name, segment="")
@@ -209,7 +216,7 @@ class Acts:
 
     async def _quiet(self, line: Line, action: Quiet) -> None:
         program = self._found(line)
-        before = program.screen.unread
+        before, began = program.screen.unread, asyncio.get_running_loop().time()
         expected = f"nothing is printed for {action.quiet:g} s"
         if before:
             observed = f"it had printed {_cut(before)!r} before, and no step has expected that"
@@ -218,6 +225,7 @@ class Acts:
             async with asyncio.timeout(action.quiet):
                 printed = await program.until_unread()
         except TimeoutError:
+            await self.vouch(began)  # else what it printed may just not have arrived
             return
         raise StepFailure(expected, f"it printed {_cut(printed)!r}", program.screen.rest)
 

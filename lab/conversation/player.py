@@ -12,6 +12,7 @@ from lab.conversation.failure import StepFailure
 from lab.conversation.scribe import Scribe
 from lab.conversation.words import in_words
 from lab.errors import SourceRef
+from lab.health import step_time
 from lab.scenario import Scenario
 from lab.scenario.script import numbered
 from lab.scenario.steps import Line, Quiet, Repeat, Step, Together
@@ -122,16 +123,17 @@ class Player:
 
     async def _within(self, line: Line, act: Awaitable[None], within: float | None, what: str) -> None:
         """An act in its time; what it waited for and what was there, if that was not enough."""
-        now = asyncio.get_running_loop().time()
+        began = asyncio.get_running_loop().time()
         seconds = within or self._scenario.timeouts.step
         if isinstance(line.action, Quiet):
             seconds += line.action.quiet
         try:
-            async with asyncio.timeout_at(min(now + seconds, self._deadline)):
+            async with step_time(seconds, self._deadline):
                 await act
         except TimeoutError:
+            await self._acts.vouch(began)
             limit = f"within {seconds:g} s"
-            if self._deadline < now + seconds:
+            if self._deadline < began + seconds:
                 limit = f"before the script's {self._scenario.timeouts.scenario:g} s were over"
             raise self._acts.too_late(line, what, limit) from None
 

@@ -12,6 +12,7 @@ from typing import cast
 from lab.conversation.failure import StepFailure
 from lab.conversation.line import TypedLine
 from lab.conversation.matcher import Matcher, MatchError
+from lab.conversation.output import OutputWatch
 from lab.conversation.screen import Match, Screen, describe
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment, RunningHost
@@ -19,6 +20,7 @@ from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, Exec, ExecState
 from lab.engine.frames import Frames
 from lab.errors import EngineError
+from lab.health import not_counted
 from lab.scenario.steps import Pattern
 from lab.transcript import Exited, Started
 from lab.words import describe_status
@@ -126,6 +128,8 @@ class Program(asyncio.Protocol):
         """What it has printed before its start was written down; None from then on."""
         self._began = 0
         self._ending: asyncio.Task[None] | None = None
+        self._output: OutputWatch | None = None
+        self._let_go = False
 
     # --- starting and ending -------------------------------------------------------------------
 
@@ -147,8 +151,12 @@ class Program(asyncio.Protocol):
             raise StepFailure(f"host {self.host.plan.name} is up", "all in it was killed") from None
         await asyncio.get_running_loop().create_connection(lambda: self, sock=started.stream.socket)
         self.data_received(started.stream.early)
-        await self._set.wait()
+        with not_counted("the engine's bringing what is printed"):
+            await self._set.wait()
         self.pid = await self._process_id(deployment, started)
+        self._output = await OutputWatch.of(deployment, self.host, self.name, self.pid)
+        if self._drained.is_set():
+            self._output.ended()
         # The kernel counts in ticks of 10 ms: its time may be before that at which the engine was asked.
         made = await deployment.agent.ask("began", pid=self.pid) if self.pid else None
         self._began = max(asked, made or 0)
@@ -169,11 +177,18 @@ class Program(asyncio.Protocol):
             ended = await deployment.agent.ask("wait_exit", pid=self.pid) or deployment.now()
         else:
             ended = deployment.now()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._drained.wait(), _DRAIN_SECONDS)
+        await self._drain()
         self.status = await self._exit_status(deployment, started)
         self._scribe.note(Exited(max(ended, self._began), self.host.plan.name, self.name, self.status))
         self._end_output()
+
+    async def _drain(self) -> None:
+        """Let the last words arrive: all are there when the output ends, unless a child still holds it."""
+        try:
+            await asyncio.wait_for(self._drained.wait(), _DRAIN_SECONDS)
+        except TimeoutError:
+            if self._output is not None:
+                await self._output.until_ended(self._drained)
 
     async def _exit_status(self, deployment: Deployment, started: Exec) -> int:
         try:
@@ -198,8 +213,14 @@ class Program(asyncio.Protocol):
             what = f"the container engine does not say what became of {self.name} on {self.host.plan.name}"
             raise EngineError("no-status", what, fix="lab doctor") from None
 
+    async def confirmed(self) -> None:
+        """Wait until it is known who has ended its output, if anybody has."""
+        if self._output is not None:
+            await self._output.confirmed()
+
     def let_go(self) -> None:
         """Stop listening to it."""
+        self._let_go = True
         if self._ending is not None:
             self._ending.cancel()
         if self._transport is not None:
@@ -251,8 +272,11 @@ class Program(asyncio.Protocol):
         self._end_stream()
 
     def _end_stream(self) -> None:
+        """The program has ended its output, or the engine has lost it."""
         self._drained.set()
         self._set.set()
+        if self._output is not None and not self._let_go:
+            self._output.ended()
 
     def _end_output(self) -> None:
         self._printed(self.screen.feed(b"", last=True))

@@ -30,11 +30,18 @@ removed a second time. A program that was made ready in a container (exec) does 
 """
 
 
+_ATTACH = re.compile(r"/containers/[^/]+/attach\?")
+_ATTACH_SECONDS = 20
+"""To attach to a container is no work for the engine."""
+
+
 class Client(APIClient):
     """The library's client. Its requests are made by ``send`` (requests.Session)."""
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Make a request, and once more if the engine was out of order or the connection broke."""
+        if _ATTACH.search(request.path_url):
+            options["timeout"] = _ATTACH_SECONDS
         if not _REPEATABLE.match(f"{request.method} {request.path_url}"):
             return super().send(request, **options)
         try:

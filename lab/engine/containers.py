@@ -6,12 +6,12 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from lab.engine import Engine
+from lab.engine.workers import Workers, all_of
 from lab.errors import EngineError
 from lab.labels import PROJECT, Labels
 
@@ -283,9 +283,11 @@ def ours(engine: Engine, run_id: str | None = None) -> list[Container]:
 
 def remove(engine: Engine, containers: Iterable[str], workers: int = WORKERS) -> None:
     """End and remove containers with their volumes; return when they are gone, as some may already be."""
-    with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(_remove, engine, container) for container in containers]:
-            done.result()
+    pool = Workers(workers)
+    try:
+        all_of([pool.submit(_remove, engine, container) for container in containers])
+    finally:
+        pool.shutdown()
 
 
 def _remove(engine: Engine, container: str) -> None:

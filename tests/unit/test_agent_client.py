@@ -108,29 +108,3 @@ def test_an_agent_that_ends_is_told_with_its_last_words() -> None:
             await agent.ask("b")
 
     together(part)
-
-
-def test_work_that_needs_the_agent_ends_with_it() -> None:
-    async def part(agent: Agent, far: Far) -> None:
-        async def work() -> None:
-            async with agent.needed():
-                far.leave()
-                await asyncio.sleep(60)
-
-        with pytest.raises(ExceptionGroup) as caught:
-            await work()
-        (error,) = caught.value.exceptions
-        assert isinstance(error, EngineError)
-
-    together(part)
-
-
-def test_work_that_needs_the_agent_may_end_before_it() -> None:
-    async def part(agent: Agent, far: Far) -> None:
-        async with agent.needed():
-            await asyncio.sleep(0)
-        asked = asyncio.ensure_future(agent.ask("a"))
-        await far.say({"id": (await far.hear())["id"], "ok": 1})
-        assert await asked == 1
-
-    together(part)
