@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 
 from lab.capture import CaptureFile, HeldSegment, Interface
 from lab.flows import MOST_CONNECTIONS, Connection, Flows, Vantage
-from lab.history import SocketHistory, histories
+from lab.history import SocketHistory, grouped, histories
 from lab.packets import RST, Reader, Segment, opened
-from lab.processes import ProcessSample
+from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
 from lab.sockets import Sampling, SocketSample
-from lab.transcript import Transcript
+from lab.transcript import Started, Transcript
 
 _MOST_RESETS = 100_000
 """RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunInfo:
     """Where, when and with what a run was made."""
 
@@ -43,6 +45,7 @@ class RunInfo:
     held: tuple[HeldSegment, ...] = ()
     """What the script kept back at the switch."""
 
+    @cached_property
     def hosts_by_address(self) -> Mapping[str, str]:
         """Which host has an address; addresses in their shortest form."""
         return {
@@ -53,7 +56,7 @@ class RunInfo:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """One run, ready to be judged.
 
@@ -72,11 +75,47 @@ class Evidence:
     resets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """When each host sent an RST (ns), repeated ones too, as its own ports and loopback saw it."""
 
-    @property
+    @cached_property
     def origin(self) -> int:
         """From when on a run is told (ns): its first SYN, its beginning if there was none."""
         syns = (connection.client.syn.first for connection in self.connections if connection.client.syn)
         return min((syn.time for syn in syns if syn), default=self.info.began)
+
+    def until_reused(self, connection: Connection) -> int:
+        """When the next connection with the same two ends began (ns), or the run was over."""
+        began = self._began[_ends(connection)]
+        place = bisect_right(began, connection.began.time)
+        return began[place] if place < len(began) else self.info.ended + 1
+
+    @cached_property
+    def _began(self) -> Mapping[frozenset[tuple[str, int]], Sequence[int]]:
+        """When the connections between two ends began, in order."""
+        return grouped((_ends(one), one.began.time) for one in self.connections)
+
+    @cached_property
+    def programs(self) -> Mapping[tuple[str, int], str]:
+        """The programs that the script started, by host and process id."""
+        started = (event for event in self.transcript.events if isinstance(event, Started))
+        return {(event.host, event.pid): event.program for event in started}
+
+    @cached_property
+    def looks(self) -> Mapping[tuple[str, int], Sequence[tuple[ProcessSample, ProcessRow]]]:
+        """The looks that show a process, by host and process id, each with its row."""
+        return grouped(((look.host, row.pid), (look, row)) for look in self.processes for row in look.rows)
+
+    @cached_property
+    def holders(self) -> Mapping[tuple[str, int], Sequence[tuple[int, ProcessRow]]]:
+        """The processes that held a socket, by host and inode, each with the number of its look."""
+        return grouped(
+            ((look.host, inode), (number, row))
+            for number, look in enumerate(self.processes)
+            for row in look.rows
+            for inode in dict.fromkeys(row.sockets)
+        )
+
+
+def _ends(connection: Connection) -> frozenset[tuple[str, int]]:
+    return frozenset((side.address, side.port) for side in connection.sides)
 
 
 def gather(
@@ -150,4 +189,4 @@ def _vantage(capture: CaptureFile, info: RunInfo) -> Vantage:
     if capture.host:
         return Vantage(alone=capture.host)
     ports = {interface.index: interface.host for interface in info.interfaces if interface.host}
-    return Vantage(info.hosts_by_address(), ports)
+    return Vantage(info.hosts_by_address, ports)

@@ -6,10 +6,11 @@ look: what a check has to go through is what changed.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from lab.sockets import SocketEnds, SocketRow, SocketSample
@@ -22,6 +23,7 @@ Ports = tuple[int, int]
 """Port here, port there."""
 
 Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,30 @@ class SocketHistory:
         """What stood of one connection, or of others that had the same ends."""
         return self._by_ends.get(ends, ())
 
-    def between(self, ports: Ports) -> Sequence[Stand]:
-        """What stood of the connections with these ports."""
-        return self._by_ports.get(ports, ())
+    def between(self, ports: Ports, numbers: range) -> Iterator[tuple[Stand, range]]:
+        """What stood of the connections with these ports in some samples, and in which of them."""
+        stands, lasts = self._by_ports.get(ports, ((), ()))
+        before = bisect_left(stands, numbers.stop, key=lambda stand: stand.first)
+        # Those before none of which reaches so far are passed over.
+        for stand in stands[bisect_left(lasts, numbers.start, hi=before) : before]:
+            shown = range(max(stand.first, numbers.start), min(stand.last + 1, numbers.stop))
+            if shown:
+                yield stand, shown
 
-    def shown(self, ends: Ends, number: int) -> SocketRow | None:
+    def owned(self, ports: Ports) -> SocketRow | None:
+        """The last row of the connections with these ports that a process held."""
+        return self._owned.get(ports)
+
+    def shown(self, ends: Ends, number: int) -> Stand | None:
         """What a sample shows of a connection."""
         stands = self.of(ends)
         place = bisect_right(stands, number, key=lambda stand: stand.first)
-        return stands[place - 1].row if place and stands[place - 1].last >= number else None
+        return stands[place - 1] if place and stands[place - 1].last >= number else None
+
+    def within(self, began: int, ended: int) -> range:
+        """The numbers of the samples that show something of a time (ns), looks taking their time."""
+        times, lasts = self._told_from_to
+        return range(bisect_left(lasts, began), bisect_right(times, ended))
 
     def next_after(self, time: int) -> int | None:
         """When the first sample after a time was taken (ns); None if none was."""
@@ -73,15 +90,35 @@ class SocketHistory:
 
     @cached_property
     def _by_state(self) -> Mapping[TcpState, Sequence[Stand]]:
-        return _grouped(self.stands, lambda row: row.state)
+        return grouped((stand.row.state, stand) for stand in self.stands)
 
     @cached_property
     def _by_ends(self) -> Mapping[Ends, Sequence[Stand]]:
-        return _grouped(self.stands, ends_of)
+        return grouped((ends_of(stand.row), stand) for stand in self.stands)
 
     @cached_property
-    def _by_ports(self) -> Mapping[Ports, Sequence[Stand]]:
-        return _grouped(self.stands, lambda row: (row.local_port, row.remote_port))
+    def _by_ports(self) -> Mapping[Ports, tuple[Sequence[Stand], Sequence[int]]]:
+        """The stands of each pair of ports, and how far those up to each reach."""
+        groups = grouped((_ports(stand), stand) for stand in self.stands)
+        return {
+            ports: (stands, list(accumulate((stand.last for stand in stands), max)))
+            for ports, stands in groups.items()
+        }
+
+    @cached_property
+    def _owned(self) -> Mapping[Ports, SocketRow]:
+        groups = grouped((_ports(stand), stand) for stand in self.stands if stand.row.inode)
+        last = {
+            ports: max(stands, key=lambda one: (one.last, order_of(one.row)))
+            for ports, stands in groups.items()
+        }
+        return {ports: stand.row for ports, stand in last.items()}
+
+    @cached_property
+    def _told_from_to(self) -> tuple[Sequence[int], Sequence[int]]:
+        """When each sample was taken, and until when what it shows may have been seen to be so still."""
+        lasts = (max(sample.at, sample.until) + sample.took for sample in self.samples)
+        return list(accumulate((sample.at for sample in self.samples), max)), list(accumulate(lasts, max))
 
 
 def ends_of(one: SocketRow | SocketEnds) -> Ends:
@@ -102,11 +139,16 @@ def histories(samples: Iterable[SocketSample]) -> Mapping[str, SocketHistory]:
     return {host: SocketHistory(tuple(taken)) for host, taken in of_hosts.items()}
 
 
-def _grouped(stands: Iterable[Stand], key: Callable[[SocketRow], Key]) -> Mapping[Key, Sequence[Stand]]:
-    groups: dict[Key, list[Stand]] = {}
-    for stand in stands:
-        groups.setdefault(key(stand.row), []).append(stand)
+def grouped(items: Iterable[tuple[Key, Item]]) -> Mapping[Key, Sequence[Item]]:
+    """What belongs to each key, in order."""
+    groups: dict[Key, list[Item]] = {}
+    for key, item in items:
+        groups.setdefault(key, []).append(item)
     return groups
+
+
+def _ports(stand: Stand) -> Ports:
+    return stand.row.local_port, stand.row.remote_port
 
 
 @dataclass(slots=True)

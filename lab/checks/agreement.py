@@ -7,15 +7,16 @@ lasted, and was to last, for :data:`LAG`.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from lab.checks.select import history_of, until_reused
+from lab.checks.select import history_of
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.flows import Connection, Side
+from lab.history import Ends
 from lab.sockets import SocketRow, SocketSample
 from lab.words import TcpState
 
@@ -69,25 +70,32 @@ class Agreement:
         ends = side.address, side.port, peer.address, peer.port
         for state, began, ended in self._stays(connection, side):
             if state in _LASTING and only in {None, state}:
-                for look in self._within(began + LAG, ended - LAG):
-                    shown = self._history.shown(ends, look.number)
-                    if shown is None or shown.state is not state:
-                        return self._told(state, shown, look)
+                told = self._otherwise(ends, state, began + LAG, ended - LAG)
+                if told:
+                    return told
+        return ""
+
+    def _otherwise(self, ends: Ends, state: TcpState, began: int, ended: int) -> str:
+        """The first look of a time that shows another state, in words."""
+        looks = self._looks
+        place = bisect_left(looks, (began,))
+        while place < len(looks) and looks[place].began <= ended:
+            stand = self._history.shown(ends, looks[place].number)
+            if stand is not None and stand.row.state is state:
+                # So do all looks of this stand.
+                place = max(place + 1, bisect_right(self._numbers, stand.last))
+            elif looks[place].ended > ended:
+                place += 1
+            else:
+                return self._told(state, stand.row if stand else None, looks[place])
         return ""
 
     def _stays(self, connection: Connection, side: Side) -> Iterator[tuple[TcpState, int, int]]:
         """Each state of a side, and from when to when."""
-        last = min(self._evidence.info.ended, until_reused(connection, self._evidence))
+        last = min(self._evidence.info.ended, self._evidence.until_reused(connection))
         ends = [*[change.at.time for change in side.history[1:]], last]
         for change, ended in zip(side.history, ends, strict=False):
             yield change.state, change.at.time, ended
-
-    def _within(self, began: int, ended: int) -> Iterator[_Look]:
-        for look in self._looks[bisect_left(self._looks, (began,)) :]:
-            if look.began > ended:
-                return
-            if look.ended <= ended:
-                yield look
 
     @cached_property
     def _looks(self) -> list[_Look]:
@@ -97,6 +105,10 @@ class Agreement:
             for number, sample in sorted(enumerate(self._history.samples), key=lambda each: each[1].at)
             for began in looks_of(sample)
         ]
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        return [look.number for look in self._looks]
 
     def _told(self, state: TcpState, shown: SocketRow | None, look: _Look) -> str:
         at = Teller(self._evidence).when(look.began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.checks.select import history_of, until_reused
+from lab.checks.select import history_of
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
 from lab.flows import Connection, Moment, Side
@@ -44,7 +44,7 @@ class Case:
 
     def rows(self, side: Side) -> Iterator[Row]:
         """The rows of a side's kernel for this connection in order of time, each with its first sample."""
-        peer, until = self.connection.peer_of(side), until_reused(self.connection, self.evidence)
+        peer, until = self.connection.peer_of(side), self.evidence.until_reused(self.connection)
         history = history_of(self.evidence, side.host)
         for stand in history.of((side.address, side.port, peer.address, peer.port)):
             if history.samples[stand.first].at < until:

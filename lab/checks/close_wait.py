@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from lab.checks import doubt
 from lab.checks.agreement import LAG, Agreement, looks_of
@@ -90,24 +89,14 @@ def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
             yield _Stay(connection, side, at, left, end, rows)
 
 
-def _last_seen(sample: SocketSample) -> int:
-    """Until when a sample may have been taken, or was seen to be so still: a look takes its time."""
-    return max(sample.at, sample.until) + sample.took
-
-
 def _rows(history: SocketHistory, ports: Ports, began: int, ended: int) -> tuple[Row, ...]:
     """The rows in CLOSE_WAIT of a time, each with the first and with the last sample that shows it then."""
-    found = []
-    for stand in history.between(ports):
-        if stand.row.state is TcpState.CLOSE_WAIT:
-            shown = range(stand.first, stand.last + 1)
-            for numbers in (shown, reversed(shown)):
-                meanwhile = (
-                    number
-                    for number in numbers
-                    if began <= _last_seen(history.samples[number]) and history.samples[number].at <= ended
-                )
-                found += [(number, stand.row) for number in islice(meanwhile, 1)]
+    found = [
+        (number, stand.row)
+        for stand, shown in history.between(ports, history.within(began, ended))
+        if stand.row.state is TcpState.CLOSE_WAIT
+        for number in (shown[0], shown[-1])
+    ]
     found.sort(key=lambda each: (each[0], order_of(each[1])))
     return tuple((history.samples[number], row) for number, row in found)
 
@@ -302,9 +291,9 @@ def _was_empty(stay: _Stay, evidence: Evidence) -> bool:
     ports = stay.side.port, stay.connection.peer_of(stay.side).port
     return any(
         since < began and began + sample.took < stay.began.time
-        for stand in history.between(ports)
+        for stand, shown in history.between(ports, history.within(since, stay.began.time))
         if stand.row.state is TcpState.ESTABLISHED and stand.row.recv_queue == 0
-        for sample in history.samples[stand.first : stand.last + 1]
+        for sample in map(history.samples.__getitem__, shown)
         for began in looks_of(sample)
     )
 

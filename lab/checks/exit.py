@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,23 +34,20 @@ def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:
 def _runs(ref: ExitRef, evidence: Evidence) -> list[_Run]:
     """Each start with its end: that of the first run of the program still under way."""
     runs: list[_Run] = []
+    open_: dict[str, deque[int]] = {}
     for event in evidence.transcript.events:
         if not isinstance(event, Started | Exited) or event.host != ref.host:
             continue
         if not is_meant(event.program, ref.program):
             continue
+        under_way = open_.setdefault(event.program, deque())
         if isinstance(event, Started):
+            under_way.append(len(runs))
             runs.append(_Run(event, None))
-        else:
-            _end(runs, event)
+        elif under_way:
+            number = under_way.popleft()
+            runs[number] = _Run(runs[number].started, event)
     return runs
-
-
-def _end(runs: list[_Run], exited: Exited) -> None:
-    for number, run in enumerate(runs):
-        if run.exited is None and run.started.program == exited.program:
-            runs[number] = _Run(run.started, exited)
-            return
 
 
 def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from lab.checks.select import history_of
 from lab.checks.telling import listed
 from lab.evidence import Evidence
-from lab.history import order_of
 from lab.processes import ProcessRow
-from lab.transcript import Started
 
 
 def children_of(own: ProcessRow, rows: Sequence[ProcessRow]) -> tuple[ProcessRow, ...]:
@@ -26,17 +24,14 @@ def holders(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
 
     Empty if no look at the processes tells: nothing is guessed.
     """
-    shown = [stand for stand in history_of(evidence, host).between(ports) if stand.row.inode]
-    looks = [sample for sample in evidence.processes if sample.host == host]
-    if not shown or not looks:
+    shown = history_of(evidence, host).owned(ports)
+    held = evidence.holders.get((host, shown.inode), ()) if shown else ()
+    if not held:
         return ""
-    inode = max(shown, key=lambda stand: (stand.last, order_of(stand.row))).row.inode
-    held = [[row for row in look.rows if inode in row.sockets] for look in looks]
-    last = next((rows for rows in reversed(held) if rows), [])
-    before = {row.pid: row for rows in held for row in rows}
+    latest, _ = held[-1]
+    last = [row for number, row in held if number == latest]
+    before = {row.pid: row for _, row in held}
     gone = [row for pid, row in before.items() if pid not in {holder.pid for holder in last}]
-    if not last:
-        return ""
     return _told(evidence, host, last, gone)
 
 
@@ -50,12 +45,7 @@ def _told(evidence: Evidence, host: str, last: list[ProcessRow], gone: list[Proc
 
 def _named(evidence: Evidence, host: str, row: ProcessRow) -> str:
     """``server (process 11)``, or ``its child (process 12)`` for what a program of the script started."""
-    started = {
-        event.pid: event.program
-        for event in evidence.transcript.events
-        if isinstance(event, Started) and event.host == host
-    }
-    if row.pid in started:
-        return f"{started[row.pid]} (process {row.number})"
-    parent = started.get(row.parent) or started.get(row.session)
+    if program := evidence.programs.get((host, row.pid)):
+        return f"{program} (process {row.number})"
+    parent = evidence.programs.get((host, row.parent)) or evidence.programs.get((host, row.session))
     return f"the child of {parent} (process {row.number})" if parent else f"process {row.number} ({row.name})"

@@ -74,9 +74,8 @@ def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Findi
 
 def _looks(run: Started, evidence: Evidence) -> Iterator[_Look]:
     """Every sample that shows a program before its end."""
-    for sample in evidence.processes:
-        own = next((row for row in sample.rows if row.pid == run.pid and not row.zombie), None)
-        if sample.host == run.host and own is not None and sample.at >= run.at:
+    for sample, own in evidence.looks.get((run.host, run.pid), ()):
+        if sample.at >= run.at and not own.zombie:
             yield _Look(sample, own, children_of(own, sample.rows))
 
 

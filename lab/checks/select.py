@@ -42,17 +42,6 @@ def _leads_to(connection: Connection, to: Endpoint, from_: str | None) -> bool:
     )
 
 
-def until_reused(connection: Connection, evidence: Evidence) -> int:
-    """When the next connection with the same two ends began (ns), or the run was over."""
-    own, began = _ends(connection), connection.began.time
-    later = (c.began.time for c in evidence.connections if c.began.time > began and _ends(c) == own)
-    return min(later, default=evidence.info.ended + 1)
-
-
-def _ends(connection: Connection) -> frozenset[tuple[str, int]]:
-    return frozenset((side.address, side.port) for side in connection.sides)
-
-
 def history_of(evidence: Evidence, host: str) -> SocketHistory:
     """What became of the sockets of a host."""
     return evidence.sockets.get(host, _NOTHING)
@@ -72,7 +61,7 @@ def host_of(evidence: Evidence, address: str, at: str) -> str:
     """The host that has an address, as host ``at`` sees it: a loopback address is its own."""
     if ip_address(address).is_loopback:
         return at
-    return evidence.info.hosts_by_address().get(str(ip_address(address)), "")
+    return evidence.info.hosts_by_address.get(str(ip_address(address)), "")
 
 
 def went_on(evidence: Evidence, host: str, program: str | None = None) -> bool:

@@ -174,6 +174,8 @@ class Atlas:
     ) -> None:
         self._everywhere = everywhere
         self._ports = ports
+        self._seen = frozenset(ports.values())
+        """The hosts with a port."""
         self._connections = connections
         self._flows: dict[FourTuple, list[tuple[int, int, bool]]] = {}
         for index, connection in connections.items():
@@ -197,7 +199,7 @@ class Atlas:
         at_receiver = segment.leaving and owner == receiver.host != ""
         if not (at_sender or at_receiver):
             return None
-        paired = sender.host in self._ports.values() and receiver.host in self._ports.values()
+        paired = sender.host in self._seen and receiver.host in self._seen
         return _Sighting(index, from_client, at_sender, at_receiver, paired)
 
     def _ends(self, index: int, *, from_client: bool) -> tuple[Side, Side]:

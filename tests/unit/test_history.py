@@ -45,12 +45,22 @@ def test_each_row_is_there_once(history: SocketHistory) -> None:
     assert history.stands == (Stand(LISTENER, 0, 4), Stand(OPEN, 1, 1), Stand(CLOSED, 2, 3))
     assert history.in_state(TcpState.TIME_WAIT) == [Stand(CLOSED, 2, 3)]
     assert history.in_state(TcpState.CLOSE_WAIT) == ()
-    assert history.of(ends_of(OPEN)) == history.between((80, 4000)) == [*history.stands[1:]]
+    assert history.of(ends_of(OPEN)) == [*history.stands[1:]]
 
 
 def test_what_a_sample_shows_of_a_connection(history: SocketHistory) -> None:
     shown = [history.shown(ends_of(OPEN), number) for number in range(5)]
-    assert shown == [None, OPEN, CLOSED, CLOSED, None]
+    assert [stand and stand.row for stand in shown] == [None, OPEN, CLOSED, CLOSED, None]
+
+
+def test_what_samples_show_of_a_time_and_of_two_ports(history: SocketHistory) -> None:
+    _, opened, closed = history.stands
+    assert history.within(at(1), at(2)) == range(1, 3)
+    assert history.within(at(5), at(6)) == range(5, 5)
+    assert [*history.between((80, 4000), range(5))] == [(opened, range(1, 2)), (closed, range(2, 4))]
+    assert [*history.between((80, 4000), range(3, 5))] == [(closed, range(3, 4))]
+    assert [*history.between((80, 4001), range(5))] == []
+    assert (history.owned((80, 4000)), history.owned((80, 1))) == (OPEN, None)
 
 
 def test_the_sample_that_followed(history: SocketHistory) -> None:
