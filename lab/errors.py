@@ -4,7 +4,7 @@
 
     LabError(code, what, where, fix)
     ├─ ScenarioError    bad YAML, schema, reference          exit 2
-    ├─ SubmissionError  files missing or hostile             exit 2
+    ├─ SubmissionError  a program that does not build        exit 1
     ├─ UsageError       a command's words are off            exit 2
     ├─ EngineError      daemon, image, launch, time-out      exit 3
     └─ EvidenceError    capture or sampling incomplete       exit 3
@@ -92,9 +92,9 @@ class ScenarioError(LabError):
 
 
 class SubmissionError(LabError):
-    """A program's files are missing or cannot be used."""
+    """A program does not build: that is its own failure, as a failed check is."""
 
-    exit_code = ExitCode.USAGE
+    exit_code = ExitCode.FAILED
 
 
 class UsageError(LabError):

@@ -11,11 +11,12 @@ from pathlib import Path
 from lab.assets import HOST_IMAGE
 from lab.build import built
 from lab.deploy import Deployment
+from lab.errors import SubmissionError
 from lab.images import SIDECAR, ensure
 from lab.launch import MARGIN, Launch, Options, make_folder
 from lab.load import Loaded
-from lab.plan import Plan, plan
-from lab.programs import Recipe, recipe
+from lab.plan import Plan, PlannedHost, plan
+from lab.programs import Recipe, header_cure, recipe
 
 Say = Callable[[str], None]
 
@@ -38,7 +39,7 @@ def prepare(launch: Launch, loaded: Loaded, say: Say) -> Prepared:
     deployment, options = launch.deployment, launch.options
     planned = plan(loaded.scenario)
     recipes = {
-        name: recipe(name, program, loaded.folder) for name, program in loaded.scenario.programs.items()
+        name: recipe(name, program, loaded.sources) for name, program in loaded.scenario.programs.items()
     }
     images = ensure(deployment.engine, _images(planned), say, ca_bundle=options.ca_bundle)
     make_folder(launch.folder)
@@ -59,14 +60,11 @@ async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> dic
     seconds, image = prepared.loaded.scenario.timeouts.build, prepared.images[HOST_IMAGE]
 
     def build(name: str) -> bytes:
-        return built(
-            deployment.engine,
-            prepared.recipes[name],
-            image,
-            deployment.labels,
-            seconds=seconds,
-            say=say,
-        )
+        recipe, engine = prepared.recipes[name], deployment.engine
+        try:
+            return built(engine, recipe, image, deployment.labels, seconds=seconds, say=say)
+        except SubmissionError as error:
+            raise _with_cure(error, name, prepared.loaded) from error
 
     started = dict.fromkeys(name for host in prepared.plan.hosts for name in host.programs)
     async with asyncio.TaskGroup() as group:
@@ -75,7 +73,36 @@ async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> dic
             for name in started
             if prepared.recipes[name].files
         }
-    return {name: task.result() for name, task in tasks.items()}
+    files = {name: task.result() for name, task in tasks.items()}
+    for host in prepared.plan.hosts:
+        _require_room(host, {name: files[name] for name in host.programs if name in files}, prepared.recipes)
+    return files
+
+
+def _require_room(host: PlannedHost, files: Mapping[str, bytes], recipes: Mapping[str, Recipe]) -> None:
+    """SubmissionError if a build gave more than its host has room for."""
+    largest = max(files, key=lambda name: len(files[name]), default="")
+    if not largest or recipes[largest].build is None:
+        return
+    size, limits = len(files[largest]), host.limits
+    if sum(map(len, files.values())) + size > limits.work or size > limits.file_size:
+        what = (
+            f"what the build of {largest} gave, {_mib(size)}, does not fit into /work of {host.name}: it is "
+            f"there twice while it is unpacked, and limits.work is {_mib(limits.work)}, limits.file_size "
+            f"{_mib(limits.file_size)}"
+        )
+        raise SubmissionError("build-too-large", what, fix="let the build leave less, or raise the limits")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 1024**2:.1f} MiB"
+
+
+def _with_cure(error: SubmissionError, name: str, loaded: Loaded) -> SubmissionError:
+    """A failed build, with its cure if that is known."""
+    cure = header_cure(loaded.scenario.programs[name], loaded.folder, error.what)
+    fix = f"{cure}\n{error.fix}" if cure else error.fix
+    return SubmissionError(error.code, error.what, where=error.where, fix=fix)
 
 
 def _images(planned: Plan) -> set[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lab.errors import SubmissionError
-from lab.scenario.cast import MAX_SOURCE_BYTES, Program
+from lab.scenario.cast import Program
 
 _CXX = "g++ -std=gnu++20 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
 _C = "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
@@ -18,6 +19,8 @@ _COMPILED = "./{stem}"
 _HEADERS = frozenset({".h", ".hh", ".hpp", ".hxx"})
 _LANGUAGES = {".cpp": "c++", ".cc": "c++", ".cxx": "c++", ".c": "c"}
 """As gcc's option ``-x`` calls them: it knows an ending by itself only in lower case."""
+
+_MISSING_HEADER = re.compile(r"fatal error: (\S{1,255}): No such file or directory")
 
 KNOWN_ENDINGS = tuple(sorted({*_BUILD, *_RUN}))
 """Endings of a main source for which it is known how to build and run it."""
@@ -43,33 +46,22 @@ class Recipe:
         return state.hexdigest()
 
 
-def recipe(name: str, program: Program, folder: Path) -> Recipe:
-    """The recipe of a program whose files are named relative to ``folder``.
-
-    Raises:
-        SubmissionError: a file cannot be read, is too large, or two have one name.
-    """
-    files = tuple((Path(path).name, _read(folder / path)) for path in program.paths)
+def recipe(name: str, program: Program, sources: Mapping[str, bytes]) -> Recipe:
+    """The recipe of a program, from what was read of its sources."""
+    files = tuple((PurePosixPath(path).name, sources[path]) for path in program.paths)
     names = [file for file, _ in files]
-    if len(set(names)) < len(names):
-        what = f"two files of program {name!r} have the same name"
-        raise SubmissionError(
-            "same-name", what, where=str(folder), fix="they are built in one folder: rename one"
-        )
     return Recipe(name, files, program.build or _default_build(names), _argv(program, names))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SOURCE_BYTES + 1)
-    except OSError as error:
-        what = f"cannot read it: {error.strerror}"
-        raise SubmissionError("unreadable-source", what, where=str(path)) from error
-    if len(content) > MAX_SOURCE_BYTES:
-        what = "it is larger than 16 MiB"
-        raise SubmissionError("large-source", what, where=str(path), fix="is it a source file?")
-    return content
+def header_cure(program: Program, folder: Path, words: str) -> str:
+    """How to mend a build whose compiler misses a header that lies beside a source; nothing if none does."""
+    for header in _MISSING_HEADER.findall(words):
+        for source in program.paths:
+            path = PurePosixPath(source).parent / header
+            if ".." not in path.parts and (folder / path).is_file():
+                alone = f', and include it as "{path.name}": all lie in one folder' if "/" in header else ""
+                return f"{header} lies beside {source}, but is no source: add {path} to `sources:`{alone}"
+    return ""
 
 
 def is_known(program: Program) -> bool:

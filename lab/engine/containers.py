@@ -55,6 +55,8 @@ class ContainerSpec:
     limits: Limits
     sidecar: str | None = None
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    user: str = NOBODY
+    """Who its first process runs as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             spec.image,
             list(spec.command),
             entrypoint=[],
-            user=NOBODY,
+            user=spec.user,
             hostname=spec.hostname,
             working_dir="/work",
             environment={"HOME": "/work", "LANG": "C.UTF-8"},
@@ -242,12 +244,19 @@ def exec_start(
     tty: bool,
     workdir: str = "/work",
     env: Mapping[str, str] | None = None,
+    user: str = NOBODY,
 ) -> Exec:
-    """Start a program in a running container, as nobody, connected to its terminal or pipes."""
+    """Start a program in a running container, connected to its terminal or pipes."""
     client = engine.client
     with engine.doing("start a program"):
         made = client.exec_create(
-            container, list(argv), stdin=True, tty=tty, workdir=workdir, environment=dict(env or {})
+            container,
+            list(argv),
+            stdin=True,
+            tty=tty,
+            workdir=workdir,
+            environment=dict(env or {}),
+            user=user,
         )["Id"]
         return Exec(made, _raw(client.exec_start(made, tty=tty, socket=True)))
 

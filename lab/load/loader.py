@@ -15,8 +15,9 @@ from lab.load.fault import faults_of
 from lab.load.messages import problem_of
 from lab.load.place import find, step_number
 from lab.load.plain import plain_data
-from lab.load.rules import Finding, findings
+from lab.load.rules import Case, Finding, findings
 from lab.load.salvage import salvaged, validated
+from lab.load.sources import Read, read_sources
 from lab.load.syntax import read_tree
 from lab.load.wording import shown
 from lab.scenario import Scenario
@@ -29,16 +30,18 @@ MAX_PROBLEMS = 100
 class Loaded:
     """A scenario that can be played, and where it came from.
 
-    ``lines`` leads from the number of a step ("4", "4.2.1", "finally.1") to its place in the file.
+    ``lines`` leads from the number of a step ("4", "4.2.1", "finally.1") to its place in the file,
+    ``sources`` from the path of each source that a program names to what was read there.
     """
 
     scenario: Scenario
     file: Path
     lines: Mapping[str, SourceRef]
+    sources: Mapping[str, bytes]
 
     @property
     def folder(self) -> Path:
-        """Where the programs' files are looked for."""
+        """Where the programs' files lie."""
         return self.file.parent
 
 
@@ -49,13 +52,15 @@ def load(path: Path) -> Loaded:
     """
     tree = desugar(read_tree(path))
     problems: list[Problem] = []
+    read = Read({}, {})
     scenario = _sound_part(tree, problems)
     if scenario is not None:
-        found = findings(scenario, path.parent, whole=not problems)
+        read = read_sources(scenario, path.parent)
+        found = findings(Case(scenario, read.faults), whole=not problems)
         problems.extend(_located(finding, tree) for finding in found)
     if problems or scenario is None:
         raise _refusal(problems)
-    return Loaded(scenario, path, dict(_places(scenario, tree)))
+    return Loaded(scenario, path, dict(_places(scenario, tree)), read.contents)
 
 
 def _sound_part(tree: yaml_tree.Node, problems: list[Problem]) -> Scenario | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,9 @@ _BEGIN = "a scenario begins with `version: 1` and a title; `lab init` lays down 
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open(path, "rb", opener=_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise UsageError("no-file", f"{path} is no regular file", fix="name a scenario file")
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, error) from None
@@ -47,6 +51,11 @@ def _content(path: Path) -> bytes:
             [Problem("too-big", what, SourceRef(str(path), 1, 1), "split it into several scenarios")]
         )
     return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file that may be a FIFO into which nobody writes."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _unreadable(path: Path, error: OSError) -> LabError:

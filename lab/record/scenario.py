@@ -24,14 +24,14 @@ def scenario_from(path: Path) -> Scenario:
         scenario = Scenario.model_validate_json(json.dumps(_with_lines(data)))
     except (ValidationError, RecursionError) as error:
         raise damaged(path, f"this is no scenario: {_first(error)}") from error
-    if finding := next(_findings(scenario, path.parent), None):
+    if finding := next(_findings(scenario), None):
         raise damaged(path, f"this scenario cannot be played: {finding.what}")
     return scenario
 
 
-def _findings(scenario: Scenario, folder: Path) -> Iterator[Finding]:
+def _findings(scenario: Scenario) -> Iterator[Finding]:
     """What is wrong with the whole; the programs' files are not in a record."""
-    case = Case(scenario, folder)
+    case = Case(scenario)
     return (finding for rule in RULES if rule is not files for finding in rule(case))
 
 

@@ -9,6 +9,9 @@ from pydantic import Field, StringConstraints
 from lab.scenario.base import Duration, Model, Name, OneOrMany, Port, Size, Text
 
 MAX_SOURCE_BYTES = 16 * 1024**2
+MAX_SOURCES_BYTES = 64 * 1024**2
+"""Of one source file, and of all of a scenario together."""
+
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 EnvName = Annotated[str, StringConstraints(pattern=ENV_NAME)]

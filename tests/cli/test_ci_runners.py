@@ -141,7 +141,7 @@ def test_a_build(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("lab.cli.scenarios.validate", fails)
     for words in (["validate", "x"], ["validate", "x", "--json"]):
-        assert run(words) == ExitCode.USAGE
+        assert run(words) == ExitCode.FAILED
         out, err = capsys.readouterr()
         assert "one" in err
         assert not obeyed(out + err)

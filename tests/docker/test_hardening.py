@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from lab.build import LIMITS
+from lab.build import LIMITS, PACKER
 from lab.engine.containers import NOBODY, TOOLS, ours
+from lab.errors import ExitCode
 from lab.scenario.cast import Limits
 from lab.transcript import Output, Started
 from tests.docker.stage import Stage, assert_passed, one_host
@@ -38,9 +39,9 @@ GIVEN = Limits.model_validate(
 )
 
 
-def _assert_caged(told: dict[str, Any], limits: Limits) -> None:
+def _assert_caged(told: dict[str, Any], limits: Limits, user: str = NOBODY) -> None:
     cage, config = told["HostConfig"], told["Config"]
-    assert config["User"] == NOBODY
+    assert config["User"] == user
     assert cage["CapDrop"] == ["ALL"]
     assert not cage["CapAdd"]
     assert not cage["Privileged"]
@@ -125,10 +126,10 @@ def test_builds_are_caged(stage: Stage) -> None:
     with ThreadPoolExecutor(1) as pool:
         lab = pool.submit(stage.lab, "run", file)
         (told,) = _until(lambda: _inspected(stage, "build"))
-        _assert_caged(told, LIMITS)
+        _assert_caged(told, LIMITS, PACKER)
         assert list(told["NetworkSettings"]["Networks"]) == ["none"]
         assert [one for one in told["Mounts"] if one["Type"] != "tmpfs"] == []
-        assert lab.result().returncode == 2
+        assert lab.result().returncode == ExitCode.FAILED
 
 
 def _until(look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -10,19 +10,14 @@ from typing import Any
 
 import pytest
 
-from lab.archive import archive
-from lab.errors import SubmissionError
-from lab.programs import Recipe, recipe
-from lab.scenario.cast import MAX_SOURCE_BYTES, Program
+from lab.archive import MOST_MEMBERS, ArchiveError, archive, checked
+from lab.programs import Recipe, header_cure, recipe
+from lab.scenario.cast import Program
 
 
-def made(folder: Path, **program: Any) -> Recipe:
+def made(name: str = "p", content: bytes = b"", **program: Any) -> Recipe:
     model = Program(**program)
-    for name in (model.source, *model.sources):
-        if name:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(f"// {name}\n")
-    return recipe("p", model, folder)
+    return recipe(name, model, dict.fromkeys(model.paths, content))
 
 
 @pytest.mark.parametrize(
@@ -55,59 +50,114 @@ def made(folder: Path, **program: Any) -> Recipe:
     ],
 )
 def test_how_a_program_is_built_and_run(
-    tmp_path: Path, program: dict[str, Any], build: str | None, argv: tuple[str, ...]
+    program: dict[str, Any], build: str | None, argv: tuple[str, ...]
 ) -> None:
-    found = made(tmp_path, **program)
+    found = made(**program)
     assert (found.build, found.argv) == (build, argv)
 
 
-def test_a_files_name_is_no_shell_command(tmp_path: Path) -> None:
-    found = made(tmp_path, source="it's; ls.cpp")
+def test_a_files_name_is_no_shell_command() -> None:
+    found = made(source="it's; ls.cpp")
     assert found.build is not None
     assert shlex.split(found.build)[-3:] == ["-o", "it's; ls", "it's; ls.cpp"]
     assert found.argv == ("./it's; ls",)
 
 
-def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError) as caught:
-        recipe("p", Program(source="none.cpp"), tmp_path)
-    assert caught.value.code == "unreadable-source"
-    assert str(tmp_path / "none.cpp") in caught.value.where
-
-
-def test_a_folder_is_no_source(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError):
-        recipe("p", Program(source="."), tmp_path)
-
-
-def test_a_source_may_be_so_large_and_no_larger(tmp_path: Path) -> None:
-    with (tmp_path / "p.py").open("wb") as file:
-        file.truncate(MAX_SOURCE_BYTES)
-    recipe("p", Program(source="p.py"), tmp_path)
-    with (tmp_path / "p.py").open("wb") as file:
-        file.truncate(MAX_SOURCE_BYTES + 1)
-    with pytest.raises(SubmissionError) as caught:
-        recipe("p", Program(source="p.py"), tmp_path)
-    assert caught.value.code == "large-source"
-
-
-def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError) as caught:
-        made(tmp_path, sources=("a/x.cpp", "b/x.cpp"))
-    assert caught.value.code == "same-name"
-
-
-def test_a_digest_tells_one_build_from_another(tmp_path: Path) -> None:
-    first = made(tmp_path, source="p.cpp")
-    assert first.digest("image") == made(tmp_path, source="p.cpp").digest("image")
-    (tmp_path / "p.cpp").write_text("int main() {}\n")
+def test_a_digest_tells_one_build_from_another() -> None:
+    first = made(source="p.cpp")
+    assert first.digest("image") == made(source="p.cpp").digest("image")
     others = [
-        recipe("p", Program(source="p.cpp"), tmp_path).digest("image"),
-        recipe("q", Program(source="p.cpp"), tmp_path).digest("image"),
-        recipe("p", Program(source="p.cpp", build="clang p.cpp"), tmp_path).digest("image"),
-        recipe("p", Program(source="p.cpp"), tmp_path).digest("another image"),
+        made(source="p.cpp", content=b"int main() {}").digest("image"),
+        made("q", source="p.cpp").digest("image"),
+        made(source="p.cpp", build="clang p.cpp").digest("image"),
+        first.digest("another image"),
     ]
     assert len({first.digest("image"), *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        ("p.c:1:10: fatal error: help.h: No such file or directory", "add src/help.h to `sources:`"),
+        ("fatal error: in/deep.h: No such file or directory", 'and include it as "deep.h"'),
+        ("fatal error: none.h: No such file or directory", ""),
+        ("fatal error: ../out.h: No such file or directory", ""),
+        ("p.c:1:10: error: help.h", ""),
+    ],
+)
+def test_a_missing_header_that_lies_beside_its_source_is_named(tmp_path: Path, words: str, cure: str) -> None:
+    (tmp_path / "src" / "in").mkdir(parents=True)
+    for name in ("src/help.h", "src/in/deep.h", "out.h"):
+        (tmp_path / name).touch()
+    said = header_cure(Program(source="src/p.c"), tmp_path, words)
+    assert cure in said
+    assert bool(said) is bool(cure)
+
+
+def tarred(*members: tuple[str, bytes, str | bytes], end: bool = True) -> bytes:
+    """An archive of members: a name, a type, and the content or where a link leads."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, kind, given in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode, member.uid = kind, 0o4700, 77
+            if isinstance(given, bytes):
+                member.size = len(given)
+                tar.addfile(member, io.BytesIO(given))
+            else:
+                member.linkname = given
+                tar.addfile(member)
+    return packed.getvalue() if end else packed.getvalue()[:1000]
+
+
+REG, DIR, SYM, LNK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+
+
+def test_what_was_built_is_taken_into_its_programs_folder() -> None:
+    given = tarred(
+        ("./", DIR, ""), ("./bin", DIR, ""), ("./bin/p", REG, b"1"), ("./q", LNK, "./bin/p"),
+        ("./away", SYM, "/etc/passwd"), ("./fifo", tarfile.FIFOTYPE, ""),
+    )  # fmt: skip
+    with tarfile.open(fileobj=io.BytesIO(checked(given, "p"))) as tar:
+        assert [(one.name, one.type, one.linkname, one.mode, one.uid) for one in tar] == [
+            ("p", DIR, "", 0o755, 0), ("p/bin", DIR, "", 0o755, 0), ("p/bin/p", REG, "", 0o755, 0),
+            ("p/q", LNK, "p/bin/p", 0o755, 0), ("p/away", SYM, "/etc/passwd", 0o755, 0),
+        ]  # fmt: skip
+        member = tar.extractfile("p/bin/p")
+        assert member is not None
+        assert member.read() == b"1"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"no archive at all, but longer than a block of one" * 20,
+        tarred(("p", REG, b"x" * 900), end=False),
+        tarred(("../oracle/oracle.sh", REG, b"")),
+        tarred(("/work/oracle/oracle.sh", REG, b"")),
+        tarred(("a", DIR, ""), ("a/../../oracle", REG, b"")),
+        tarred(("x", SYM, "../oracle"), ("x/oracle.sh", REG, b"")),
+        tarred(("x", LNK, "../oracle/oracle.sh")),
+        tarred(("x", SYM, "y"), ("z", LNK, "x")),
+        tarred(("x", REG, b""), ("x", SYM, "/")),
+        tarred(*((str(number), REG, b"") for number in range(MOST_MEMBERS + 1))),
+    ],
+    ids=[
+        "garbage",
+        "cut",
+        "up",
+        "absolute",
+        "up again",
+        "through",
+        "hard link",
+        "link to link",
+        "twice",
+        "many",
+    ],
+)
+def test_what_no_programs_folder_needs_is_refused(given: bytes) -> None:
+    with pytest.raises(ArchiveError):
+        checked(given, "p")
 
 
 def test_an_archive_is_the_same_for_the_same_files() -> None:

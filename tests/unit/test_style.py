@@ -15,7 +15,7 @@ from lab import assets
 ROOMS = (
     "errors", "interruption", "duration", "words", "transcript", "capture", "sockets", "history", "processes", "verdict",
     "scenario", "schema", "reference", "variables", "programs", "load", "labels", "assets", "archive", "plan",
-    "engine", "images", "terminal", "health", "sidecar", "build", "labs", "deploy", "conversation", "observe",
+    "engine", "images", "terminal", "health", "sidecar", "build_cache", "build", "labs", "deploy", "conversation", "observe",
     "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
     "launch", "prepare", "perform", "conclude", "watch", "run", "doctor", "cli",
 )  # fmt: skip

@@ -7,13 +7,11 @@ and says nothing of what another rule is there for.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from lab.load.rules import addresses, checks, networks, programs, script, stage, texts, verdict
 from lab.load.rules.finding import Case, Finding, Rule
-from lab.scenario import Scenario
 
-__all__ = ["RULES", "RULES_OF_THE_WHOLE", "Finding", "findings"]
+__all__ = ["RULES", "RULES_OF_THE_WHOLE", "Case", "Finding", "findings"]
 
 RULES: tuple[Rule, ...] = (
     networks.proper_subnets,
@@ -56,8 +54,7 @@ RULES_OF_THE_WHOLE: tuple[Rule, ...] = (
 """What only a script and a verdict without gaps can be asked."""
 
 
-def findings(scenario: Scenario, folder: Path, *, whole: bool = True) -> Iterator[Finding]:
-    """What every rule finds; program files are looked for in the folder."""
-    case = Case(scenario, folder)
+def findings(case: Case, *, whole: bool = True) -> Iterator[Finding]:
+    """What every rule finds."""
     for rule in (*RULES, *RULES_OF_THE_WHOLE) if whole else RULES:
         yield from rule(case)

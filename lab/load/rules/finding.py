@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from lab.load import place
+from lab.load.sources import Unusable
 from lab.load.wording import whose
 from lab.scenario import Scenario
 from lab.scenario.checks import CheckBase
@@ -25,10 +25,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scenario and the folder its program files are relative to."""
+    """A scenario, and which of its programs' files cannot be used."""
 
     scenario: Scenario
-    folder: Path
+    faults: Mapping[str, Unusable] = field(default_factory=dict)
 
 
 Rule = Callable[[Case], Iterator[Finding]]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 from lab.load import place
 from lab.load.rules.finding import Case, Finding
-from lab.load.wording import did_you_mean, listed
+from lab.load.sources import Unusable
+from lab.load.wording import listed
 from lab.programs import KNOWN_ENDINGS, is_known
-from lab.scenario.cast import MAX_SOURCE_BYTES, Program
+from lab.scenario.cast import Program
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import BLOCKS, VERBS, Start
 from lab.words import LOOPBACK
@@ -78,7 +79,7 @@ def files(case: Case) -> Iterator[Finding]:
     for name, program in case.scenario.programs.items():
         names: set[str] = set()
         for path, text in _sources(name, program):
-            fault = _file_fault(case.folder, text) or _name_fault(text, names)
+            fault = _file_fault(case.faults, text) or _name_fault(text, names)
             if fault is None and not names and not is_known(program):
                 fault = _unknown_ending(text)
             if fault:
@@ -109,37 +110,9 @@ def _unknown_ending(text: str) -> _Fault:
     return "unknown-ending", what, fix
 
 
-def _file_fault(folder: Path, text: str) -> _Fault | None:
-    within = "give its path from the scenario file's folder, as in programs/server.cpp"
-    if PurePosixPath(text).is_absolute() or ".." in PurePosixPath(text).parts:
-        return "outside-folder", f'"{text}" leads out of the scenario\'s folder', within
-    try:
-        file = (folder / text).resolve()
-        if not file.is_relative_to(folder.resolve()):
-            return "outside-folder", f'"{text}" is a link that leads out of the scenario\'s folder', within
-        return _content_fault(file, text)
-    except (OSError, RuntimeError, ValueError) as error:  # unreadable, a circle of links, a NUL in the name
-        reason = getattr(error, "strerror", None) or "it is no name of a file"
-        return "no-file", f'"{text}" cannot be read: {reason}', within
-
-
-def _content_fault(file: Path, text: str) -> _Fault | None:
-    if not file.exists():
-        return "no-file", f'there is no file "{text}"', _neighbours(file)
-    if file.is_dir():
-        return "no-file", f'"{text}" is a folder', "name a file in it, or several under `sources:`"
-    if not file.is_file():
-        return "no-file", f'"{text}" is no regular file', "name a source file"
-    if file.stat().st_size > MAX_SOURCE_BYTES:
-        return "too-big", f'"{text}" is larger than {MAX_SOURCE_BYTES // 1024**2} MiB', "is it a source file?"
-    with file.open("rb"):
-        return None
-
-
-def _neighbours(file: Path) -> str:
-    if not file.parent.is_dir():
-        return "paths begin at the scenario file's folder"
-    return did_you_mean(file.name, sorted(path.name for path in file.parent.iterdir()), "files there")
+def _file_fault(faults: Mapping[str, Unusable], text: str) -> _Fault | None:
+    fault = faults.get(text)
+    return (fault.code, fault.what, fault.fix) if fault else None
 
 
 def one_image(case: Case) -> Iterator[Finding]:

@@ -1,0 +1,191 @@
+"""Builds that attack: nothing but what lies in a program's own folder is its result, and that only whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import build as building
+from lab.assets import cache_folder
+from lab.engine.containers import exec_start
+from lab.errors import EngineError, ExitCode, SubmissionError
+from tests.docker.stage import Stage, assert_passed, one_host, printed
+
+TWO = """
+version: 1
+title: A student's program beside a teacher's
+networks: {lan: 10.9.8.0/24}
+timeouts: {build: 20s}
+programs:
+  aaa: {source: aaa.sh, build: sh aaa.sh, run: sh left}
+  oracle: {source: oracle.sh}
+hosts: {a: 10.9.8.1}
+steps:
+- a: {start: oracle, as: o}
+- a.o: {wait: {exited: true}}
+checks:
+- output: {host: a, program: o, lines: {from the teacher: 1}}
+"""
+STARTS_TOO = TWO.replace("steps:\n", "steps:\n- a: {start: aaa}\n- a: {wait: {exited: true}}\n")
+ORACLE = "echo from the teacher\n"
+FORGED = (
+    "mkdir -p /tmp/t/oracle && echo echo from the student > /tmp/t/oracle/oracle.sh\n"
+    "tar cf /tmp/oracle.tar -C /tmp/t oracle && tar cf /tmp/all.tar -C /tmp oracle.tar\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def cached() -> list[Path]:
+    return sorted((cache_folder() / "builds").glob("*"))
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "for p in $(ls /proc | grep '^[0-9]'); do cat /tmp/all.tar > /proc/$p/fd/1; done 2>/dev/null",
+        "cat /tmp/all.tar; cat /tmp/all.tar >&2",
+        "cp -r /tmp/t/oracle /work/",
+        "cd / && rm -r /work/aaa && ln -s /work/oracle /work/aaa && mkdir /work/oracle && touch /work/oracle/left",
+        "ln -s ../oracle left2",
+    ],
+    ids=["every descriptor", "its own output", "its neighbour's folder", "a link for a folder", "a link"],
+)
+def test_a_build_makes_nothing_of_another_programs(stage: Stage, attack: str) -> None:
+    script = f"{FORGED}({attack})\necho echo mine > /work/aaa/left\nexit 0\n"
+    assert_passed(stage.play(STARTS_TOO, {"aaa.sh": script, "oracle.sh": ORACLE}))
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("kill -9 -1; exit 1", "does not build"),
+        ("head -c 40m /dev/zero > big", "does not fit into /work of a"),
+        ("yes > /proc/$(ps -o pid= --ppid 0 | tail -1 | tr -d ' ')/fd/1", "does not build"),
+        ("for i in 1 2 3; do head -c 60m /dev/zero > big$i; done", "larger than 128 MiB"),
+        ("i=0; while [ $i -lt 2100 ]; do : > $i; i=$((i + 1)); done", "more than 2000 files"),
+        ("cd / && rm -r /work/aaa", "cannot be read"),
+        ("cat /dev/zero", "it takes longer than 2 s"),
+        ("trap '' TERM; while :; do sleep 1; done", "it takes longer than 2 s"),
+    ],
+)
+def test_a_build_that_gives_nonsense_has_failed(stage: Stage, script: str, words: str) -> None:
+    text = (
+        STARTS_TOO.replace("build: 20s", "build: 2s") if "longer" in words or "yes" in script else STARTS_TOO
+    )
+    with pytest.raises(SubmissionError) as caught:
+        stage.play(text, {"aaa.sh": script, "oracle.sh": ORACLE})
+    assert words in caught.value.what
+    assert caught.value.exit_code is ExitCode.FAILED
+    assert cached() == [] or "fit" in words
+
+
+def test_what_a_build_leaves_running_or_hides_does_not_keep_its_result(stage: Stage) -> None:
+    script = (
+        "umask 077\n(setsid sleep 600 &)\n(trap '' HUP TERM; while :; do :; done) &\necho echo mine > left\n"
+    )
+    began = time.monotonic()
+    finished = stage.play(STARTS_TOO, {"aaa.sh": script, "oracle.sh": ORACLE})
+    assert_passed(finished)
+    assert "mine" in printed(finished)
+    assert time.monotonic() - began < 15
+
+
+def test_a_program_that_was_never_started_is_not_built(stage: Stage) -> None:
+    assert_passed(stage.play(TWO, {"aaa.sh": "exit 1", "oracle.sh": ORACLE}))
+
+
+def test_a_missing_header_beside_the_source_is_named(stage: Stage) -> None:
+    file = stage.lay(
+        one_host("- a: {start: p}", "{source: p.c}"),
+        {"p.c": '#include "help.h"\nint main(void) { return HELP; }\n', "help.h": "#define HELP 0\n"},
+    )
+    done = stage.lab("run", file)
+    assert done.returncode == ExitCode.FAILED
+    assert "help.h lies beside p.c" in done.stderr
+    assert "add help.h to `sources:`" in done.stderr
+
+
+class _Cut:
+    """A connection that ends after so many bytes in one direction."""
+
+    def __init__(self, real: object, receives: int, sends: int) -> None:
+        self._real, self._receives, self._sends = real, receives, sends
+
+    def recv(self, size: int) -> bytes:
+        data: bytes = self._real.recv(min(size, self._receives)) if self._receives else b""  # type: ignore[attr-defined]
+        self._receives -= len(data)
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        self._real.sendall(data[: self._sends])  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+@pytest.fixture(params=["result", "end of the result", "sources", "end of the sources"])
+def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Connections to builds are cut: within what is sent, or within what comes back."""
+
+    def cut_off(*words: object, **more: object) -> object:
+        program = exec_start(*words, **more)  # type: ignore[arg-type]
+        packing = more["user"] == building.PACKER
+        receives = (
+            {"result": 5000, "end of the result": 66_000}.get(request.param, 1 << 40) if packing else 1 << 40
+        )
+        sends = {"sources": 600, "end of the sources": 2048}.get(request.param, 1 << 40)
+        stream = type(program.stream)(_Cut(program.stream.socket, receives, sends), program.stream.early)  # type: ignore[arg-type]
+        return type(program)(program.id, stream)
+
+    monkeypatch.setattr(building, "exec_start", cut_off)
+    yield request.param
+    monkeypatch.undo()
+
+
+def test_a_cut_connection_is_no_failed_build_and_is_not_kept(
+    stage: Stage, cut: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "aaa.sh": "head -c 60000 /dev/urandom > big; echo echo mine > left; : 1234567890\n" + "#" * 2000,
+        "oracle.sh": ORACLE,
+    }
+    with pytest.raises(EngineError) as caught:
+        stage.play(STARTS_TOO, files)
+    assert (caught.value.code, caught.value.exit_code) == ("build-lost", ExitCode.INCONCLUSIVE), cut
+    assert cached() == []
+    monkeypatch.undo()
+    assert_passed(stage.play(STARTS_TOO, files))
+
+
+def test_an_interrupted_build_leaves_nothing_behind(stage: Stage) -> None:
+    files = {"aaa.sh": "head -c 100m /dev/urandom > big; echo echo mine > left\n", "oracle.sh": ORACLE}
+    file = stage.lay(
+        STARTS_TOO.replace(
+            "a: 10.9.8.1", "a: {address: 10.9.8.1, limits: {work: 256m, file_size: 128m, memory: 512m}}"
+        ),
+        files,
+    )
+    for delay in (1.0, 1.5, 2.0, 2.5):
+        lab = stage.popen("run", file)
+        time.sleep(delay)
+        lab.terminate()
+        lab.communicate(timeout=60)
+    assert all(path.suffix == ".build" for path in cached())
+    done = stage.lab("run", file)
+    assert done.returncode == ExitCode.PASSED, done.stdout + done.stderr
+
+
+def test_a_spoiled_result_is_built_again(stage: Stage) -> None:
+    files = {"aaa.sh": "echo echo mine > left\n", "oracle.sh": ORACLE}
+    assert_passed(stage.play(STARTS_TOO, files))
+    (path,) = cached()
+    path.write_bytes(path.read_bytes()[:-700])
+    assert_passed(stage.play(STARTS_TOO, files))
+    assert len(cached()) == 1
