@@ -45,7 +45,15 @@ def conclude(
         held=observer.held,
     )
     folder, scenario = prepared.folder, prepared.loaded.scenario
-    record.write(folder, scenario, info, performed.transcript, observer.samples, processes=observer.processes)
+    record.write(
+        folder,
+        scenario,
+        info,
+        performed.transcript,
+        observer.samples,
+        processes=observer.processes,
+        situation=observer.situation,
+    )
     evidence = record.read(folder)
     verdict = judge(evidence)
     record.write_verdict(folder, verdict)

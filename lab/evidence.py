@@ -15,6 +15,7 @@ from lab.history import SocketHistory, grouped, histories
 from lab.packets import RST, Reader, Segment, opened
 from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
+from lab.situation import SituationEvent
 from lab.sockets import Sampling, SocketSample
 from lab.transcript import Started, Transcript
 
@@ -72,6 +73,8 @@ class Evidence:
     """Of each host that was sampled."""
     unsound: tuple[str, ...] = ()
     processes: tuple[ProcessSample, ...] = ()
+    situation: tuple[SituationEvent, ...] = ()
+    """What the programs were doing when the script broke off, and what was killed in the run."""
     resets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """When each host sent an RST (ns), repeated ones too, as its own ports and loopback saw it."""
 
@@ -126,6 +129,7 @@ def gather(
     samples: Iterable[SocketSample],
     *,
     processes: tuple[ProcessSample, ...] = (),
+    situation: tuple[SituationEvent, ...] = (),
 ) -> Evidence:
     """The evidence of a record: its captures, which lie in ``folder``, are read here.
 
@@ -150,6 +154,7 @@ def gather(
         histories(samples),
         tuple(unsound),
         processes,
+        situation,
         resets=sent,
     )
 

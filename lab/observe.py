@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from sys import intern
 from typing import Any
 
 from lab.capture import CaptureFile, Drop, HeldSegment
 from lab.deploy import Deployment
+from lab.engine.containers import out_of_memory
+from lab.errors import EngineError
 from lab.processes import ProcessRow, ProcessSample, Sleep
+from lab.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
 from lab.sockets import Instrument, Loss, Sampling, SocketEnds, SocketRow, SocketSample
-from lab.words import kernel_state
+from lab.words import kernel_state, signal_name
 
 ROWS_KEPT = 200_000
 """Rows in all samples of the sockets of a run, and as many in those of the processes.
 
 What opens thousands must not eat the memory.
 """
+
+_WINDOW_SECONDS = 0.08
+"""Between the two looks that tell a busy program from one that is asleep."""
+
+_ENGINE_NANOSECONDS = 200_000_000
+"""So long after a process was killed the engine says at the latest that it was for its memory."""
 
 HELD_KEPT = 10_000
 """Segments kept back whose times a record holds."""
@@ -33,6 +44,7 @@ class Observer:
         self._samples: list[SocketSample] = []
         self._last: dict[str, int] = {}
         self._processes: list[ProcessSample] = []
+        self._situation: list[SituationEvent] = []
         self._held: dict[int, HeldSegment] = {}
         self._room = dict.fromkeys((Instrument.SOCKETS, Instrument.PROCESSES), ROWS_KEPT)
         self._lost: Counter[tuple[Instrument, str, str]] = Counter()
@@ -41,6 +53,7 @@ class Observer:
             "processes": (Instrument.PROCESSES, self._hear_processes),
             "held": (Instrument.HOLD, self._hear_held),
             "released": (Instrument.HOLD, self._hear_released),
+            "killed": (Instrument.PROCESSES, self._hear_killed),
         }
 
     def hear(self, event: dict[str, Any]) -> None:
@@ -62,6 +75,9 @@ class Observer:
     def _hear_released(self, event: dict[str, Any]) -> None:
         if held := self._held.get(event["number"]):
             self._held[event["number"]] = replace(held, until=event["at"])
+
+    def _hear_killed(self, event: dict[str, Any]) -> None:
+        self._situation.append(Killed(**{key: value for key, value in event.items() if key != "event"}))
 
     def _hear_processes(self, event: dict[str, Any]) -> None:
         if self._finds_room(Instrument.PROCESSES, event):
@@ -103,6 +119,36 @@ class Observer:
         """What was heard of processes, in the order it was seen."""
         return tuple(self._processes)
 
+    def saw_killed(self, besides: Collection[int]) -> bool:
+        """Whether a process was seen to be ended by SIGKILL, other than those with these ids."""
+        return any(
+            isinstance(event, Killed) and signal_name(event.status) == "SIGKILL" and event.pid not in besides
+            for event in self._situation
+        )
+
+    @property
+    def situation(self) -> tuple[SituationEvent, ...]:
+        """What was asked for when the script broke off, and what was killed, in the order of its times."""
+        return tuple(sorted(self._situation, key=attrgetter("at")))
+
+    async def look_around(self, deployment: Deployment, unread: Iterable[Unread]) -> None:
+        """The script has broken off: ask what every program is doing, and keep what nobody has read."""
+        self._situation += unread
+        with contextlib.suppress(EngineError):  # without an answer nothing is said of what they do
+            told = await deployment.agent.ask("situation", window=_WINDOW_SECONDS)
+            self._situation += [_host_situation(one) for one in told]
+
+    async def ask_for_memory(self, deployment: Deployment, since: int) -> None:
+        """Ask the engine on which hosts a process was killed because the memory was used up.
+
+        It tells of that a moment after the process has ended.
+        """
+        hosts = {host.container: host.plan.name for host in deployment.hosts.values()}
+        until = deployment.now() + _ENGINE_NANOSECONDS
+        with contextlib.suppress(EngineError):  # without an answer nothing is said of memory
+            told = await deployment.call(out_of_memory, deployment.engine, hosts, since, until)
+            self._situation += (OutOfMemory(at, hosts[one]) for one, at in told if one in hosts)
+
     async def end_sampling(self, deployment: Deployment) -> Sampling:
         """Stop looking at sockets; how well it was done."""
         told = await deployment.agent.ask("end_sample")
@@ -118,6 +164,12 @@ class Observer:
         hosts = [host.plan.name for host in deployment.hosts.values() if host.plan.loopback]
         wanted = [("capture", ""), *((f"loopback-{host}", host) for host in hosts)]
         return tuple([await _bring(deployment, folder, name, host) for name, host in wanted])
+
+
+def _host_situation(told: dict[str, Any]) -> Situation:
+    processes = tuple(Doing(_process(one.pop("row")), **one) for one in told["processes"])
+    tables = {name: tuple(_socket(*row) for row in told[name]) for name in ("tcp", "bound", "udp")}
+    return Situation(told["at"], told["host"], told["window"], processes, **tables, trouble=told["trouble"])
 
 
 def held_in(event: dict[str, Any]) -> HeldSegment:

@@ -46,7 +46,13 @@ async def perform(
     began = deployment.now()
     acts = Acts(scenario, deployment, await _starters(deployment, prepared, variables), scribe)
     ending.callback(acts.let_go)
-    await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play()
+
+    async def look_around() -> None:
+        await observer.look_around(deployment, acts.unread())
+
+    await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play(look_around)
+    if acts.killed or observer.saw_killed(acts.told_to_end):
+        await observer.ask_for_memory(deployment, began)
     ended = deployment.now()
     sampling = await observer.end_sampling(deployment)
     captures = await observer.end_captures(deployment, prepared.folder)

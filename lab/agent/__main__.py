@@ -25,6 +25,7 @@ from .namespaces import Hosts, require_own_networks
 from .outbox import Outbox
 from .processes import began
 from .sampler import Sampler
+from .situation import Situation
 from .wiring import trunk, wire
 
 _CAPTURES = "/var/lib/tcp-lab"
@@ -44,7 +45,8 @@ _LEASE_SECONDS = 600.0
 
 _LONGEST_REQUEST = 1 << 24
 
-Condition = Callable[[], bool]
+Condition = Callable[[], Any]
+"""Tried until it gives something: True, which is answered with the time, or the answer."""
 
 
 class Process(NamedTuple):
@@ -76,6 +78,7 @@ class Agent:
         self._sources = selectors.DefaultSelector()
         """What to wait for, each with the function that sees to it. It takes descriptors of any number."""
         self._sources.register(_INPUT, selectors.EVENT_READ, self._read_requests)
+        self._sources.register(self.lookout.exits, selectors.EVENT_READ, self._hear_exits)
         self._attentive = False
 
     def do_hello(self, lease: float) -> dict[str, Any]:
@@ -166,6 +169,10 @@ class Agent:
         enough = time.monotonic() + _REAPING_SECONDS
         return _now_and_then(lambda: self.lookout.is_clean() or time.monotonic() > enough)
 
+    def do_situation(self, window: float) -> Condition:
+        """Answered with what every program of every host is doing, looked at for so many seconds."""
+        return Situation(self.lookout.processes, self.sampler, window).seen
+
     def do_wait_asleep(self, host: str, pid: int, call: str) -> Condition:
         """Answered when a program of the host, or one of any if ``pid`` is 0, sleeps in a call."""
         return _now_and_then(lambda: self.lookout.sleeps(host, pid, call))
@@ -219,6 +226,7 @@ class Agent:
 
     def do_wait_exit(self, pid: int) -> Process | None:
         """Answered when a process has ended; at once if there is none."""
+        self.lookout.begun(pid)
         try:
             return Process(os.pidfd_open(self._program(pid) or pid))
         except ProcessLookupError:
@@ -253,9 +261,13 @@ class Agent:
     def _tell_of(self, host: str, event: dict[str, Any]) -> None:
         self.outbox.say({**event, "host": host})
 
+    def _hear_exits(self) -> None:
+        with self.losses.noted("processes", ""):
+            self.lookout.exits.hear()
+
     def _tell_sockets(self, event: dict[str, Any]) -> None:
         self.outbox.say_soon(event)
-        self.lookout.stir()
+        self.lookout.stir(event["host"])
 
     # --- the loop ------------------------------------------------------------------------------
 
@@ -316,7 +328,7 @@ class Agent:
             with self.losses.noted("capture", ""):
                 capture.count()
         if self.lookout.due <= time.monotonic():
-            self.lookout.look()
+            self.lookout.look_where_due()
         if self.outbox.due <= time.monotonic():
             self.outbox.write()
         for request, condition in list(self.conditions.items()):
@@ -324,9 +336,9 @@ class Agent:
 
     def _try(self, request: int, condition: Condition) -> None:
         try:
-            if not condition():
+            if not (met := condition()):
                 return
-            answer: dict[str, Any] = {"id": request, "ok": time.time_ns()}
+            answer: dict[str, Any] = {"id": request, "ok": time.time_ns() if met is True else met}
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
             answer = {"id": request, "error": describe(error)}
         del self.conditions[request]
@@ -371,7 +383,7 @@ def _now_and_then(condition: Condition) -> Condition:
     """The same condition, not tried as often: it is dear."""
     due = 0.0
 
-    def met() -> bool:
+    def met() -> Any:
         nonlocal due
         if time.monotonic() < due:
             return False

@@ -26,6 +26,10 @@ ALL_STATES = frozenset(range(1, 13))
 """ESTABLISHED (1) to NEW_SYN_RECV (12); later kernels add a pseudo-state for sockets that are only bound."""
 TIME_WAIT, LISTEN = 6, 10
 _LISTENERS = frozenset({LISTEN})
+_BOUND_INACTIVE = 1 << 13
+"""TCP_BOUND_INACTIVE (linux 6.8 and later): sockets that are bound, and neither listen nor connect."""
+
+_EVERY_STATE = 0xFFFFFFFF
 
 Row = tuple[int, str, int, str, int, int, int, int]
 """state, local address, local port, remote address, remote port, receive queue, send queue, inode"""
@@ -67,6 +71,13 @@ def _request(states: frozenset[int]) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), _TCPDIAG_GETSOCK, _REQUEST_DUMP, 1, 0) + body
 
 
+@cache
+def _of_family(family: int, protocol: int, states: int) -> bytes:
+    """A struct inet_diag_req_v2 that asks for every socket of a protocol in one of the states (as bits)."""
+    body = struct.pack("=BBBBI", family, protocol, 0, 0, states) + bytes(48)
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + body
+
+
 def _exact(ends: Ends, interface: int) -> bytes:
     """A struct inet_diag_req_v2 that asks for one socket."""
     local, port, remote, peer = ends
@@ -104,8 +115,24 @@ class SocketTable:
         """The TCP sockets in some states, as the kernel comes to them."""
         return self._dump(states, _parsed)
 
+    def bound(self) -> tuple[Row, ...]:
+        """The TCP sockets that are bound and neither listen nor connect; none if a kernel does not tell."""
+        return self._of_families(socket.IPPROTO_TCP, _BOUND_INACTIVE)
+
+    def datagrams(self) -> tuple[Row, ...]:
+        """The UDP sockets; OSError where a kernel does not list them (no udp_diag)."""
+        return self._of_families(socket.IPPROTO_UDP, _EVERY_STATE)
+
+    def _of_families(self, protocol: int, states: int) -> tuple[Row, ...]:
+        families = socket.AF_INET, socket.AF_INET6
+        found = [self._answers(_of_family(family, protocol, states), _parsed) for family in families]
+        return tuple(sorted([one.row for several in found for one in several]))
+
     def _dump(self, states: frozenset[int], parsed: Callable[[bytes], _Part]) -> list[Found]:
-        self._netlink.send(_request(states))
+        return self._answers(_request(states), parsed)
+
+    def _answers(self, request: bytes, parsed: Callable[[bytes], _Part]) -> list[Found]:
+        self._netlink.send(request)
         sockets: list[Found] = []
         ended = False
         while not ended:

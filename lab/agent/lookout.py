@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+from .exits import Exits
 from .losses import Losses
 from .processes import UNKNOWN, Processes, Row
 
 _NEVER = float("inf")
-_AFTER_SECONDS = 0.02
-"""So long after something happened to a host's sockets its programs have done what they do about it."""
+_SOON_SECONDS = 0.003
+"""So long after something happened at a host its programs do something about it: a child is there."""
 
-_REST_SECONDS = 0.1
-"""Between two looks that nobody asked for, at the least."""
+_LATER_SECONDS = 0.02
+"""So long after the last thing that happened there they have done it, and sleep again."""
 
-_DUTY = 300
-"""Nor do these looks take more than one part in so many of a core."""
+_SHARE = 1 / 300
+"""The part of a core that looks which nobody asked for take in the long run."""
+
+_SAVED_SECONDS = 0.05
+"""Of a processor that may be spent on them at once after a time without: on a hundred looks or so."""
 
 
 class Lookout:
@@ -27,36 +31,61 @@ class Lookout:
     def __init__(self, tell: Callable[[dict[str, Any]], None], losses: Losses) -> None:
         self._tell = tell
         self._losses = losses
-        self._processes = Processes(losses)
+        self.processes = Processes(losses)
+        self.exits = Exits(tell)
         self._told: dict[str, tuple[Row, ...]] = {}
-        self._looked = self._cost = 0.0
+        self._soon: dict[str, float] = {}
+        self._later: dict[str, float] = {}
+        """When to look at a host where something happened (time.monotonic)."""
+        self._saved, self._saved_at = _SAVED_SECONDS, time.monotonic()
+        """Seconds of a processor that may be spent, and when that was so; a debt is below 0."""
         self._watching = False
-        self.due = _NEVER
+
+    @property
+    def due(self) -> float:
         """When to look (time.monotonic); infinity while there is no reason."""
+        first = min([*self._soon.values(), *self._later.values()], default=_NEVER)
+        return max(first, self._saved_at - min(0.0, self._saved) / _SHARE)
 
     def start(self, hosts: dict[str, int]) -> None:
         """Watch these hosts, name to the process id of the first process. OSError if one is gone."""
-        self._processes.start(hosts)
+        self.processes.start(hosts)
         self._watching = True
 
-    def stir(self) -> None:
-        """Something has happened to a host's sockets: its processes are worth a look."""
+    def stir(self, host: str) -> None:
+        """Something has happened at a host: its processes are worth a look."""
         if self._watching:
-            rest = max(_REST_SECONDS, self._cost * _DUTY)
-            self.due = min(self.due, max(time.monotonic() + _AFTER_SECONDS, self._looked + rest))
+            now = time.monotonic()
+            self._soon.setdefault(host, now + _SOON_SECONDS)
+            self._later[host] = now + _LATER_SECONDS
 
-    def look(self) -> dict[str, tuple[Row, ...]]:
-        """Look at all hosts now; the processes of each, told as an event where they have changed."""
-        self.due = _NEVER
-        now, spent = time.time_ns(), time.thread_time()
+    def begun(self, pid: int) -> None:
+        """A program was started: it is worth a look, whatever it does."""
+        if host := self.processes.host_of(pid):
+            self.stir(host)
+
+    def look_where_due(self) -> None:
+        """Look at the hosts whose time has come."""
+        now, spent = time.monotonic(), time.thread_time()
+        due = {host for dues in (self._soon, self._later) for host, at in dues.items() if at <= now}
+        self.look(due)
+        saved = min(_SAVED_SECONDS, self._saved + (now - self._saved_at) * _SHARE)
+        self._saved, self._saved_at = saved - (time.thread_time() - spent), now
+
+    def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
+        """Look at some hosts now, or at all; the processes of each, told as an event if they have changed."""
+        at, now = time.time_ns(), time.monotonic()
         seen: dict[str, tuple[Row, ...]] = {}
         with self._losses.noted("processes", ""):
-            seen = self._processes.look()
-        self._looked, self._cost = time.monotonic(), time.thread_time() - spent
+            seen = self.processes.look(hosts)
+            self.exits.hold(seen, self.processes.process_of)
         for host, rows in seen.items():
+            for dues in (self._soon, self._later):
+                if dues.get(host, _NEVER) <= now:
+                    del dues[host]
             if rows != self._told.get(host, ()):
                 self._told[host] = rows
-                self._tell({"event": "processes", "at": now, "host": host, "rows": rows})
+                self._tell({"event": "processes", "at": at, "host": host, "rows": rows})
         return seen
 
     def is_clean(self) -> bool:
@@ -68,7 +97,7 @@ class Lookout:
 
         OSError if one sleeps in a call that is not known, so that nobody can tell.
         """
-        meant = [row for row in self.look()[host] if pid in (0, row[0], row[1], row[2])]
+        meant = [row for row in self.look({host})[host] if pid in (0, row[0], row[1], row[2])]
         calls = {asleep for row in meant for asleep, _ in row[8]}
         if UNKNOWN in calls and call not in calls:
             raise OSError(
@@ -78,13 +107,14 @@ class Lookout:
 
     def of_start(self, host: str, mark: int) -> dict[int, frozenset[int]]:
         """The living processes that came from one start, each with the inodes of its sockets."""
-        return self._processes.of_start(host, mark)
+        return self.processes.of_start(host, mark)
 
     def program(self, pid: int) -> int:
         """The program that was started as this process; 0 if it has ended."""
-        return self._processes.program(pid)
+        return self.processes.program(pid)
 
     def stop(self) -> None:
         """Look no more unless asked."""
         self._watching = False
-        self.due = _NEVER
+        self._soon.clear()
+        self._later.clear()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from .losses import Losses
 
@@ -42,9 +42,14 @@ WRAPPER = 1 << 51
 
 _RESIDENT = re.compile(r"^Max resident set\s+(\d+)", re.MULTILINE)
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_PROC = "/proc"
+PROC = "/proc"
+"""Where the processes are; all that is asked about them is asked below."""
+
 _ENGINE = "runc:["
 """The name of the engine's helper while it brings a program into a host."""
+
+_EXIT_CODE = 49
+"""Its place behind the name in /proc/PID/stat."""
 
 _MOST = 512
 """Processes and threads of a host that are looked at."""
@@ -64,6 +69,8 @@ class Processes:
         self._known: dict[int, str] = {}
         self._numbers: dict[int, int] = {}
         self._marks: dict[int, int] = {}
+        self._wrapped: dict[int, int] = {}
+        """The process that each wrapper wraps."""
         self._machines: dict[int, tuple[str, int]] = {}
         """The file that each process runs, and for which machine that is."""
 
@@ -72,16 +79,16 @@ class Processes:
         self._hosts = dict(hosts)
         self._by_namespace = {_namespace(pid): name for name, pid in hosts.items()}
 
-    def look(self) -> dict[str, tuple[Row, ...]]:
-        """The programs of every host, by process id."""
+    def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
+        """The programs of some hosts, or of every one, by process id."""
         self._find()
-        found: dict[str, list[Row]] = {name: [] for name in self._hosts}
+        wanted = self._hosts.keys() if hosts is None else self._hosts.keys() & hosts
+        found: dict[str, list[Row]] = {name: [] for name in self._hosts if name in wanted}
         for pid, host in sorted(self._known.items()):
-            first = self._hosts.get(host, pid)
-            if pid == first:
+            if host not in found or pid == self._hosts[host]:
                 continue
             if len(found[host]) < _MOST:
-                found[host] += self._rows(pid, host, first)
+                found[host] += self._rows(pid, host, self._hosts[host])
             else:
                 self._losses.note("processes", host, f"there are more than {_MOST}")
         return {host: self._without_wrappers(rows) for host, rows in found.items()}
@@ -100,7 +107,7 @@ class Processes:
         try:
             if self._mark(pid) != mark or _stat(pid)[1] in "ZX":
                 return None
-            return frozenset(_descriptors(pid).values()) - {0}
+            return frozenset(descriptors(pid).values()) - {0}
         except (FileNotFoundError, ProcessLookupError):
             return None  # it has just ended
         except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
@@ -119,6 +126,10 @@ class Processes:
                     return child
         return 0
 
+    def process_of(self, row: Row) -> int:
+        """The process that a row tells of: what is wrapped has the process id of what wraps it there."""
+        return self._wrapped.get(row[0], row[0])
+
     def _mark(self, pid: int) -> int:
         """The mark of a process; that of a program lasts."""
         mark = self._marks.get(pid) or mark_of(pid)
@@ -130,6 +141,7 @@ class Processes:
         """What is wrapped is told in the place of what wraps it: by its process id, with its parent."""
         wrappers = {row[0]: row for row in rows if self._wraps(row[0])}
         place = {row[0]: row[1] for row in rows if row[1] in wrappers}
+        self._wrapped |= {wrapper: pid for pid, wrapper in place.items()}
         return tuple(
             (place[row[0]], wrappers[row[1]][1], *row[2:])
             if row[0] in place
@@ -144,12 +156,20 @@ class Processes:
         except OSError:
             return False  # it has just ended
 
+    def host_of(self, pid: int) -> str:
+        """The host that a process is in; empty if it is in none, or has ended."""
+        try:
+            return self._by_namespace.get(_namespace(pid), "")
+        except OSError:
+            return ""
+
     def _find(self) -> None:
         """Whose each process is: asked once, for there may be very many that are nobody's."""
-        there = {int(name) for name in os.listdir(_PROC) if name.isdigit()}
+        there = {int(name) for name in os.listdir(PROC) if name.isdigit()}
         self._known = {pid: self._known[pid] for pid in self._known.keys() & there}
         self._numbers = {pid: self._numbers[pid] for pid in self._numbers.keys() & there}
         self._machines = {pid: self._machines[pid] for pid in self._machines.keys() & there}
+        self._wrapped = {pid: self._wrapped[pid] for pid in self._wrapped.keys() & there}
         self._marks = {pid: self._marks[pid] for pid in self._marks.keys() & there}
         for pid in there - self._known.keys():
             try:
@@ -168,7 +188,7 @@ class Processes:
             if state in "ZX":
                 yield pid, parent, session, number, name, True, 0, (), ()
                 return
-            held = _descriptors(pid)
+            held = descriptors(pid)
             sockets = tuple(sorted({inode for inode in held.values() if inode}))
             asleep = tuple(_asleep(pid, held, self._machine_of(pid)))
             yield pid, parent, session, number, name, False, len(held), sockets, asleep
@@ -179,7 +199,7 @@ class Processes:
 
     def _machine_of(self, pid: int) -> int:
         """To open the file that a process runs costs more than all else: it is done once."""
-        file = os.readlink(f"{_PROC}/{pid}/exe")
+        file = os.readlink(f"{PROC}/{pid}/exe")
         if self._machines.get(pid, ("", 0))[0] != file:
             self._machines[pid] = file, _machine(pid)
         return self._machines[pid][1]
@@ -191,45 +211,55 @@ def mark_of(pid: int) -> int:
     The mark is a limit of the resident set (setrlimit(2)). Linux does not enforce it, and every process
     inherits it: that init has adopted one, because its parent has ended, does not take it away.
     """
-    found = _RESIDENT.search(_read(f"{_PROC}/{pid}/limits"))
+    found = _RESIDENT.search(read(f"{PROC}/{pid}/limits"))
     return int(found[1]) if found else 0
 
 
 def began(pid: int) -> int:
     """When a process was made (ns since the epoch), up to one of the kernel's ticks too early. OSError."""
     booted = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    ticks = _read(f"{_PROC}/{pid}/stat").rpartition(")")[2].split()[19]
+    ticks = read(f"{PROC}/{pid}/stat").rpartition(")")[2].split()[19]
     return booted + int(ticks) * _TICK
 
 
 def _namespace(pid: int) -> int:
-    return os.stat(f"{_PROC}/{pid}/ns/pid").st_ino
+    return os.stat(f"{PROC}/{pid}/ns/pid").st_ino
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """The beginning of a file. OSError."""
     with open(path, "rb", buffering=0) as file:
         return file.read(4096).decode(errors="replace")
 
 
 def _stat(pid: int) -> tuple[str, str, int, int]:
-    """Name, state, parent and session; the name stands in brackets and may hold any character."""
-    head, _, tail = _read(f"{_PROC}/{pid}/stat").rpartition(")")
-    state, parent, _, session = tail.split()[:4]
-    return head.partition("(")[2], state, int(parent), int(session)
+    """Name, state, parent and session."""
+    name, fields = stat(f"{PROC}/{pid}")
+    state, parent, _, session = fields[:4]
+    return name, state, int(parent), int(session)
+
+
+def stat(folder: str) -> tuple[str, list[str]]:
+    """The name of a process or thread, and the fields behind it in its ``stat``, its state the first.
+
+    The name stands in brackets and may hold any character.
+    """
+    head, _, tail = read(f"{folder}/stat").rpartition(")")
+    return head.partition("(")[2], tail.split()
 
 
 def _number(pid: int) -> int:
     """Its process id within its host."""
-    found = re.search(r"^NSpid:.*?(\d+)$", _read(f"{_PROC}/{pid}/status"), re.MULTILINE)
+    found = re.search(r"^NSpid:.*?(\d+)$", read(f"{PROC}/{pid}/status"), re.MULTILINE)
     return int(found[1]) if found else 0
 
 
-def _descriptors(pid: int) -> dict[int, int]:
+def descriptors(pid: int) -> dict[int, int]:
     """The open descriptors of a process, each with the inode of its socket, 0 if it is none."""
     held = {}
-    for name in os.listdir(f"{_PROC}/{pid}/fd"):
+    for name in os.listdir(f"{PROC}/{pid}/fd"):
         try:
-            found = _SOCKET.fullmatch(os.readlink(f"{_PROC}/{pid}/fd/{name}"))
+            found = _SOCKET.fullmatch(os.readlink(f"{PROC}/{pid}/fd/{name}"))
         except FileNotFoundError:
             continue  # closed meanwhile
         held[int(name)] = int(found[1]) if found else 0
@@ -239,9 +269,9 @@ def _descriptors(pid: int) -> dict[int, int]:
 def _asleep(pid: int, held: Mapping[int, int], machine: int) -> Iterator[tuple[str, int]]:
     """The call that each sleeping thread is in, if it is known, and the inode of its socket."""
     calls = _NUMBERS.get(machine)
-    for thread in os.listdir(f"{_PROC}/{pid}/task")[:_MOST]:
+    for thread in os.listdir(f"{PROC}/{pid}/task")[:_MOST]:
         try:
-            number, *arguments = _read(f"{_PROC}/{pid}/task/{thread}/syscall").split()
+            number, *arguments = read(f"{PROC}/{pid}/task/{thread}/syscall").split()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has just ended
         call = calls.get(int(number), "") if arguments and calls else ""
@@ -257,6 +287,20 @@ def _machine(pid: int) -> int:
 
     It says what the numbers of its system calls mean.
     """
-    with open(f"{_PROC}/{pid}/exe", "rb", buffering=0) as file:
+    with open(f"{PROC}/{pid}/exe", "rb", buffering=0) as file:
         head = file.read(20)
     return int.from_bytes(head[18:20], "little") if head[:6] == b"\x7fELF\x02\x01" else 0
+
+
+def status_of_zombie(pid: int) -> int:
+    """How a process that its parent has not waited for has ended; 0 if it is gone."""
+    with contextlib.suppress(OSError, IndexError):
+        _, fields = stat(f"{PROC}/{pid}")
+        return as_shells_count(int(fields[_EXIT_CODE])) if fields[0] in "ZX" else 0
+    return 0
+
+
+def as_shells_count(wait_status: int) -> int:
+    """How a process ended, of what wait(2) tells: its exit status, or 128 and the number of the signal."""
+    signal = wait_status & 0x7F
+    return 128 + signal if signal else (wait_status >> 8) & 0xFF

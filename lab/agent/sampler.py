@@ -13,7 +13,7 @@ from typing import Any
 
 from .diag import Row
 from .losses import Losses
-from .watched import Difference, Watched
+from .watched import Difference, Listed, Watched
 
 _DUTY = 20
 """A look that lists the sockets of a host is followed by so many times its own length of rest."""
@@ -187,6 +187,10 @@ class Sampler:
             return self._hosts[name].now_in(states)
         except OSError:
             return ()  # the next look tells
+
+    def listed(self, name: str) -> Listed:
+        """All sockets of a host, UDP too; nothing is told. OSError if its kernel does not say."""
+        return self._hosts[name].listed()
 
     def settled(self) -> bool:
         """Whether no socket of any host is in a state that the kernel is about to leave by itself."""

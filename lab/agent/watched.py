@@ -58,6 +58,14 @@ class Difference(NamedTuple):
     gone: list[Ends]
 
 
+class Listed(NamedTuple):
+    """The sockets of a host: TCP; TCP that is bound and neither listens nor connects; UDP."""
+
+    tcp: tuple[Row, ...] = ()
+    bound: tuple[Row, ...] = ()
+    udp: tuple[Row, ...] = ()
+
+
 class Watched:
     """A host whose sockets are watched: what they were at the last look, and when the next one is due."""
 
@@ -243,6 +251,10 @@ class Watched:
     def now_in(self, states: frozenset[int]) -> tuple[Row, ...]:
         """The sockets in some of the states: cheap for LISTEN alone. OSError."""
         return self._table.rows(states)
+
+    def listed(self) -> Listed:
+        """All sockets as the kernel lists them now; nothing is told. OSError."""
+        return Listed(self._table.rows(), self._table.bound(), self._table.datagrams())
 
     @property
     def passing(self) -> bool:

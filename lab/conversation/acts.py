@@ -13,7 +13,7 @@ from typing import Any
 from lab.archive import FOLDER
 from lab.conversation.failure import StepFailure
 from lab.conversation.matcher import Matcher
-from lab.conversation.program import Program
+from lab.conversation.program import KILLED, Program
 from lab.conversation.screen import Match, describe
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment
@@ -38,12 +38,16 @@ from lab.scenario.steps import (
     Type,
     Wait,
 )
+from lab.situation import Unread
 from lab.transcript import Input
 from lab.variables import VariableError, substitute
 from lab.words import TcpState, describe_status, kernel_numbers
 
 LONGEST_LINE = 4095
 """Bytes of a line that a terminal takes (N_TTY); it loses the rest without a word."""
+
+UNREAD_KEPT = 2000
+"""Characters of a program's output that nobody has consumed that a record holds."""
 
 _KEYS = {"enter": b"\r", "tab": b"\t", "escape": b"\x1b"}
 _SHOWN = 200
@@ -84,6 +88,7 @@ class Acts:
         self._main: dict[str, Program] = {}
         self._told_to_end: set[Program] = set()
         self._every: list[Program] = []
+        self._by_step: dict[str, Program] = {}
 
     async def act(  # noqa: C901 - one line for each verb is as simple as it gets
         self, line: Line, action: Action, step: str, variables: Variables
@@ -122,9 +127,12 @@ class Acts:
             raise StepFailure("every variable has a value", error.what) from None
         return filled
 
-    def too_late(self, line: Line, what: str, limit: str) -> StepFailure:
-        """The failure of an act that took too long: what its program printed instead, and whether it runs."""
-        program = self._find(line)
+    def too_late(self, line: Line, step: str, what: str, limit: str) -> StepFailure:
+        """The failure of an act that took too long: what its program printed instead, and whether it runs.
+
+        Its program is the one that the step has started, a command too, or else the one it speaks with.
+        """
+        program = self._by_step.get(step) or self._find(line)
         asked_of_the_kernel = isinstance(line.action, Wait) and not line.action.wait.exited
         if program is None or asked_of_the_kernel:
             return StepFailure(what, f"not {limit}")
@@ -156,6 +164,26 @@ class Acts:
                 await self._deployment.agent.ask("settle", quiet=_SETTLED_SECONDS)
         await self._look_at_processes()
 
+    def unread(self) -> list[Unread]:
+        """The end of what each program has printed and no step has consumed; of each name the last start."""
+        last = {(program.host.plan.name, program.name): program for program in self._every}
+        now = self._scribe.now()
+        return [
+            Unread(now, host, name, program.screen.rest[-UNREAD_KEPT:])
+            for (host, name), program in last.items()
+            if program.screen.rest.strip()
+        ]
+
+    @property
+    def killed(self) -> bool:
+        """Whether a program was ended by a SIGKILL that no step has sent."""
+        return any(program.status == KILLED for program in self._every if program not in self._told_to_end)
+
+    @property
+    def told_to_end(self) -> set[int]:
+        """The process ids of the programs that a step has told to end."""
+        return {program.pid for program in self._told_to_end}
+
     def let_go(self) -> None:
         """Stop listening to all programs."""
         self._matcher.close()
@@ -171,7 +199,7 @@ class Acts:
             raise StepFailure(f"{before.name} has ended before {name} is started", "it is still running")
         starter = self._starters[line.host, action.start]
         own = self._scenario.programs[action.start]
-        program = self._program(line.host, name, tty=own.tty)
+        program = self._program(line.host, name, step, tty=own.tty)
         await program.start(
             self._deployment,
             (*starter.argv, *action.args),
@@ -286,7 +314,7 @@ class Acts:
             await ask("wait_asleep", host=line.host, pid=pid, call=condition.asleep_in)
 
     async def _run(self, line: Line, action: Run, step: str, variables: Variables) -> None:
-        program = self._program(line.host, RUN, tty=False, has_input=False)
+        program = self._program(line.host, RUN, step, tty=False, has_input=False)
         await program.start(self._deployment, ("sh", "-c", action.run), {}, FOLDER, step)
         status = await program.until_exit()
         rest = program.screen.rest
@@ -314,11 +342,12 @@ class Acts:
 
     # --- what they share -----------------------------------------------------------------------
 
-    def _program(self, host: str, name: str, *, tty: bool, has_input: bool = True) -> Program:
-        """A program that is about to be started."""
+    def _program(self, host: str, name: str, step: str, *, tty: bool, has_input: bool = True) -> Program:
+        """A program that a step is about to start."""
         there = self._deployment.hosts[host]
         program = Program(there, name, self._scribe, self._matcher, tty=tty, has_input=has_input)
         self._every.append(program)
+        self._by_step[step] = program
         return program
 
     def _find(self, line: Line) -> Program | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from lab.conversation.acts import Acts
@@ -61,9 +61,14 @@ class Player:
         self._played: set[str] = set()
         self._deadline = 0.0
 
-    async def play(self) -> None:
-        """The steps until one fails, then ``finally``, whatever happened."""
+    async def play(self, look_around: Callable[[], Awaitable[None]]) -> None:
+        """The steps until one fails, then ``finally``, whatever happened.
+
+        ``look_around`` is called once if one has failed, before anything else is done.
+        """
         whole = await self._act_of(self._scenario.steps, _Place(""))
+        if not whole:
+            await look_around()
         await self._act_of(self._scenario.finally_, _Place("finally"))
         await self._acts.end()
         if not whole:
@@ -115,13 +120,15 @@ class Player:
             what = in_words(action)
             # What is captured outlives the round of a block: only ${i} is the round's own.
             act = self._acts.act(line, action, str(place), self._variables)
-            await self._within(line, act, action.within, what)
+            await self._within(line, place, act, action.within, what)
         except StepFailure as failure:
             self._scribe.note(ended(what, failure))
             raise
         self._scribe.note(ended(what, None))
 
-    async def _within(self, line: Line, act: Awaitable[None], within: float | None, what: str) -> None:
+    async def _within(
+        self, line: Line, place: _Place, act: Awaitable[None], within: float | None, what: str
+    ) -> None:
         """An act in its time; what it waited for and what was there, if that was not enough."""
         began = asyncio.get_running_loop().time()
         seconds = within or self._scenario.timeouts.step
@@ -135,7 +142,7 @@ class Player:
             limit = f"within {seconds:g} s"
             if self._deadline < began + seconds:
                 limit = f"before the script's {self._scenario.timeouts.scenario:g} s were over"
-            raise self._acts.too_late(line, what, limit) from None
+            raise self._acts.too_late(line, str(place), what, limit) from None
 
     def _first_unplayed(self) -> str:
         numbers = (number for number, step in self._numbers() if isinstance(step, Line))

@@ -28,7 +28,9 @@ from lab.words import describe_status
 _DRAIN_SECONDS = 1.0
 """How long the last words of a program that has ended may take to arrive, if a child holds its output."""
 
-_KILLED = 137
+KILLED = 137
+"""The status of what SIGKILL has ended."""
+
 _STATE_SECONDS = 30.0
 """How long the engine may take to say that a program has started, or how it ended."""
 
@@ -196,7 +198,7 @@ class Program(asyncio.Protocol):
         except EngineError as error:
             if error.code != "no-container":
                 raise
-            return _KILLED  # whoever killed its host's first process killed it, too
+            return KILLED  # whoever killed its host's first process killed it, too
 
     async def _asked(
         self, deployment: Deployment, started: Exec, told: Callable[[ExecState], bool]

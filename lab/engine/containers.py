@@ -268,6 +268,27 @@ def exec_status(engine: Engine, exec_id: str) -> ExecState:
         return ExecState(bool(told["Running"]), told["ExitCode"], int(told["Pid"]))
 
 
+def out_of_memory(
+    engine: Engine, containers: Iterable[str], since: int, until: int
+) -> tuple[tuple[str, int], ...]:
+    """Which containers had a process killed because their memory was used up, and when, between two times.
+
+    Times are in nanoseconds since the epoch, on the clock of the engine's machine. The engine remembers its
+    last 256 events of all kinds. That a container was short of memory is in its state only once it has ended.
+    """
+    filters = {"event": ["oom"], "container": list(containers)}
+    with engine.doing("ask for what ran out of memory"):
+        told = engine.client.events(  # type: ignore[call-overload]  # whole seconds would be too coarse
+            since=_seconds(since), until=_seconds(until), filters=filters, decode=True
+        )
+        return tuple((str(one["id"]), int(one["timeNano"])) for one in told)
+
+
+def _seconds(nanoseconds: int) -> str:
+    """A time as the engine takes it."""
+    return f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09d}"
+
+
 def exec_resize(engine: Engine, exec_id: str, rows: int, columns: int) -> None:
     """Tell a program's terminal its size."""
     with engine.doing("resize a terminal"):

@@ -6,6 +6,8 @@
       scenario.json       the scenario in its normal form
       transcript.jsonl    an event a line (lab.transcript), then a closing line
       sockets.jsonl       a sample a line (lab.sockets), then a closing line
+      processes.jsonl     the same of processes (lab.processes)
+      situation.jsonl     what every program was doing when the script broke off (lab.situation)
       capture.pcap        every frame where it entered and left the switch; loopback-HOST.pcap where asked for
       run.json            lab.evidence.RunInfo
       verdict.json        what became of each check

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
+from lab.situation import SituationEvent
 from lab.transcript import TranscriptEvent
 
 SCENARIO = "scenario.json"
 TRANSCRIPT = "transcript.jsonl"
 SOCKETS = "sockets.jsonl"
 PROCESSES = "processes.jsonl"
+SITUATION = "situation.jsonl"
 RUN = "run.json"
 VERDICT = "verdict.json"
 
@@ -22,9 +24,15 @@ LARGEST_CAPTURE = 2048 * MIB
 END = "end"
 """The key of a closing line: how many lines are before it."""
 
-_WORDS = {"StepEnded": "step_ended"}
-EVENTS: dict[str, type[TranscriptEvent]] = {
-    _WORDS.get(kind.__name__, kind.__name__.lower()): kind for kind in get_args(TranscriptEvent)
-}
-"""The kinds of events by the name they have in a record."""
-EVENT_NAMES = {kind: name for name, kind in EVENTS.items()}
+_WORDS = {"StepEnded": "step_ended", "OutOfMemory": "out_of_memory"}
+
+
+def _named(kinds: object) -> dict[str, Any]:
+    return {_WORDS.get(kind.__name__, kind.__name__.lower()): kind for kind in get_args(kinds)}
+
+
+EVENTS: dict[str, type[TranscriptEvent]] = _named(TranscriptEvent)
+"""The kinds of events of a transcript by the name they have in a record."""
+SITUATION_EVENTS: dict[str, type[SituationEvent]] = _named(SituationEvent)
+"""Those of what surrounded a failure."""
+EVENT_NAMES: dict[type, str] = {kind: name for name, kind in {**EVENTS, **SITUATION_EVENTS}.items()}

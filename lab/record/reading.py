@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +19,7 @@ from lab.record.files import Lines, damaged, document, opened
 from lab.record.scenario import scenario_from
 from lab.record.writing import verdict_as_text
 from lab.scenario import Scenario
+from lab.situation import Situation, SituationEvent
 from lab.sockets import SocketSample
 from lab.transcript import Transcript, TranscriptEvent
 from lab.verdict import Verdict
@@ -46,9 +47,10 @@ def read(folder: Path) -> Evidence:
     transcript = _transcript(folder / layout.TRANSCRIPT, scenario)
     samples = tuple(_samples(folder / layout.SOCKETS, scenario))
     processes = tuple(_processes(folder / layout.PROCESSES, scenario))
+    situation = tuple(_situation(folder / layout.SITUATION, scenario))
     for capture in info.captures:
         opened(folder / capture.path, layout.LARGEST_CAPTURE).close()
-    return gather(folder, scenario, info, transcript, samples, processes=processes)
+    return gather(folder, scenario, info, transcript, samples, processes=processes, situation=situation)
 
 
 def read_transcript(folder: Path) -> Transcript:
@@ -89,9 +91,7 @@ def _transcript(path: Path, scenario: Scenario) -> Transcript:
 
 
 def _event(path: Path, scenario: Scenario, data: dict[str, Any], line: int) -> TranscriptEvent:
-    kind: Any = layout.EVENTS.get(str(data.pop("event", "")))
-    if kind is None:
-        raise damaged(path, f"event: one of {', '.join(layout.EVENTS)} is needed", line)
+    kind: Any = _kind(layout.EVENTS, data, path, line)
     event: TranscriptEvent = _fitted(path, kind, data, line)
     _require_host(event.host.partition(".")[0], scenario, path, line)  # a step's actor may be HOST.PROGRAM
     return event
@@ -129,6 +129,28 @@ def _processes(path: Path, scenario: Scenario) -> Iterator[ProcessSample]:
         sample = _fitted(path, ProcessSample, data, line)
         _require_host(sample.host, scenario, path, line)
         yield sample
+
+
+def _situation(path: Path, scenario: Scenario) -> Iterator[SituationEvent]:
+    """What surrounded a failure; a record from before that was looked at has no such file."""
+    if not path.exists():
+        return
+    for line, data in Lines(path):
+        kind: Any = _kind(layout.SITUATION_EVENTS, data, path, line)
+        event: SituationEvent = _fitted(path, kind, data, line)
+        _require_host(event.host, scenario, path, line)
+        if isinstance(event, Situation):
+            ends = map(ends_of, (*event.tcp, *event.bound, *event.udp))
+            if not all(_is_address(here) and _is_address(there) for here, _, there, _ in ends):
+                raise damaged(path, "one of the addresses is none", line)
+        yield event
+
+
+def _kind(kinds: Mapping[str, type], data: dict[str, Any], path: Path, line: int) -> type:
+    kind = kinds.get(str(data.pop("event", "")))
+    if kind is None:
+        raise damaged(path, f"event: one of {', '.join(kinds)} is needed", line)
+    return kind
 
 
 def _require_host(host: str, scenario: Scenario, path: Path, line: int) -> None:

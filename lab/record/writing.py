@@ -16,8 +16,9 @@ from lab.record.codec import encode
 from lab.report.verdict import as_data
 from lab.scenario import Scenario
 from lab.scenario.base import plain
+from lab.situation import SituationEvent
 from lab.sockets import SocketSample
-from lab.transcript import Transcript
+from lab.transcript import Transcript, TranscriptEvent
 from lab.verdict import Verdict
 
 
@@ -29,6 +30,7 @@ def write(
     samples: Iterable[SocketSample],
     *,
     processes: Iterable[ProcessSample] = (),
+    situation: Iterable[SituationEvent] = (),
 ) -> None:
     """Write everything but the captures, which are there already, and the verdict.
 
@@ -36,9 +38,10 @@ def write(
         EvidenceError: a file cannot be written.
     """
     _document(folder / layout.SCENARIO, plain(scenario))
-    _lines(folder / layout.TRANSCRIPT, events_as_data(transcript), {"unplayed": transcript.unplayed})
+    _lines(folder / layout.TRANSCRIPT, events_as_data(transcript.events), {"unplayed": transcript.unplayed})
     _lines(folder / layout.SOCKETS, map(encode, samples), {})
     _lines(folder / layout.PROCESSES, map(encode, processes), {})
+    _lines(folder / layout.SITUATION, events_as_data(situation), {})
     _document(folder / layout.RUN, encode(info))
 
 
@@ -53,9 +56,9 @@ def verdict_as_text(verdict: Verdict) -> str:
     return _as_text(as_data(verdict))
 
 
-def events_as_data(transcript: Transcript) -> Iterator[dict[str, Any]]:
+def events_as_data(events: Iterable[TranscriptEvent | SituationEvent]) -> Iterator[dict[str, Any]]:
     """The events as JSON holds them, the kind of each under ``event``."""
-    for event in transcript.events:
+    for event in events:
         yield {"event": layout.EVENT_NAMES[type(event)], **encode(event)}
 
 

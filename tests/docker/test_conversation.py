@@ -579,3 +579,21 @@ def test_a_command_is_the_hosts_own_and_not_the_labs(stage: Stage) -> None:
             )
         )
     )
+
+
+# What a step that fails shows
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["{run: 'echo its own; sleep 30', within: 1s}", "{start: talker, as: second, within: 1s}"],
+)
+def test_a_step_that_takes_too_long_shows_its_own_output(stage: Stage, step: str) -> None:
+    """Not that of the host's main program."""
+    talker = "print('its own', flush=True)\nimport time\ntime.sleep(60)\n"
+    programs = "{command: \"sh -c 'echo the main one; sleep 30'\"}\n  talker: {source: t.py, listens: 5000}"
+    yaml = one_host(f"- a: {{start: p}}\n- a: {step}", programs)
+    finished = stage.play(yaml, {"t.py": talker})
+    failed = steps_of(finished)["2"]
+    assert failed.outcome is Outcome.FAIL
+    assert failed.rest.strip() == "its own"

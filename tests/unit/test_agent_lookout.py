@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
+from itertools import count
 from typing import Any
 
 import pytest
@@ -29,7 +31,11 @@ class Watched:
         self.there: dict[str, tuple[Row, ...]] = {"a": ()}
         self.lookout = Lookout(self.told.append, self.losses)
         self.lookout.start({})
-        monkeypatch.setattr("lab.agent.processes.Processes.look", lambda _: self.there)
+        monkeypatch.setattr(self.lookout.processes, "look", self._seen)
+        monkeypatch.setattr("lab.agent.exits.Exits.hold", lambda *_: None)
+
+    def _seen(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
+        return {host: rows for host, rows in self.there.items() if hosts is None or host in hosts}
 
 
 @pytest.fixture
@@ -54,25 +60,44 @@ def test_only_what_has_changed_is_told(watched: Watched) -> None:
 
 def test_nobody_looks_without_reason(watched: Watched) -> None:
     assert watched.lookout.due == NEVER
-    watched.lookout.stir()
+    watched.lookout.stir("a")
     due = watched.lookout.due
     assert due > time.monotonic() - 1
-    watched.lookout.stir()
+    watched.lookout.stir("a")
     assert watched.lookout.due <= due, "a second reason does not put it off"
+    time.sleep(0.005)
     watched.lookout.look()
+    assert watched.lookout.due > due, "and again when the programs have done what they do about it"
+    time.sleep(0.03)
+    watched.lookout.look()
+    assert watched.lookout.due == NEVER
+    watched.lookout.stir("a")
+    watched.lookout.stop()
+    assert watched.lookout.due == NEVER, "nothing after the end"
+    watched.lookout.stir("a")
     assert watched.lookout.due == NEVER
 
 
-def test_looks_have_a_rest_between_them(watched: Watched) -> None:
-    watched.lookout.look()
-    looked = time.monotonic()
-    watched.lookout.stir()
-    assert watched.lookout.due >= looked, "programs get their time to do something"
-    first = watched.lookout.due - looked
-    watched.lookout.stop()
-    watched.lookout.stir()
-    assert watched.lookout.due == NEVER, "nothing after the end"
-    assert first > 0.05
+def test_only_the_host_where_something_happened_is_looked_at(watched: Watched) -> None:
+    watched.there = {"a": (row(7),), "b": (row(8),)}
+    watched.lookout.stir("b")
+    time.sleep(0.005)
+    watched.lookout.look_where_due()
+    assert [event["host"] for event in watched.told] == ["b"]
+
+
+def test_no_reason_is_lost_until_much_was_spent(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many looks may follow one another; then they have a rest, by what they cost."""
+    spent = count(0, 0.001)
+    monkeypatch.setattr("lab.agent.lookout.time.thread_time", lambda: next(spent))
+    for _ in range(40):
+        watched.lookout.stir("a")
+        assert watched.lookout.due < time.monotonic() + 0.1
+        watched.lookout.look_where_due()
+    for _ in range(40):
+        watched.lookout.look_where_due()
+    watched.lookout.stir("a")
+    assert watched.lookout.due > time.monotonic() + 5, "30 ms too much, at a 300th of a core"
 
 
 def test_a_zombie_is_not_clean(watched: Watched) -> None:
@@ -121,7 +146,7 @@ def test_a_look_that_fails_is_counted_and_the_next_one_is_taken(
         raise ValueError("a line that nobody thought of")
 
     with monkeypatch.context() as now:
-        now.setattr("lab.agent.processes.Processes.look", fails)
+        now.setattr(watched.lookout.processes, "look", fails)
         assert watched.lookout.look() == {}
         assert watched.lookout.look() == {}
     assert watched.losses.told() == [

@@ -65,7 +65,7 @@ class Tree:
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     """Two hosts, each with its first process."""
-    monkeypatch.setattr(processes, "_PROC", str(tmp_path))
+    monkeypatch.setattr(processes, "PROC", str(tmp_path))
     found = Tree(tmp_path)
     (tmp_path / "cpuinfo").write_text("no process\n")
     found.add(100, "a")
@@ -274,7 +274,7 @@ def sleeper() -> Iterator[subprocess.Popen[str]]:
 def test_a_real_process_asleep_in_accept(sleeper: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 10
     calls: list[tuple[str, int]] = []
-    held = processes._descriptors(sleeper.pid)  # noqa: SLF001 - of the machine, not of a host
+    held = processes.descriptors(sleeper.pid)
     while not calls and time.monotonic() < deadline:
         calls = list(processes._asleep(sleeper.pid, held, processes._machine(sleeper.pid)))  # noqa: SLF001
     ((name, inode),) = calls
@@ -284,6 +284,6 @@ def test_a_real_process_asleep_in_accept(sleeper: subprocess.Popen[str]) -> None
 
 def test_a_real_descriptor_of_a_socket() -> None:
     with socket.socket() as opened:
-        held = processes._descriptors(os.getpid())  # noqa: SLF001
+        held = processes.descriptors(os.getpid())
         assert held[opened.fileno()] == os.fstat(opened.fileno()).st_ino
         assert set(held.values()) >= {0}

@@ -17,8 +17,10 @@ from lab.capture import HeldSegment
 from lab.errors import EvidenceError, UsageError
 from lab.evidence import Evidence
 from lab.judge import judge
+from lab.processes import ProcessRow, Sleep
 from lab.record import is_recorded, read, read_transcript, write, write_verdict
 from lab.record.codec import Unfit, decode, encode
+from lab.situation import Doing, Killed, OutOfMemory, Situation, Unread
 from lab.sockets import SocketRow, SocketSample
 from lab.transcript import Output, StepEnded, Transcript
 from lab.words import Outcome, TcpState
@@ -53,6 +55,34 @@ def test_what_is_written_is_read_back(record: Path, evidence: Evidence) -> None:
     before = {name: (record / name).read_bytes() for name in FILES}
     assert _rewrite(record, evidence) == evidence
     assert {name: (record / name).read_bytes() for name in FILES} == before
+
+
+def test_what_surrounded_a_failure_is_written_and_read_back(record: Path, evidence: Evidence) -> None:
+    row = SocketRow(TcpState.LISTEN, "192.168.153.128", 1, "192.168.153.129", 0, 1, 8, 7)
+    process = ProcessRow(9, 1, 9, 9, "srv", False, 3, (7,), (Sleep("recv", 7),))
+    situation = (
+        Situation(1, "server", 80, (Doing(process, used=5, running=True),), (row,), (row,), (row,)),
+        Unread(2, "server", "server", "\udcff?"),
+        Killed(3, "server", 9, 1, 9, 9, "srv", 139),
+        OutOfMemory(4, "server"),
+    )
+    write(record, evidence.scenario, evidence.info, evidence.transcript, [], situation=situation)
+    assert read(record).situation == situation
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"event": "started", "at": 1, "host": "server"}', "event: one of"),
+        ('{"event": "out_of_memory", "at": 1, "host": "nobody"}', "no such host"),
+        ('{"event": "unread", "at": 1, "host": "server", "program": 7, "text": ""}', "program"),
+    ],
+)
+def test_what_surrounded_no_failure_is_refused(record: Path, line: str, said: str) -> None:
+    (record / "situation.jsonl").write_text(line + '\n{"end": 1}\n', encoding="ascii")
+    with pytest.raises(EvidenceError) as refused:
+        read(record)
+    assert said in refused.value.what
 
 
 def test_bytes_that_are_no_utf8_survive(record: Path, evidence: Evidence) -> None:

@@ -1,0 +1,97 @@
+"""Hears how processes of the hosts end, children of programs too: by a pidfd(2) of each that was seen.
+
+The kernel tells how a process ended to its parent alone, which may forget it. From Linux 6.15 on a pidfd that
+was opened before tells it, too (PIDFD_GET_INFO); on older kernels /proc does as long as the parent has not
+waited for it, and where it was faster nothing is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import struct
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from . import processes
+from .processes import Row
+
+_PIDFD_GET_INFO = 0xC040FF0B
+"""_IOWR(0xFF, 11, struct pidfd_info), of which the first 64 bytes are asked for (linux/pidfd.h)."""
+
+_INFO_BYTES = 64
+_INFO_EXIT = 1 << 3
+_EXIT_CODE_AT = 60
+_SIGNALLED = 128
+
+_MOST = 256
+"""Processes that are held at once."""
+
+_MOST_TOLD = 1000
+
+
+class Exits:
+    """The processes that were seen, each held by a pidfd until it has ended."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._tell = tell
+        self._ready = select.epoll()
+        self._held: dict[int, tuple[str, Row, int]] = {}
+        """By pidfd: the host, what was seen last, and the process id."""
+        self._pidfds: dict[int, int] = {}
+        self._told = 0
+
+    def fileno(self) -> int:
+        """For select(2): readable when one of them has ended."""
+        return self._ready.fileno()
+
+    def hold(self, seen: Mapping[str, Iterable[Row]], process_of: Callable[[Row], int]) -> None:
+        """These are the processes of each host now; ``process_of`` tells which process a row is about."""
+        for host, rows in seen.items():
+            for row in rows:
+                if (pidfd := self._pidfds.get(row[0])) is not None:
+                    self._held[pidfd] = host, row, self._held[pidfd][2]
+                elif not row[5] and len(self._held) < _MOST:
+                    self._open(host, row, process_of(row))
+
+    def _open(self, host: str, row: Row, pid: int) -> None:
+        with contextlib.suppress(OSError):  # it has just ended
+            pidfd = os.pidfd_open(pid)
+            self._held[pidfd], self._pidfds[row[0]] = (host, row, pid), pidfd
+            self._ready.register(pidfd, select.EPOLLIN)
+
+    def hear(self) -> None:
+        """Tell of those that have ended by a signal."""
+        for pidfd, _ in self._ready.poll(0):
+            at = time.time_ns()
+            host, row, process = self._held.pop(pidfd)
+            del self._pidfds[row[0]]
+            status = _status(pidfd, process)
+            os.close(pidfd)
+            if status > _SIGNALLED and self._told < _MOST_TOLD:
+                self._told += 1
+                pid, parent, session, number, name = row[:5]
+                self._tell(
+                    {"event": "killed", "at": at, "host": host, "pid": pid, "parent": parent,
+                     "session": session, "number": number, "name": name, "status": status}
+                )  # fmt: skip
+
+
+def _status(pidfd: int, pid: int) -> int:
+    """How a process has ended, as a shell counts; 0 if nobody tells.
+
+    Its parent may wait for it meanwhile: before that /proc tells, after that the pidfd does.
+    """
+    return _told_by(pidfd) or processes.status_of_zombie(pid) or _told_by(pidfd)
+
+
+def _told_by(pidfd: int) -> int:
+    with contextlib.suppress(OSError):
+        asked = struct.pack("=Q", _INFO_EXIT).ljust(_INFO_BYTES, b"\0")
+        told = fcntl.ioctl(pidfd, _PIDFD_GET_INFO, asked)
+        if struct.unpack_from("=Q", told)[0] & _INFO_EXIT:
+            return processes.as_shells_count(struct.unpack_from("=i", told, _EXIT_CODE_AT)[0])
+    return 0

@@ -1,0 +1,141 @@
+"""What every program of the hosts is doing now: asked for once, when the script breaks off (proc(5))."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from . import processes
+from .diag import LISTEN
+from .diag import Row as Socket
+from .processes import Processes, Row
+from .sampler import Sampler
+from .watched import Listed
+
+_MOST_PROCESSES, _MOST_THREADS, _MOST_SOCKETS = 128, 128, 1024
+"""Of one host, of one process, and of one kind of a host's sockets, that are told."""
+
+_STOPPED = frozenset("Tt")
+
+_NANOSECONDS_A_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+class Usage(NamedTuple):
+    """Nanoseconds of a processor that a process has used and waited for, and the states of its threads."""
+
+    used: int = 0
+    waited: int = 0
+    states: str = ""
+
+
+class Situation:
+    """Two looks at all processes, some time apart: only so a busy one is told from one that is asleep."""
+
+    def __init__(self, looked_at: Processes, sampler: Sampler, window: float) -> None:
+        self._processes = looked_at
+        self._sampler = sampler
+        self._began = time.monotonic()
+        self._until = self._began + window
+        rows = [row for rows in looked_at.look().values() for row in rows]
+        self._before = {row[0]: _usage(looked_at.process_of(row)) for row in rows}
+
+    def seen(self) -> list[dict[str, Any]] | None:
+        """An entry for each host once the time between the looks is over; None before that."""
+        now = time.monotonic()
+        if now < self._until:
+            return None
+        window = round((now - self._began) * 1e9)
+        return [self._told(host, rows, window) for host, rows in self._processes.look().items()]
+
+    def _told(self, host: str, rows: tuple[Row, ...], window: int) -> dict[str, Any]:
+        trouble, listed = "", Listed()
+        try:
+            listed = self._sampler.listed(host)
+        except (OSError, LookupError) as error:
+            trouble = f"the sockets of {host} could not be listed: {error}"
+        known = {socket[7] for table in listed for socket in table}
+        return {
+            "host": host,
+            "at": time.time_ns(),
+            "window": window,
+            "processes": [{"row": row, **self._doing(row, known)} for row in rows[:_MOST_PROCESSES]],
+            **{name: _most_telling(table) for name, table in listed._asdict().items()},
+            "trouble": trouble,
+        }
+
+    def _doing(self, row: Row, known: set[int]) -> dict[str, Any]:
+        """What is known of a process beyond its row.
+
+        What it ``used`` of a processor and ``waited`` for one between the looks (ns); whether a thread was
+        ``running`` at both, all are ``stopped``, one reads its standard ``input``; how many TCP sockets it
+        has that are listed nowhere (``unlisted``); of a zombie, how it ended (``status``).
+        """
+        pid = self._processes.process_of(row)
+        before, after = self._before.get(row[0], Usage()), _usage(pid)
+        return {
+            "used": max(0, after.used - before.used) if before.states else 0,
+            "waited": max(0, after.waited - before.waited) if before.states else 0,
+            "running": "R" in before.states and "R" in after.states,
+            "stopped": bool(after.states) and {*after.states} <= _STOPPED,
+            "input": ("read", 0) in row[8] and _reads_input(pid),
+            "unlisted": _unlisted_tcp(pid, {*row[7]} - known),
+            "status": processes.status_of_zombie(pid) if row[5] else 0,
+        }
+
+
+def _most_telling(sockets: Iterable[Socket]) -> list[Socket]:
+    """As many as are told: those that listen or wait to be accepted before those that are held."""
+    return sorted(sockets, key=lambda socket: (socket[0] != LISTEN, socket[7] != 0))[:_MOST_SOCKETS]
+
+
+def _threads(pid: int) -> Iterator[str]:
+    """The folder of each thread of a process."""
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"{processes.PROC}/{pid}/task")[:_MOST_THREADS]:
+            yield f"{processes.PROC}/{pid}/task/{thread}"
+
+
+def _usage(pid: int) -> Usage:
+    """Of all threads of a process together; nothing if it has just ended."""
+    used = waited = 0
+    states = ""
+    for thread in _threads(pid):
+        with contextlib.suppress(OSError):
+            _, fields = processes.stat(thread)
+            of_thread = _used_and_waited(thread, fields)
+            used, waited, states = used + of_thread[0], waited + of_thread[1], states + fields[0]
+    return Usage(used, waited, states)
+
+
+def _used_and_waited(thread: str, fields: Sequence[str]) -> tuple[int, int]:
+    """Where the kernel does not keep them in ``schedstat``: in ticks, and without the wait."""
+    with contextlib.suppress(OSError):
+        used, waited, _ = map(int, processes.read(f"{thread}/schedstat").split())
+        if used:
+            return used, waited
+    return (int(fields[11]) + int(fields[12])) * _NANOSECONDS_A_TICK, 0
+
+
+def _reads_input(pid: int) -> bool:
+    """Whether the first argument of a call that a thread sleeps in is descriptor 0."""
+    for thread in _threads(pid):
+        with contextlib.suppress(OSError):
+            if processes.read(f"{thread}/syscall").split()[1:2] == ["0x0"]:
+                return True
+    return False
+
+
+def _unlisted_tcp(pid: int, inodes: set[int]) -> int:
+    """How many of these sockets of a process are TCP (sockfs, system.sockprotoname)."""
+    if not inodes:
+        return 0
+    found = set()
+    with contextlib.suppress(OSError):
+        for number, inode in processes.descriptors(pid).items():
+            if inode in inodes:
+                name = os.getxattr(f"{processes.PROC}/{pid}/fd/{number}", "system.sockprotoname")
+                found |= {inode} if name.startswith(b"TCP") else set()
+    return len(found)

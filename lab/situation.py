@@ -1,0 +1,84 @@
+"""What every program of the lab was doing when the script broke off, and what ended unasked meanwhile.
+
+Times are whole nanoseconds since the epoch on the clock of the machine that captures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.processes import ProcessRow
+from lab.sockets import SocketRow
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """A process between two looks: its ``row`` is that of the second.
+
+    It ``used`` a processor and ``waited`` for one so long (ns); ``running`` says that a thread ran, or was
+    ready to, at both looks, ``stopped`` that a signal has stopped it, ``input`` that it waits for its
+    standard input. ``unlisted`` counts its TCP sockets that are neither bound, in LISTEN nor connected.
+    ``status`` is how a zombie has ended, as a shell counts.
+    """
+
+    row: ProcessRow
+    used: int = 0
+    waited: int = 0
+    running: bool = False
+    stopped: bool = False
+    input: bool = False
+    unlisted: int = 0
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All programs of a host, looked at twice within a ``window`` (ns), and its sockets.
+
+    ``tcp`` are those that ``ss`` lists; ``bound`` are TCP sockets that neither listen nor connect, as far as
+    the kernel tells of them (Linux 6.8); ``udp`` are the UDP sockets.
+    """
+
+    at: int
+    host: str
+    window: int
+    processes: tuple[Doing, ...] = ()
+    tcp: tuple[SocketRow, ...] = ()
+    bound: tuple[SocketRow, ...] = ()
+    udp: tuple[SocketRow, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The end of what a program had printed and no step had consumed."""
+
+    at: int
+    host: str
+    program: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A process of a host was ended by a signal; ``status`` is as a shell counts, ``number`` its id there."""
+
+    at: int
+    host: str
+    pid: int
+    parent: int
+    session: int
+    number: int
+    name: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfMemory:
+    """The kernel killed a process of a host because the host's memory was used up (limits.memory)."""
+
+    at: int
+    host: str
+
+
+SituationEvent = Situation | Unread | Killed | OutOfMemory

@@ -1,0 +1,164 @@
+"""What the agent says of real programs when a script breaks off, and that it hears how they end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from lab.agent import processes
+from lab.agent.diag import SocketTable
+from lab.agent.exits import Exits
+from lab.agent.losses import Losses
+from lab.agent.processes import Processes, Row
+from lab.agent.situation import Situation
+from lab.agent.watched import Listed
+
+KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+
+PROGRAMS = {
+    "busy": "while True: pass",
+    "asleep": "import time\ntime.sleep(60)",
+    "input": "input()",
+    "stopped": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+    "never_bound": "import socket, time\ns = socket.socket()\ntime.sleep(60)",
+}
+
+
+class Here:
+    """Programs of this test as if they were those of a host; its sockets are the machine's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pids: list[int] = []
+        self.processes = Processes(Losses())
+        monkeypatch.setattr(self.processes, "look", self._look)
+
+    def _look(self, _: object = None) -> dict[str, tuple[Row, ...]]:
+        return {"a": tuple(row for pid in self.pids for row in self.processes._rows(pid, "a", 1))}  # noqa: SLF001
+
+    def listed(self, _: str) -> Listed:
+        with closing(SocketTable()) as table:
+            return Listed(table.rows(), table.bound(), table.datagrams())
+
+    def situation(self) -> dict[str, Any]:
+        taken = Situation(self.processes, self, 0.1)  # type: ignore[arg-type]
+        while (seen := taken.seen()) is None:
+            time.sleep(0.01)
+        return seen[0]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Here:
+    return Here(monkeypatch)
+
+
+@pytest.fixture
+def started() -> Iterator[dict[str, int]]:
+    """The process id of each program; they do what they do."""
+    running = {
+        name: subprocess.Popen([sys.executable, "-c", text], stdin=subprocess.PIPE)
+        for name, text in PROGRAMS.items()
+    }
+    time.sleep(0.5)
+    yield {name: one.pid for name, one in running.items()}
+    for one in running.values():
+        one.kill()
+        one.communicate()
+
+
+def test_what_programs_are_doing(here: Here, started: dict[str, int]) -> None:
+    here.pids = list(started.values())
+    told = here.situation()
+    doing = {
+        name: next(one for one in told["processes"] if one["row"][0] == started[name]) for name in started
+    }
+    busy = doing.pop("busy")
+    assert busy["running"]
+    assert busy["used"] + busy["waited"] > told["window"] // 2
+    assert not any(one["running"] for one in doing.values())
+    assert [name for name, one in doing.items() if one["stopped"]] == ["stopped"]
+    assert [name for name, one in doing.items() if one["input"]] == ["input"]
+    assert {name: one["unlisted"] for name, one in doing.items()} == {
+        "asleep": 0, "input": 0, "stopped": 0, "never_bound": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(KERNEL < (6, 8), reason="the kernel does not list such sockets")
+def test_what_is_bound_and_does_not_listen() -> None:
+    with socket.socket() as bound, closing(SocketTable()) as table:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        assert [row[1:3] for row in table.bound() if row[2] == port] == [("127.0.0.1", port)]
+        bound.listen()
+        assert not [row for row in table.bound() if row[2] == port]
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_udp(family: socket.AddressFamily, address: str) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as bound, closing(SocketTable()) as table:
+        bound.bind((address, 0))
+        port, inode = bound.getsockname()[1], os.fstat(bound.fileno()).st_ino
+        assert [row[1:3] for row in table.datagrams() if row[7] == inode] == [(address, port)]
+
+
+PARENT = """
+import os, signal, sys
+child = os.fork()
+if not child:
+    sys.stdin.readline()
+    os.kill(os.getpid(), getattr(signal, sys.argv[1])) if sys.argv[1] else os._exit(3)
+print(child, flush=True)
+os.waitpid(child, 0)
+print("waited", flush=True)
+sys.stdin.read()
+"""
+
+
+def _ended(name: str, here: Here) -> list[dict[str, Any]]:
+    """What is told of a child that its parent waits for at once."""
+    told: list[dict[str, Any]] = []
+    exits = Exits(told.append)
+    words = [sys.executable, "-c", PARENT, name]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        assert parent.stdin
+        here.pids = [int(parent.stdout.readline())]
+        exits.hold(here.processes.look(), here.processes.process_of)
+        parent.stdin.write("go\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == "waited\n"
+        ready, _, _ = select.select([exits.fileno()], [], [], 5)
+        assert ready
+        exits.hear()
+        parent.stdin.close()
+    assert not exits._held  # noqa: SLF001 - a descriptor each
+    return told
+
+
+@pytest.mark.skipif(KERNEL < (6, 15), reason="the kernel tells it to the parent alone")
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
+def test_a_child_that_a_signal_ends_is_told_though_its_parent_waited_for_it(here: Here, name: str) -> None:
+    (event,) = _ended(name, here)
+    assert (event["event"], event["host"], event["pid"]) == ("killed", "a", here.pids[0])
+    assert event["status"] == 128 + getattr(signal, name)
+
+
+def test_of_one_that_ends_by_itself_nothing_is_told(here: Here) -> None:
+    assert _ended("", here) == []
+
+
+def test_a_zombie_tells_how_it_ended_on_any_kernel() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import os; os.abort()"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert processes.status_of_zombie(child.pid) == 128 + signal.SIGABRT
+        assert processes.status_of_zombie(os.getpid()) == 0
