@@ -42,6 +42,9 @@ def conclude(
         sampling=performed.sampling,
         clock_offset=deployment.clock_offset,
         variables=performed.variables,
+        carriage_returns=tuple(
+            sorted(name for name, recipe in prepared.recipes.items() if recipe.has_carriage_returns)
+        ),
         held=observer.held,
     )
     folder, scenario = prepared.folder, prepared.loaded.scenario

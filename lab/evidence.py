@@ -43,6 +43,8 @@ class RunInfo:
     """The texts that ``${...}`` stood for: nonce and captured groups."""
     trouble: str = ""
     """What cut the observation short, in words; empty when nothing did."""
+    carriage_returns: tuple[str, ...] = ()
+    """The programs whose script has lines that end with CR LF, where a shell or the kernel reads them."""
     held: tuple[HeldSegment, ...] = ()
     """What the script kept back at the switch."""
 

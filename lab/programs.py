@@ -38,6 +38,16 @@ class Recipe:
     build: str | None
     argv: tuple[str, ...]
 
+    @property
+    def has_carriage_returns(self) -> bool:
+        """Whether its script has CR LF line ends where they are read: a shell's, or the first line (#!)."""
+        if not self.files:
+            return False
+        name, content = self.files[0]
+        first = content.partition(b"\n")[0]
+        runs_in_shell = Path(name).suffix.lower() == ".sh" or (first.startswith(b"#!") and b"sh" in first)
+        return b"\r\n" in content if runs_in_shell else first.startswith(b"#!") and first.endswith(b"\r")
+
     def digest(self, image: str) -> str:
         """What tells one build from another: files, command and the image it is made in."""
         state = hashlib.sha256(f"{image}\0{self.name}\0{self.build}\0".encode())

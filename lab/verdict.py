@@ -25,6 +25,10 @@ class CheckResult:
     points: int = 0
     visibility: str = "visible"
     absent: bool = False
+    causes: tuple[str, ...] = ()
+    """Why it failed, what explains most first."""
+    programs: tuple[str, ...] = ()
+    """What each program was doing then; in lines below that, what it had printed and no step had read."""
 
 
 @dataclass(frozen=True, slots=True)

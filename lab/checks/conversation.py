@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from lab.checks.causes import Failure, crashes
+from lab.checks.programs import Scene
+from lab.checks.reasons import programs_told, reasons
 from lab.checks.telling import span
 from lab.evidence import Evidence
 from lab.transcript import StepEnded
@@ -17,7 +22,7 @@ def judge(evidence: Evidence) -> CheckResult:
     broken = next((step for step in steps if step.outcome is Outcome.FAIL), None)
     broken = broken or next((step for step in steps if step.outcome is not Outcome.PASS), None)
     if broken is not None:
-        return _broken(broken)
+        return _broken(evidence, broken)
     return _unplayed(evidence, steps)
 
 
@@ -34,13 +39,17 @@ def _result(outcome: Outcome, expected: str, observed: str, evidence: tuple[str,
     return CheckResult(SUBJECT, SUBJECT, outcome, expected, observed, evidence)
 
 
-def _broken(step: StepEnded) -> CheckResult:
+def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
     place = f"step {step.step}, {step.host}: {step.what}"
     more = "" if step.expected in step.what else f": {step.expected}"
     proof = [f"step {step.step} at {step.where} ended after {span(step.at - step.began)}"]
     if step.rest:
         proof.append(f"not consumed: {step.rest[-200:]!r}")
-    return _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
+    result = _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
+    if step.outcome is not Outcome.FAIL:
+        return result
+    failure = Failure(Scene(evidence), step)
+    return replace(result, causes=reasons(failure.causes, step.at), programs=tuple(programs_told(failure)))
 
 
 def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:
@@ -54,4 +63,6 @@ def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:
             Outcome.INCONCLUSIVE, expected, f"no step was played{': ' if trouble else ''}{trouble}"
         )
     told = "1 step" if len(steps) == 1 else f"all {len(steps)} steps"
-    return _result(Outcome.PASS, expected, f"{told} passed", (f"in {span(steps[-1].at - steps[0].began)}",))
+    took = f"in {span(steps[-1].at - steps[0].began)}"
+    crashed = reasons(crashes(evidence), steps[-1].at)
+    return _result(Outcome.PASS, expected, f"{told} passed", (took, *crashed))

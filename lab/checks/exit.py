@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
+from lab.checks.causes import causes_of_end, printed_by
 from lab.checks.finding import Finding, conclude, find
+from lab.checks.programs import Run, runs_of
+from lab.checks.reasons import last_lines, reasons
 from lab.checks.select import is_meant
 from lab.checks.telling import Teller
 from lab.evidence import Evidence
 from lab.scenario.checks import ExitCheck, ExitRef
-from lab.transcript import Exited, Started
+from lab.transcript import StepEnded
 from lab.verdict import CheckResult
-from lab.words import describe_status, signal_name
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    started: Started
-    exited: Exited | None
+from lab.words import Outcome, describe_status, signal_name
 
 
 def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:
     """Judge every run of the host's programs, or of the one that is named."""
     ref = spec.exit
-    runs = _runs(ref, evidence)
+    runs = [
+        run
+        for run in runs_of(evidence)
+        if run.started.host == ref.host and is_meant(run.started.program, ref.program)
+    ]
     findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
     whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
-    return conclude(spec, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
+    result = conclude(spec, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
+    if result.outcome is not Outcome.FAIL or _is_told_already(evidence):
+        return result
+    causes = (cause for run in runs for cause in causes_of_end(evidence, run))
+    return replace(result, causes=reasons(causes, evidence.info.ended))
 
 
-def _runs(ref: ExitRef, evidence: Evidence) -> list[_Run]:
-    """Each start with its end: that of the first run of the program still under way."""
-    runs: list[_Run] = []
-    open_: dict[str, deque[int]] = {}
-    for event in evidence.transcript.events:
-        if not isinstance(event, Started | Exited) or event.host != ref.host:
-            continue
-        if not is_meant(event.program, ref.program):
-            continue
-        under_way = open_.setdefault(event.program, deque())
-        if isinstance(event, Started):
-            under_way.append(len(runs))
-            runs.append(_Run(event, None))
-        elif under_way:
-            number = under_way.popleft()
-            runs[number] = _Run(runs[number].started, event)
-    return runs
+def _is_told_already(evidence: Evidence) -> bool:
+    """Whether a step has failed, so that the conversation tells why programs ended."""
+    return any(
+        isinstance(event, StepEnded) and event.outcome is Outcome.FAIL for event in evidence.transcript.events
+    )
 
 
 def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:
@@ -56,7 +48,7 @@ def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:
     return find(wanted, observed, holds=False, doubt=evidence.info.trouble, absent=True)
 
 
-def _findings(ref: ExitRef, run: _Run, evidence: Evidence) -> Iterator[Finding]:
+def _findings(ref: ExitRef, run: Run, evidence: Evidence) -> Iterator[Finding]:
     program, end, teller = run.started.program, run.exited, Teller(evidence)
     told = [f"{program} was started at {teller.when(run.started.at)} by step {run.started.step}"]
     observed, doubt = f"{program} was still running", evidence.info.trouble
@@ -64,7 +56,17 @@ def _findings(ref: ExitRef, run: _Run, evidence: Evidence) -> Iterator[Finding]:
         told.append(f"{program} ended at {teller.when(end.at)}")
         observed, doubt = f"{program}: {describe_status(end.status)}", ""
     for text, holds in _wanted(ref, end.status if end else None):
-        yield find(text, observed, told, holds=holds, doubt=doubt, absent=end is None)
+        proof = told if holds else [*told, *_printed_last(run, evidence)]
+        yield find(text, observed, proof, holds=holds, doubt=doubt, absent=end is None)
+
+
+def _printed_last(run: Run, evidence: Evidence) -> list[str]:
+    """The last lines of its output."""
+    lines = last_lines(printed_by(evidence, run))
+    shown = "\n".join(f"  | {line}" for line in lines)
+    return [
+        f"{run.started.program} printed last:\n{shown}" if lines else f"{run.started.program} printed nothing"
+    ]
 
 
 def _wanted(ref: ExitRef, status: int | None) -> Iterator[tuple[str, bool]]:

@@ -84,6 +84,8 @@ def _not_passed(result: CheckResult, margin: int, style: Style) -> Iterator[str]
     fields = {
         "expected": result.expected,
         "observed": result.observed,
+        "why": "\n".join(result.causes),
+        "programs": "\n".join(result.programs),
         "evidence": "\n".join(_some(result.evidence, PROOFS)),
         "hint": result.hint,
     }
@@ -131,6 +133,8 @@ def _result_as_data(result: CheckResult) -> Mapping[str, object]:
         "expected": result.expected,
         "observed": result.observed,
         "evidence": list(result.evidence),
+        "causes": list(result.causes),
+        "programs": list(result.programs),
         "hint": result.hint,
         "points": result.points,
         "visibility": result.visibility,

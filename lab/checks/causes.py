@@ -1,0 +1,563 @@
+"""Why a step failed or a program ended as it did: causes as data, drawn from what was seen, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_address
+
+from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Run, Scene, State, Stopped, Wait, runs_of
+from lab.evidence import Evidence
+from lab.scenario import Scenario
+from lab.scenario.checks import ExitCheck
+from lab.scenario.script import numbered_lines
+from lab.scenario.steps import RUN, Action, Expect, Line, Start
+from lab.scenario.steps import Run as RunStep
+from lab.scenario.steps import Wait as WaitStep
+from lab.situation import Killed, OutOfMemory
+from lab.transcript import Input, Output, StepEnded
+from lab.words import signal_name
+
+_CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGPIPE"})
+_NEARLY_ALL = 80
+"""Percent of the time that a program in a loop uses a processor, or waits for one."""
+
+_CANNOT_RUN = frozenset({126, 127})
+_LAST_LINE = 300
+_KILL = "SIGKILL"
+_SOON = 1_000_000_000
+"""ns between the engine's word that memory was used up and the end that it brought, at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUsedUp:
+    """The kernel killed processes of a host, for it had used up its memory (bytes)."""
+
+    host: str
+    limit: int
+    programs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCrashed:
+    """A process that a program had started was ended by a signal that means a fault."""
+
+    program: str
+    number: int
+    name: str
+    signal: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A program ended by itself, and not well; ``exception`` says that its ``words`` are those of one."""
+
+    program: str
+    status: int
+    at: int
+    words: str
+    exception: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CarriageReturns:
+    """The lines of a program's script end with CR LF."""
+
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedPort:
+    """A port with its bytes the other way round is listened on, or connected to: no htons()."""
+
+    program: str
+    wanted: int
+    found: int
+    connects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPort:
+    """It listens, but elsewhere."""
+
+    program: str
+    wanted: int
+    found: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServesUdp:
+    """It has a UDP socket at the port where TCP is wanted."""
+
+    program: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotListening:
+    """It has a TCP socket that is not in LISTEN, bound to a port or (0) as far as is known to none."""
+
+    program: str
+    wanted: int
+    bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldByAnother:
+    """The port is listened on, by another program."""
+
+    program: str
+    port: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackOnly:
+    """It listens where other hosts cannot reach it, and one has tried to."""
+
+    program: str
+    address: str
+    port: int
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotAccepted:
+    """Connections from these hosts wait in the accept queue, while the program does something else."""
+
+    program: str
+    port: int
+    clients: tuple[str, ...]
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlock:
+    """Both ends of a connection sleep in the same call."""
+
+    programs: tuple[str, str]
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class IsStopped:
+    """A signal has stopped a program."""
+
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class InLoop:
+    """A program runs all the time, and holds connections that these hosts have closed."""
+
+    program: str
+    used: int
+    waited: int
+    closed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """A program is asleep and has printed nothing at all: on a terminal, or into a pipe."""
+
+    program: str
+    tty: bool
+
+
+Cause = (
+    MemoryUsedUp
+    | ChildCrashed
+    | Died
+    | CarriageReturns
+    | SwappedPort
+    | OtherPort
+    | ServesUdp
+    | NotListening
+    | HeldByAnother
+    | LoopbackOnly
+    | NotAccepted
+    | Deadlock
+    | IsStopped
+    | InLoop
+    | Buffered
+)
+
+
+def causes_of_end(evidence: Evidence, run: Run) -> tuple[Cause, ...]:
+    """Why a program ended as it did."""
+    if run.exited is None:
+        return ()
+    found: list[Cause] = []
+    if signal_name(run.exited.status) == _KILL and _memory_used_up(evidence, run.started.host, run.exited.at):
+        limit = evidence.scenario.hosts[run.started.host].limits.memory
+        found.append(MemoryUsedUp(run.started.host, limit, (run.started.program,)))
+    if run.exited.status and has_carriage_returns(evidence, run):
+        found.append(CarriageReturns(run.started.program))
+    return tuple(found)
+
+
+def crashes(evidence: Evidence) -> tuple[ChildCrashed, ...]:
+    """The processes below the script's programs that a fault has ended."""
+    return tuple(_crashes(evidence))
+
+
+def _crashes(evidence: Evidence) -> Iterator[ChildCrashed]:
+    runs = [run for run in runs_of(evidence) if run.started.program != RUN]
+    own = {(run.started.host, run.started.pid) for run in runs}
+    for event in evidence.situation:
+        if not isinstance(event, Killed) or signal_name(event.status) not in _CRASHES:
+            continue
+        if (event.host, event.pid) in own:
+            continue
+        for run in runs:
+            if run.started.host == event.host and run.started.pid in {event.parent, event.session}:
+                yield ChildCrashed(
+                    run.started.program, event.number, event.name, signal_name(event.status), event.at
+                )
+                break
+
+
+def has_carriage_returns(evidence: Evidence, run: Run) -> bool:
+    """Whether the script that a run was made of has CR LF line ends."""
+    return _model(evidence.scenario, run) in evidence.info.carriage_returns
+
+
+def _model(scenario: Scenario, run: Run) -> str:
+    """The program of the scenario that was started under a name of its own, or under its own."""
+    name, host = run.started.program, run.started.host
+    for _, line in numbered_lines(scenario):
+        if isinstance(line.action, Start) and line.host == host and line.action.as_ == name:
+            return line.action.start
+    return name
+
+
+def _memory_used_up(evidence: Evidence, host: str, at: int) -> bool:
+    return any(
+        isinstance(event, OutOfMemory) and event.host == host and abs(event.at - at) < _SOON
+        for event in evidence.situation
+    )
+
+
+class Failure:
+    """A step that failed, and all that was there at that moment."""
+
+    def __init__(self, scene: Scene, step: StepEnded) -> None:
+        self.scene = scene
+        self._evidence = scene.evidence
+        self.step = step
+        self._line = _line_of(scene.evidence.scenario, step)
+        self._mine = self._programs_of_step()
+
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why it failed, what explains most first."""
+        told = [
+            *self._memory(), *crashes(self._evidence), *self._died(), *self._carriage_returns(),
+            *self._ports(), *self._not_accepted(), *self._deadlocks(), *self._stopped(), *self._loops(),
+        ]  # fmt: skip
+        return tuple(dict.fromkeys(told or self._buffered()))
+
+    # --- whom it concerns ----------------------------------------------------------------------
+
+    def shows_unread(self, program: ProgramState) -> bool:
+        """Whether what a program has printed unread says something about the failure.
+
+        Of a program beside the step's own on its host it does so if it has ended or is connected with that.
+        """
+        if program in self._mine:
+            return not self.step.rest  # which is told with the step
+        beside = program.host == self.step.host.partition(".")[0]
+        return not beside or isinstance(program.state, Ended) or program in self._concerned()
+
+    def _programs_of_step(self) -> tuple[ProgramState, ...]:
+        """The program that the step speaks with, or starts."""
+        host, _, program = self.step.host.partition(".")
+        action = self._line.action if self._line else None
+        if isinstance(action, Start):
+            program = action.as_ or action.start
+        elif isinstance(action, RunStep):
+            program = RUN
+        here = [one for one in self.scene.programs if one.host == host]
+        named = [one for one in here if program and one.name == program]
+        return tuple(named or here[-1:])
+
+    def _concerned(self) -> tuple[ProgramState, ...]:
+        """The step's program, and those that it is connected with, directly or by others."""
+        found = list(self._mine)
+        for one in found:
+            found += [other for other in self._neighbours(one) if other not in found]
+        return tuple(found)
+
+    def _neighbours(self, program: ProgramState) -> Iterator[ProgramState]:
+        seen = self.scene.hosts.get(program.host)
+        for row in seen.tcp if seen else ():
+            if row.inode not in program.inodes or not row.inode:
+                continue
+            host = self.scene.peer(program.host, row)
+            for other in self.scene.programs:
+                if other.host == host and self._holds_end(other, row.remote_port):
+                    yield other
+
+    def _holds_end(self, program: ProgramState, port: int) -> bool:
+        rows = self.scene.hosts[program.host].tcp if program.host in self.scene.hosts else ()
+        return any(row.local_port == port and row.inode in program.inodes for row in rows)
+
+    # --- what ended ----------------------------------------------------------------------------
+
+    def _memory(self) -> Iterator[MemoryUsedUp]:
+        for host in dict.fromkeys(e.host for e in self._evidence.situation if isinstance(e, OutOfMemory)):
+            limit = self._evidence.scenario.hosts[host].limits.memory
+            killed = tuple(
+                one.name
+                for one in self.scene.programs
+                if one.host == host
+                and isinstance(one.state, Ended)
+                and signal_name(one.state.status) == _KILL
+                and _memory_used_up(self._evidence, host, one.state.at)
+            )
+            yield MemoryUsedUp(host, limit, killed)
+
+    def _died(self) -> Iterator[Died]:
+        died = []
+        for one in self.scene.programs:
+            if one.name == RUN or not isinstance(one.state, Ended) or not one.state.status:
+                continue
+            if one.state.at > self.step.at or self._was_wanted(one) or self._was_for_memory(one):
+                continue
+            words, exception = last_words(self._evidence, one.run)
+            if words or one not in self._mine:  # how the step's own ended is observed
+                died.append(Died(self.scene.named(one), one.state.status, one.state.at, words, exception))
+        yield from sorted(died, key=lambda one: one.at)
+
+    def _was_for_memory(self, one: ProgramState) -> bool:
+        return any(isinstance(cause, MemoryUsedUp) for cause in causes_of_end(self._evidence, one.run))
+
+    def _was_wanted(self, one: ProgramState) -> bool:
+        """Whether the script has told it to end, or a check asks for just this end."""
+        told = any(
+            isinstance(event, Input)
+            and (event.host, event.program) == (one.host, one.name)
+            and event.kind in {"key", "signal", "end"}
+            and event.at >= one.run.started.at
+            for event in self._evidence.transcript.events
+        )
+        return told or any(
+            isinstance(spec, ExitCheck) and _asks_for(spec, one) for spec in self._evidence.scenario.checks
+        )
+
+    def _carriage_returns(self) -> Iterator[CarriageReturns]:
+        for one in self.scene.programs:
+            if (
+                isinstance(one.state, Ended)
+                and one.state.status
+                and has_carriage_returns(self._evidence, one.run)
+            ):
+                yield CarriageReturns(self.scene.named(one))
+
+    # --- who listens where ---------------------------------------------------------------------
+
+    def _ports(self) -> Iterator[Cause]:
+        for one, port in self._wanted_by_step():
+            yield from self._not_there(one, port)
+        for client, host, port in self._refused():
+            yield from self._refused_at(client, host, port)
+
+    def _wanted_by_step(self) -> Iterator[tuple[ProgramState, int]]:
+        """The ports that the step has waited for, each with a program that should listen there."""
+        action: Action | None = self._line.action if self._line else None
+        if isinstance(action, Start):
+            ports = self._evidence.scenario.programs[action.start].listens
+        elif isinstance(action, WaitStep) and action.wait.listening is not None:
+            ports = (action.wait.listening,)
+        else:
+            return
+        for one in self._mine:
+            for port in ports:
+                yield one, port
+
+    def _not_there(self, one: ProgramState, port: int) -> Iterator[Cause]:
+        """Why a program is not found to listen on a port."""
+        listeners, name = self.scene.listeners(one.host), self.scene.named(one)
+        mine = tuple(sorted({row.local_port for row in listeners if row.inode in one.inodes}))
+        if port in mine or isinstance(one.state, Ended):
+            return
+        if holder := next((row for row in listeners if row.local_port == port), None):
+            other = self.scene.holder_of(one.host, holder.inode)
+            if other is not None:
+                yield HeldByAnother(name, port, self.scene.named(other))
+        elif swapped(port) in mine:
+            yield SwappedPort(name, port, swapped(port))
+        elif mine:
+            yield OtherPort(name, port, mine)
+        else:
+            yield from self._without_listener(one, port)
+
+    def _without_listener(self, one: ProgramState, port: int) -> Iterator[Cause]:
+        seen, name = self.scene.hosts.get(one.host), self.scene.named(one)
+        udp = [row.local_port for row in (seen.udp if seen else ()) if row.inode in one.inodes]
+        bound = [row.local_port for row in (seen.bound if seen else ()) if row.inode in one.inodes]
+        if port in udp:
+            yield ServesUdp(name, port)
+        elif bound:
+            yield NotListening(name, port, port if port in bound else bound[0])
+        elif any(doing.unlisted for doing in one.own):
+            yield NotListening(name, port, 0)
+
+    def _refused(self) -> Iterator[tuple[str, str, int]]:
+        """The attempts that were refused before the step failed: from which host, to which, at which port."""
+        tried = [
+            (connection.client.host, connection.server.host, connection.server.port)
+            for connection in self._evidence.connections
+            if connection.handshake == "refused" and connection.began.time <= self.step.at
+        ]
+        yield from dict.fromkeys(tried)
+
+    def _refused_at(self, client: str, host: str, port: int) -> Iterator[Cause]:
+        listeners = self.scene.listeners(host)
+        if local := next((row for row in listeners if row.local_port == port), None):
+            holder = self.scene.holder_of(host, local.inode)
+            if holder and client != host and ip_address(local.local).is_loopback:
+                yield LoopbackOnly(self.scene.named(holder), local.local, port, client)
+            return
+        for one in self.scene.programs:
+            if one.host != host or isinstance(one.state, Ended):
+                continue
+            listens = any(row.inode in one.inodes and row.local_port == swapped(port) for row in listeners)
+            if listens and self._is_meant(host, swapped(port)):
+                yield SwappedPort(client, swapped(port), port, connects=True)
+            elif self._is_meant(host, port):
+                yield from self._not_there(one, port)
+
+    def _is_meant(self, host: str, port: int) -> bool:
+        """Whether a program of a host is said to listen on a port."""
+        scenario = self._evidence.scenario
+        names = {
+            line.action.start
+            for _, line in numbered_lines(scenario)
+            if isinstance(line.action, Start) and line.host == host
+        }
+        return any(port in scenario.programs[name].listens for name in names)
+
+    # --- who waits for whom --------------------------------------------------------------------
+
+    def _not_accepted(self) -> Iterator[NotAccepted]:
+        for one in self.scene.programs:
+            for listener in self.scene.listeners(one.host):
+                if listener.inode not in one.inodes or _accepts(one, listener.local_port):
+                    continue
+                rows = self.scene.queued(one.host, listener)
+                clients = tuple(dict.fromkeys(self.scene.peer(one.host, row) for row in rows))
+                if clients:
+                    yield NotAccepted(self.scene.named(one), listener.local_port, clients, one.states)
+
+    def _deadlocks(self) -> Iterator[Deadlock]:
+        for one in self._mine:
+            for wait in _waits(one):
+                if wait.protocol != "tcp" or wait.call not in {"recv", "send"}:
+                    continue
+                for other in self._neighbours(one):
+                    if any(_is_other_end(wait, back, one.host) for back in _waits(other)):
+                        names = sorted((self.scene.named(one), self.scene.named(other)))
+                        yield Deadlock((names[0], names[1]), wait.call)
+
+    def _stopped(self) -> Iterator[IsStopped]:
+        for one in self._concerned():
+            if any(isinstance(state, Stopped) for state in one.states):
+                yield IsStopped(self.scene.named(one))
+
+    def _loops(self) -> Iterator[InLoop]:
+        for one in self._concerned():
+            enough = _NEARLY_ALL * min(1.0, self._evidence.scenario.hosts[one.host].limits.cpus)
+            for state in one.states:
+                if isinstance(state, Busy) and state.used + state.waited >= enough:
+                    yield InLoop(self.scene.named(one), state.used, state.waited, self._closed_by(one))
+
+    def _closed_by(self, one: ProgramState) -> tuple[str, ...]:
+        """The hosts that have closed a connection which a program still holds."""
+        seen = self.scene.hosts.get(one.host)
+        rows = [row for row in (seen.tcp if seen else ()) if row.inode in one.inodes]
+        closed = [self.scene.peer(one.host, row) for row in rows if row.state == "CLOSE_WAIT"]
+        return tuple(dict.fromkeys(closed))
+
+    def _buffered(self) -> Iterator[Buffered]:
+        if self._line is None or not isinstance(self._line.action, Expect):
+            return
+        for one in self._mine:
+            if isinstance(one.state, Asleep) and not _has_printed(self._evidence, one.run):
+                model = self._evidence.scenario.programs[_model(self._evidence.scenario, one.run)]
+                yield Buffered(self.scene.named(one), model.tty)
+
+
+def _line_of(scenario: Scenario, step: StepEnded) -> Line | None:
+    """The step of the scenario that has this number; rounds are not told apart."""
+    wanted = step.step.partition("@")[0]
+    for path, line in numbered_lines(scenario):
+        number = ".".join(str(part + 1) for part in path if isinstance(part, int))
+        if wanted == (f"finally.{number}" if path[0] == "finally" else number):
+            return line
+    return None
+
+
+def _asks_for(spec: ExitCheck, one: ProgramState) -> bool:
+    ref, state = spec.exit, one.state
+    if ref.host != one.host or ref.program not in {None, one.name} or not isinstance(state, Ended):
+        return False
+    wanted = ref.status is not None and state.status in ref.status
+    return wanted or (ref.signal is not None and signal_name(state.status) == ref.signal)
+
+
+def _waits(one: ProgramState) -> Iterator[Wait]:
+    for state in one.states:
+        if isinstance(state, Asleep):
+            yield from state.waits
+
+
+def _accepts(one: ProgramState, port: int) -> bool:
+    return any(wait.call == "accept" and wait.port == port for wait in _waits(one))
+
+
+def _is_other_end(wait: Wait, back: Wait, host: str) -> bool:
+    """Whether two threads sleep in the same call at the two ends of one connection."""
+    ends = back.peer, back.peer_port, back.port
+    return (back.protocol, back.call) == ("tcp", wait.call) and ends == (host, wait.port, wait.peer_port)
+
+
+def swapped(port: int) -> int:
+    """A port with its two bytes the other way round: what htons() is for."""
+    return (port & 0xFF) << 8 | port >> 8
+
+
+def _has_printed(evidence: Evidence, run: Run) -> bool:
+    return any(
+        isinstance(event, Output)
+        and (event.host, event.program) == (run.started.host, run.started.program)
+        and event.at >= run.started.at
+        for event in evidence.transcript.events
+    )
+
+
+def printed_by(evidence: Evidence, run: Run) -> str:
+    """All that a run has printed."""
+    until = run.exited.at + _SOON if run.exited else evidence.info.ended
+    return "".join(
+        event.text
+        for event in evidence.transcript.events
+        if isinstance(event, Output)
+        and (event.host, event.program) == (run.started.host, run.started.program)
+        and run.started.at <= event.at <= until
+    )
+
+
+def last_words(evidence: Evidence, run: Run) -> tuple[str, bool]:
+    """The last line that a run has printed, and whether it is that of an exception that nobody handled."""
+    lines = [line.strip() for line in printed_by(evidence, run).splitlines() if line.strip()]
+    if not lines:
+        return "", False
+    tail = lines[-40:]
+    thrown = [line for line in tail if line.startswith(("terminate called", "what():"))]
+    python = any(line.startswith("Traceback (most recent call last)") for line in tail)
+    java = [line for line in tail if line.startswith("Exception in thread")]
+    words = " ".join(thrown) or (java[-1] if java else "") or lines[-1]
+    return words[:_LAST_LINE], bool(thrown or python or java)

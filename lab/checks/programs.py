@@ -1,0 +1,250 @@
+"""What each program was doing when the script broke off, from what the agent saw and the transcript."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lab.checks.holders import children_of
+from lab.checks.select import host_of
+from lab.evidence import Evidence
+from lab.scenario.steps import RUN
+from lab.situation import Doing, Situation, Unread
+from lab.sockets import SocketRow
+from lab.transcript import Exited, Started
+from lab.words import TcpState
+
+_A_TENTH = 10
+"""A process that was running at both looks and used less than such a part of the time is not called busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A start of a program with its end, if it had one."""
+
+    started: Started
+    exited: Exited | None
+
+
+def runs_of(evidence: Evidence) -> tuple[Run, ...]:
+    """Each start with its end: that of the first run of the program still under way."""
+    runs: list[Run] = []
+    open_: dict[tuple[str, str], deque[int]] = {}
+    for event in evidence.transcript.events:
+        if not isinstance(event, Started | Exited):
+            continue
+        under_way = open_.setdefault((event.host, event.program), deque())
+        if isinstance(event, Started):
+            under_way.append(len(runs))
+            runs.append(Run(event, None))
+        elif under_way:
+            number = under_way.popleft()
+            runs[number] = Run(runs[number].started, event)
+    return tuple(runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """It had ended, at that time, with this status as a shell counts."""
+
+    at: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """It ran all the time: it used so much of a processor, and waited for one so long (percent)."""
+
+    used: int
+    waited: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A signal has stopped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """It is there; what it does is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A call that a thread sleeps in: on a socket of the ``protocol`` ("": on none), connected to a ``peer``.
+
+    ``serves`` says that the peer's port is one that is listened on, so that it is told.
+    """
+
+    call: str
+    protocol: str = ""
+    state: TcpState | None = None
+    port: int = 0
+    peer: str = ""
+    peer_port: int = 0
+    serves: bool = False
+    input: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asleep:
+    """Its threads sleep in these calls."""
+
+    waits: tuple[Wait, ...]
+
+
+State = Ended | Busy | Stopped | Running | Asleep
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process of a program: its id within the host, its name, what it does."""
+
+    number: int
+    name: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramState:
+    """A program of the script, what it was doing, and the processes that it had started.
+
+    ``queued`` are the hosts whose connections to its listeners waited to be accepted. ``own`` is everything
+    that was seen of its processes.
+    """
+
+    run: Run
+    state: State
+    children: tuple[Member, ...]
+    own: tuple[Doing, ...]
+
+    @property
+    def host(self) -> str:
+        """Where it ran."""
+        return self.run.started.host
+
+    @property
+    def name(self) -> str:
+        """What it was started as."""
+        return self.run.started.program
+
+    @property
+    def inodes(self) -> frozenset[int]:
+        """The sockets that its processes hold."""
+        return frozenset(inode for doing in self.own for inode in doing.row.sockets)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """Of all its processes."""
+        return (self.state, *(child.state for child in self.children))
+
+
+class Scene:
+    """All programs at that moment, and the sockets of their hosts."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.hosts: Mapping[str, Situation] = {
+            event.host: event for event in evidence.situation if isinstance(event, Situation)
+        }
+        self.unread: Mapping[tuple[str, str], str] = {
+            (event.host, event.program): event.text
+            for event in evidence.situation
+            if isinstance(event, Unread)
+        }
+
+    @cached_property
+    def programs(self) -> tuple[ProgramState, ...]:
+        """The last run of each program; a command that has ended is none of them."""
+        last: dict[tuple[str, str], Run] = {}
+        for run in runs_of(self.evidence):
+            if run.started.program != RUN or run.exited is None:
+                last[run.started.host, run.started.program] = run
+        return tuple(self._program(run) for run in last.values())
+
+    def named(self, program: ProgramState) -> str:
+        """``server``, or ``host.program`` where a host has several."""
+        several = sum(other.host == program.host for other in self.programs) > 1
+        return f"{program.host}.{program.name}" if several else program.host
+
+    def holder_of(self, host: str, inode: int) -> ProgramState | None:
+        """The program one of whose processes holds a socket."""
+        return next((one for one in self.programs if one.host == host and inode in one.inodes), None)
+
+    def listeners(self, host: str) -> Sequence[SocketRow]:
+        """The sockets of a host in LISTEN."""
+        seen = self.hosts.get(host)
+        return [row for row in seen.tcp if row.state is TcpState.LISTEN] if seen else []
+
+    def queued(self, host: str, listener: SocketRow) -> Sequence[SocketRow]:
+        """The connections to a listener that nobody has accepted: no process holds them."""
+        states = TcpState.ESTABLISHED, TcpState.CLOSE_WAIT
+        rows = self.hosts[host].tcp if host in self.hosts else ()
+        return [
+            row
+            for row in rows
+            if not row.inode and row.state in states and row.local_port == listener.local_port
+        ]
+
+    def peer(self, host: str, row: SocketRow) -> str:
+        """The host at the other end of a connection, or its address."""
+        return host_of(self.evidence, row.remote, host) or row.remote
+
+    def _program(self, run: Run) -> ProgramState:
+        seen = self.hosts.get(run.started.host)
+        doing = {one.row.pid: one for one in seen.processes} if seen else {}
+        if run.exited is not None:
+            state: State = Ended(run.exited.at, run.exited.status)
+        else:
+            state = self._state(doing.get(run.started.pid), seen)
+        family = _family(run.started.pid, doing)
+        children = tuple(
+            Member(one.row.number, one.row.name, self._state(one, seen))
+            for one in family
+            if one.row.pid != run.started.pid
+        )
+        return ProgramState(run, state, children, family)
+
+    def _state(self, doing: Doing | None, seen: Situation | None) -> State:
+        if doing is None or seen is None:
+            return Running()
+        if doing.row.zombie:
+            return Ended(seen.at, doing.status)
+        if doing.stopped:
+            return Stopped()
+        if doing.running and doing.used * _A_TENTH >= seen.window:
+            return Busy(doing.used * 100 // seen.window, doing.waited * 100 // seen.window)
+        waits = tuple(dict.fromkeys(self._waits(doing, seen)))
+        return Asleep(waits) if waits and not doing.running else Running()
+
+    def _waits(self, doing: Doing, seen: Situation) -> Iterator[Wait]:
+        tcp = {row.inode: row for row in seen.tcp if row.inode}
+        udp = {row.inode: row for row in seen.udp if row.inode}
+        for sleep in doing.row.asleep:
+            if row := tcp.get(sleep.inode):
+                peer = self.peer(seen.host, row)
+                ports = {listener.local_port for listener in self.listeners(peer)}
+                yield Wait(
+                    sleep.call,
+                    "tcp",
+                    row.state,
+                    row.local_port,
+                    peer,
+                    row.remote_port,
+                    row.remote_port in ports,
+                )
+            elif row := udp.get(sleep.inode):
+                yield Wait(sleep.call, "udp", None, row.local_port)
+            else:
+                yield Wait(sleep.call, input=sleep.call == "read" and doing.input)
+
+
+def _family(pid: int, doing: Mapping[int, Doing]) -> tuple[Doing, ...]:
+    """The processes of a program: its own first, and those that came from it, its own gone or not."""
+    rows = [one.row for one in doing.values()]
+    own = doing.get(pid)
+    if own is None:
+        return tuple(one for one in doing.values() if one.row.session == pid)
+    return (own, *(doing[row.pid] for row in children_of(own.row, rows)))

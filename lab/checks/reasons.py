@@ -1,0 +1,246 @@
+"""Causes and what programs were doing, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import singledispatch
+
+from lab.checks.causes import (
+    Buffered,
+    CarriageReturns,
+    Cause,
+    ChildCrashed,
+    Deadlock,
+    Died,
+    Failure,
+    HeldByAnother,
+    InLoop,
+    IsStopped,
+    LoopbackOnly,
+    MemoryUsedUp,
+    NotAccepted,
+    NotListening,
+    OtherPort,
+    ServesUdp,
+    SwappedPort,
+)
+from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
+from lab.checks.telling import counted, listed, span
+from lab.transcript import StepEnded
+from lab.words import describe_status
+
+_MOST_CHILDREN = 4
+_MOST_WAITS = 3
+_MOST_PROGRAMS = 64
+UNREAD_LINES = 6
+_LINE_SHOWN = 300
+
+
+def programs_told(failure: Failure) -> Iterator[str]:
+    """A line for each program, below it the last lines that it printed and no step consumed."""
+    scene, step = failure.scene, failure.step
+    for one in scene.programs[:_MOST_PROGRAMS]:
+        line = f"{scene.named(one)}: {_told(scene, one, step)}"
+        unread = scene.unread.get((one.host, one.name), "")
+        shown = last_lines(unread) if failure.shows_unread(one) else []
+        if shown:
+            line += "; it had printed, and no step had read:"
+        yield "\n".join([line, *(f"  | {text}" for text in shown)])
+    if len(scene.programs) > _MOST_PROGRAMS:
+        yield f"and {len(scene.programs) - _MOST_PROGRAMS} more programs"
+
+
+def last_lines(text: str, most: int = UNREAD_LINES) -> list[str]:
+    """The last lines of an output, without the empty ones around them."""
+    lines = text.replace("\r\n", "\n").strip("\n").split("\n") if text.strip() else []
+    return [line[:_LINE_SHOWN] for line in lines[-most:]]
+
+
+def _told(scene: Scene, one: ProgramState, step: StepEnded) -> str:
+    parts = [_state(one.state, step.at)]
+    parts += [
+        f"its child {child.name} (process {child.number}) {_state(child.state, step.at)}"
+        for child in one.children[:_MOST_CHILDREN]
+    ]
+    if len(one.children) > _MOST_CHILDREN:
+        parts.append(f"and {counted(len(one.children) - _MOST_CHILDREN, 'more process')}es")
+    for listener in scene.listeners(one.host):
+        if listener.inode in one.inodes and (rows := scene.queued(one.host, listener)):
+            waiting = listed(list(dict.fromkeys(scene.peer(one.host, row) for row in rows)))
+            queued = counted(len(rows), "connection")
+            parts.append(f"{queued} ({waiting}) in the accept queue of port {listener.local_port}")
+    return "; ".join(parts)
+
+
+def _state(state: State, now: int) -> str:
+    match state:
+        case Ended():
+            before = now - state.at
+            when = f" {span(before)} before" if before > 0 else ""
+            return f"ended{when}: {describe_status(state.status)}"
+        case Busy():
+            waited = f" and waited {state.waited} % for one" if state.waited > state.used // 2 else ""
+            return f"busy: it used {state.used} % of a processor{waited} and slept in no call"
+        case Stopped():
+            return "stopped by a signal"
+        case Asleep():
+            return f"asleep in {asleep_in(state)}"
+        case _:
+            return "running"
+
+
+def asleep_in(state: Asleep) -> str:
+    """The calls, those on sockets first."""
+    waits = sorted(state.waits, key=lambda wait: (not wait.protocol, wait.call))
+    told = list(dict.fromkeys(map(_wait, waits)))
+    more = [f"{len(told) - _MOST_WAITS} more"] if len(told) > _MOST_WAITS else []
+    return listed(told[:_MOST_WAITS] + more)
+
+
+def _wait(wait: Wait) -> str:
+    if wait.protocol == "udp":
+        return f"{wait.call} on UDP port {wait.port}"
+    if wait.protocol == "tcp" and wait.call == "accept":
+        return f"accept on port {wait.port}"
+    if wait.protocol == "tcp":
+        peer = f"{wait.peer}:{wait.peer_port}" if wait.serves else wait.peer
+        joint = "to" if wait.call == "connect" else "on its connection with"
+        return f"{wait.call} {joint} {peer}"
+    if wait.input:
+        return "read: it waits for its standard input"
+    return wait.call
+
+
+def reasons(causes: Iterable[Cause], now: int) -> tuple[str, ...]:
+    """A sentence for each cause; ``now`` is when the step failed."""
+    return tuple(_reason(cause, now) for cause in causes)
+
+
+@singledispatch
+def _reason(cause: Cause, now: int) -> str:
+    raise NotImplementedError(f"{cause!r} has no words")
+
+
+@_reason.register
+def _memory(cause: MemoryUsedUp, _: int) -> str:
+    whom = listed(list(cause.programs)) if cause.programs else "a process"
+    return (
+        f"the kernel killed {whom}: the memory of host {cause.host}, {_bytes(cause.limit)}, was used up"
+        " (limits.memory)"
+    )
+
+
+def _bytes(number: int) -> str:
+    """``64 MiB``."""
+    for factor, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if number >= factor and number % factor == 0:
+            return f"{number // factor} {unit}"
+    return counted(number, "byte")
+
+
+@_reason.register
+def _crashed(cause: ChildCrashed, now: int) -> str:
+    when = f" {span(now - cause.at)} before" if now > cause.at else ""
+    which = f"{cause.name} (process {cause.number})"
+    return f"a child of {cause.program}, {which}, was killed by {cause.signal}{when}"
+
+
+@_reason.register
+def _died(cause: Died, now: int) -> str:
+    how = "of an exception that it did not handle" if cause.exception else "by itself"
+    words = f"; its last words: {cause.words}" if cause.words else ", without a word"
+    return (
+        f"{cause.program} ended {how} {span(now - cause.at)} before, {describe_status(cause.status)}{words}"
+    )
+
+
+@_reason.register
+def _carriage_returns(cause: CarriageReturns, _: int) -> str:
+    return (
+        f"the lines of the script of {cause.program} end with CR LF (\\r\\n): a shell takes the CR for a part"
+        " of each line; save it with LF alone"
+    )
+
+
+@_reason.register
+def _swapped(cause: SwappedPort, _: int) -> str:
+    does = "connects to port" if cause.connects else "listens on port"
+    return (
+        f"{cause.program} {does} {cause.found}, which is {cause.wanted} with its two bytes swapped:"
+        f" htons({cause.wanted}) is missing"
+    )
+
+
+@_reason.register
+def _other_port(cause: OtherPort, _: int) -> str:
+    found = listed([str(port) for port in cause.found])
+    return f"{cause.program} listens on port {found}, not on {cause.wanted}"
+
+
+@_reason.register
+def _udp(cause: ServesUdp, _: int) -> str:
+    return (
+        f"{cause.program} has a UDP socket (SOCK_DGRAM) at port {cause.port}, and none of TCP (SOCK_STREAM)"
+    )
+
+
+@_reason.register
+def _not_listening(cause: NotListening, _: int) -> str:
+    where = f"bound to port {cause.bound}" if cause.bound else "not bound to a port that is known"
+    return f"{cause.program} has a TCP socket, {where}, and has not called listen"
+
+
+@_reason.register
+def _held(cause: HeldByAnother, _: int) -> str:
+    return f"port {cause.port} is listened on by {cause.holder}, not by {cause.program}"
+
+
+@_reason.register
+def _loopback(cause: LoopbackOnly, _: int) -> str:
+    return (
+        f"{cause.program} listens on {cause.address} only, where {cause.client} cannot reach it: port"
+        f" {cause.port} was refused; bind to 0.0.0.0 (INADDR_ANY)"
+    )
+
+
+@_reason.register
+def _not_accepted(cause: NotAccepted, now: int) -> str:
+    doing = " and ".join(dict.fromkeys(_state(state, now) for state in cause.states))
+    whose = listed(list(cause.clients))
+    verb = "was never accepted and waits" if len(cause.clients) == 1 else "were never accepted and wait"
+    noun = "connection" if len(cause.clients) == 1 else "connections"
+    return (
+        f"the {noun} of {whose} to port {cause.port} {verb} in the accept queue: {cause.program} is {doing}"
+    )
+
+
+@_reason.register
+def _deadlock(cause: Deadlock, _: int) -> str:
+    one, other = cause.programs
+    waits = "for the other to send" if cause.call == "recv" else "for the other to read"
+    return f"{one} and {other} are both asleep in {cause.call} on their connection: each waits {waits}"
+
+
+@_reason.register
+def _stopped(cause: IsStopped, _: int) -> str:
+    return f"{cause.program} is stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN): it goes on at SIGCONT"
+
+
+@_reason.register
+def _loop(cause: InLoop, _: int) -> str:
+    told = f"{cause.program} is busy in a loop: it used {cause.used} % of a processor and slept in no call"
+    if cause.closed:
+        told += (
+            f"; {listed(list(cause.closed))} has closed a connection that it still holds (CLOSE_WAIT): recv"
+            " returns 0 there at once"
+        )
+    return told
+
+
+@_reason.register
+def _buffered(cause: Buffered, _: int) -> str:
+    where = "a line without its end" if cause.tty else "output into a pipe"
+    return (
+        f"{cause.program} has printed nothing and is asleep: its output may still be in its buffer, where"
+        f" {where} stays (fflush(stdout), flush=True)"
+    )
