@@ -127,6 +127,11 @@ class Observer:
         )
 
     @property
+    def has_looked_around(self) -> bool:
+        """Whether the script has broken off."""
+        return any(isinstance(event, Situation) for event in self._situation)
+
+    @property
     def situation(self) -> tuple[SituationEvent, ...]:
         """What was asked for when the script broke off, and what was killed, in the order of its times."""
         return tuple(sorted(self._situation, key=attrgetter("at")))
@@ -138,13 +143,13 @@ class Observer:
             told = await deployment.agent.ask("situation", window=_WINDOW_SECONDS)
             self._situation += [_host_situation(one) for one in told]
 
-    async def ask_for_memory(self, deployment: Deployment, since: int) -> None:
+    async def ask_for_memory(self, deployment: Deployment, since: int, *, patient: bool) -> None:
         """Ask the engine on which hosts a process was killed because the memory was used up.
 
-        It tells of that a moment after the process has ended.
+        It tells of that a moment after the process has ended: for that one has to be ``patient``.
         """
         hosts = {host.container: host.plan.name for host in deployment.hosts.values()}
-        until = deployment.now() + _ENGINE_NANOSECONDS
+        until = deployment.now() + (_ENGINE_NANOSECONDS if patient else 0)
         with contextlib.suppress(EngineError):  # without an answer nothing is said of memory
             told = await deployment.call(out_of_memory, deployment.engine, hosts, since, until)
             self._situation += (OutOfMemory(at, hosts[one]) for one, at in told if one in hosts)

@@ -51,8 +51,9 @@ async def perform(
         await observer.look_around(deployment, acts.unread())
 
     await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play(look_around)
-    if acts.killed or observer.saw_killed(acts.told_to_end):
-        await observer.ask_for_memory(deployment, began)
+    killed = acts.killed or observer.saw_killed(acts.told_to_end)
+    if killed or observer.has_looked_around:
+        await observer.ask_for_memory(deployment, began, patient=killed)
     ended = deployment.now()
     sampling = await observer.end_sampling(deployment)
     captures = await observer.end_captures(deployment, prepared.folder)

@@ -142,6 +142,15 @@ class Deadlock:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsForPeer:
+    """A program sleeps in recv on its connection with another, which does these things."""
+
+    program: str
+    peer: str
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IsStopped:
     """A signal has stopped a program."""
 
@@ -179,6 +188,7 @@ Cause = (
     | LoopbackOnly
     | NotAccepted
     | Deadlock
+    | WaitsForPeer
     | IsStopped
     | InLoop
     | Buffered
@@ -254,10 +264,10 @@ class Failure:
     def causes(self) -> tuple[Cause, ...]:
         """Why it failed, what explains most first."""
         told = [
-            *self._memory(), *crashes(self._evidence), *self._died(), *self._carriage_returns(),
-            *self._ports(), *self._not_accepted(), *self._deadlocks(), *self._stopped(), *self._loops(),
+            *self._memory(), *self._carriage_returns(), *crashes(self._evidence), *self._ports(),
+            *self._died(), *self._stopped(), *self._loops(), *self._not_accepted(), *self._deadlocks(),
         ]  # fmt: skip
-        return tuple(dict.fromkeys(told or self._buffered()))
+        return tuple(dict.fromkeys(told or [*self._waits_for_peer(), *self._buffered()]))
 
     # --- whom it concerns ----------------------------------------------------------------------
 
@@ -461,6 +471,15 @@ class Failure:
                     if any(_is_other_end(wait, back, one.host) for back in _waits(other)):
                         names = sorted((self.scene.named(one), self.scene.named(other)))
                         yield Deadlock((names[0], names[1]), wait.call)
+
+    def _waits_for_peer(self) -> Iterator[WaitsForPeer]:
+        for one in self._mine:
+            for wait in _waits(one):
+                if (wait.protocol, wait.call) != ("tcp", "recv"):
+                    continue
+                for other in self._neighbours(one):
+                    if other.host == wait.peer and self._holds_end(other, wait.peer_port):
+                        yield WaitsForPeer(self.scene.named(one), self.scene.named(other), other.states)
 
     def _stopped(self) -> Iterator[IsStopped]:
         for one in self._concerned():

@@ -215,7 +215,8 @@ class Scene:
         if doing.stopped:
             return Stopped()
         if doing.running and doing.used * _A_TENTH >= seen.window:
-            return Busy(doing.used * 100 // seen.window, doing.waited * 100 // seen.window)
+            used, waited = (min(100, time * 100 // seen.window) for time in (doing.used, doing.waited))
+            return Busy(used, min(waited, 100 - used))
         waits = tuple(dict.fromkeys(self._waits(doing, seen)))
         return Asleep(waits) if waits and not doing.running else Running()
 

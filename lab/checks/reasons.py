@@ -23,6 +23,7 @@ from lab.checks.causes import (
     OtherPort,
     ServesUdp,
     SwappedPort,
+    WaitsForPeer,
 )
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
 from lab.checks.telling import counted, listed, span
@@ -39,10 +40,11 @@ _LINE_SHOWN = 300
 def programs_told(failure: Failure) -> Iterator[str]:
     """A line for each program, below it the last lines that it printed and no step consumed."""
     scene, step = failure.scene, failure.step
+    told = {cause.words for cause in failure.causes if isinstance(cause, Died)}
     for one in scene.programs[:_MOST_PROGRAMS]:
         line = f"{scene.named(one)}: {_told(scene, one, step)}"
         unread = scene.unread.get((one.host, one.name), "")
-        shown = last_lines(unread) if failure.shows_unread(one) else []
+        shown = last_lines(unread) if failure.shows_unread(one) and unread.strip() not in told else []
         if shown:
             line += "; it had printed, and no step had read:"
         yield "\n".join([line, *(f"  | {text}" for text in shown)])
@@ -140,7 +142,7 @@ def _bytes(number: int) -> str:
 
 @_reason.register
 def _crashed(cause: ChildCrashed, now: int) -> str:
-    when = f" {span(now - cause.at)} before" if now > cause.at else ""
+    when = f" {span(now - cause.at)} before the step ended" if now > cause.at else ""
     which = f"{cause.name} (process {cause.number})"
     return f"a child of {cause.program}, {which}, was killed by {cause.signal}{when}"
 
@@ -148,10 +150,9 @@ def _crashed(cause: ChildCrashed, now: int) -> str:
 @_reason.register
 def _died(cause: Died, now: int) -> str:
     how = "of an exception that it did not handle" if cause.exception else "by itself"
+    when = f"{span(now - cause.at)} before the step failed"
     words = f"; its last words: {cause.words}" if cause.words else ", without a word"
-    return (
-        f"{cause.program} ended {how} {span(now - cause.at)} before, {describe_status(cause.status)}{words}"
-    )
+    return f"{cause.program} ended {how} {when}, {describe_status(cause.status)}{words}"
 
 
 @_reason.register
@@ -186,8 +187,8 @@ def _udp(cause: ServesUdp, _: int) -> str:
 
 @_reason.register
 def _not_listening(cause: NotListening, _: int) -> str:
-    where = f"bound to port {cause.bound}" if cause.bound else "not bound to a port that is known"
-    return f"{cause.program} has a TCP socket, {where}, and has not called listen"
+    where = f", bound to port {cause.bound}," if cause.bound else ""
+    return f"{cause.program} has a TCP socket{where} and has not called listen"
 
 
 @_reason.register
@@ -219,6 +220,12 @@ def _deadlock(cause: Deadlock, _: int) -> str:
     one, other = cause.programs
     waits = "for the other to send" if cause.call == "recv" else "for the other to read"
     return f"{one} and {other} are both asleep in {cause.call} on their connection: each waits {waits}"
+
+
+@_reason.register
+def _waits_for_peer(cause: WaitsForPeer, now: int) -> str:
+    doing = " and ".join(dict.fromkeys(_state(state, now) for state in cause.states))
+    return f"{cause.program} waits for {cause.peer} to send (asleep in recv), and {cause.peer} is {doing}"
 
 
 @_reason.register

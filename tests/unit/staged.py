@@ -13,6 +13,7 @@ from lab.capture import CaptureFile, HeldSegment, Interface
 from lab.evidence import Evidence, RunInfo, gather
 from lab.processes import ProcessSample
 from lab.scenario import Scenario
+from lab.situation import SituationEvent
 from lab.sockets import Loss, Sampling, SocketRow, SocketSample
 from lab.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
 from lab.verdict import CheckResult
@@ -83,12 +84,24 @@ class Stage:
     lost: Sequence[Loss] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     held: Sequence[HeldSegment] = ()
+    situation: Sequence[SituationEvent] = ()
+    carriage_returns: tuple[str, ...] = ()
+    programs: Mapping[str, Any] = field(default_factory=dict)
+    steps: Sequence[Mapping[str, Any]] = ({"actor": "server", "action": {"quiet": "1s"}},)
 
     def evidence(self, *specs: Mapping[str, Any]) -> Evidence:
         """The evidence, as it is read from a record."""
         transcript = Transcript(tuple(self.events), self.unplayed)
         samples, processes = tuple(self.samples), tuple(self.processes)
-        return gather(self.folder, _scenario(specs), self._info(), transcript, samples, processes=processes)
+        return gather(
+            self.folder,
+            self._scenario(specs),
+            self._info(),
+            transcript,
+            samples,
+            processes=processes,
+            situation=tuple(self.situation),
+        )
 
     def judge(self, spec: Mapping[str, Any]) -> CheckResult:
         """What becomes of one check."""
@@ -118,20 +131,21 @@ class Stage:
             variables=self.variables,
             trouble=self.trouble,
             held=tuple(self.held),
+            carriage_returns=self.carriage_returns,
         )
 
     def _write(self, name: str, host: str, data: bytes, dropped: int) -> CaptureFile:
         (self.folder / name).write_bytes(data)
         return CaptureFile(name, host, 100, 100, dropped, sealed=True)
 
-
-def _scenario(specs: Sequence[Mapping[str, Any]]) -> Scenario:
-    data = {
-        "version": 1,
-        "title": "Staged",
-        "networks": {"lan": {"subnet": "192.168.153.0/24"}},
-        "hosts": {host: {"address": address} for host, address in wire.HOSTS.items()},
-        "steps": [{"actor": "server", "action": {"quiet": "1s"}}],
-        "checks": [*specs] or [{"exit": {"host": "server", "running": True}}],
-    }
-    return Scenario.model_validate_json(json.dumps(data))
+    def _scenario(self, specs: Sequence[Mapping[str, Any]]) -> Scenario:
+        data = {
+            "version": 1,
+            "title": "Staged",
+            "networks": {"lan": {"subnet": "192.168.153.0/24"}},
+            "programs": self.programs,
+            "hosts": {host: {"address": address} for host, address in wire.HOSTS.items()},
+            "steps": [*self.steps],
+            "checks": [*specs] or [{"exit": {"host": "server", "running": True}}],
+        }
+        return Scenario.model_validate_json(json.dumps(data))

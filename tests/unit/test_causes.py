@@ -1,0 +1,368 @@
+"""Why a step failed, from what programs were doing at that moment: the causes as data, and their words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.checks import conversation
+from lab.checks.causes import (
+    Buffered,
+    CarriageReturns,
+    Cause,
+    ChildCrashed,
+    Deadlock,
+    Died,
+    Failure,
+    HeldByAnother,
+    InLoop,
+    IsStopped,
+    LoopbackOnly,
+    MemoryUsedUp,
+    NotAccepted,
+    NotListening,
+    OtherPort,
+    ServesUdp,
+    SwappedPort,
+    WaitsForPeer,
+    swapped,
+)
+from lab.checks.programs import Asleep, Scene, Wait
+from lab.judge import judge
+from lab.processes import ProcessRow, Sleep
+from lab.programs import Recipe
+from lab.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
+from lab.sockets import SocketRow
+from lab.transcript import Exited, Input, Output, Started, StepEnded, TranscriptEvent
+from lab.words import Outcome, TcpState
+from tests.unit.staged import PASS, Stage, at, row, step
+
+SERVER, CLIENT = "192.168.153.128", "192.168.153.129"
+LISTEN, ESTABLISHED, CLOSE_WAIT = TcpState.LISTEN, TcpState.ESTABLISHED, TcpState.CLOSE_WAIT
+WINDOW = 80_000_000
+PIDS = {"server": 100, "client_a": 200, "client_b": 300}
+PROGRAMS = {"server": {"command": "s", "listens": [5000]}, "client": {"command": "c", "tty": False}}
+
+
+def doing(
+    host: str, *calls: tuple[str, int], sockets: tuple[int, ...] = (), child: int = 0, **more: Any
+) -> Doing:
+    """A process of a host's program, asleep in these calls on these sockets."""
+    pid = PIDS[host]
+    held = tuple({*sockets, *(inode for _, inode in calls if inode)})
+    asleep = tuple(Sleep(*call) for call in calls)
+    process = ProcessRow(pid + child, pid if child else 1, pid, 9 + child, "srv", False, 4, held, asleep)
+    return Doing(process, **more)
+
+
+def seen(
+    host: str,
+    *processes: Doing,
+    tcp: Sequence[SocketRow] = (),
+    bound: Sequence[SocketRow] = (),
+    udp: Sequence[SocketRow] = (),
+) -> Situation:
+    return Situation(at(1000), host, WINDOW, processes, tuple(tcp), tuple(bound), tuple(udp))
+
+
+LISTENER = row(LISTEN, "0.0.0.0:5000", inode=7)
+FROM_A = row(ESTABLISHED, f"{SERVER}:5000", f"{CLIENT}:40000", inode=8)
+AT_A = row(ESTABLISHED, f"{CLIENT}:40000", f"{SERVER}:5000", inode=21)
+SERVES_A = seen("server", doing("server", ("recv", 8), sockets=(7, 8)), tcp=[LISTENER, FROM_A])
+A_IN_RECV = seen("client_a", doing("client_a", ("recv", 21)), tcp=[AT_A])
+A_IN_POLL = seen("client_a", doing("client_a", ("poll", 0), sockets=(21,)), tcp=[AT_A])
+
+
+@dataclass
+class Failed:
+    """A step of ``client_a`` that failed a second after both programs were started."""
+
+    folder: Path
+    situation: Sequence[SituationEvent] = (SERVES_A, A_IN_POLL)
+    events: Sequence[TranscriptEvent] = ()
+    action: Mapping[str, Any] = field(default_factory=lambda: {"expect": {"text": "x"}})
+    actor: str = "client_a"
+    talk: str = ""
+    carriage_returns: tuple[str, ...] = ()
+    checks: Sequence[Mapping[str, Any]] = ()
+
+    def stage(self) -> Stage:
+        starts = ({"actor": host, "action": {"start": name}} for host, name in
+                  (("server", "server"), ("client_a", "client")))  # fmt: skip
+        started = [
+            Started(at(0), host, name, number, name, PIDS[host])
+            for number, host, name in (("1", "server", "server"), ("2", "client_a", "client"))
+        ]
+        step = StepEnded(
+            at(1000), at(500), "3", "f:1:1", self.actor, "expect 'x'", Outcome.FAIL, "the text 'x'", "not"
+        )
+        return Stage(
+            self.folder, self.talk, events=(*started, *self.events, step), situation=self.situation,
+            carriage_returns=self.carriage_returns, programs=PROGRAMS,
+            steps=(*starts, {"actor": self.actor, "action": self.action}),
+        )  # fmt: skip
+
+    def causes(self) -> tuple[Cause, ...]:
+        evidence = self.stage().evidence(*self.checks)
+        step = next(event for event in evidence.transcript.events if isinstance(event, StepEnded))
+        return Failure(Scene(evidence), step).causes
+
+    def why(self) -> str:
+        return "\n".join(conversation.judge(self.stage().evidence(*self.checks)).causes)
+
+    def programs(self) -> tuple[str, ...]:
+        return conversation.judge(self.stage().evidence(*self.checks)).programs
+
+
+@pytest.fixture
+def failed(tmp_path: Path) -> Failed:
+    return Failed(tmp_path)
+
+
+def on_tcp(call: str, port: int, peer: str, peer_port: int, *, serves: bool = False) -> Wait:
+    return Wait(call, "tcp", ESTABLISHED, port, peer, peer_port, serves)
+
+
+def test_the_second_client_waits_for_what_the_server_does_with_the_first(failed: Failed) -> None:
+    second = row(ESTABLISHED, f"{SERVER}:5000", "192.168.153.130:40001", inode=0)
+    server = doing("server", ("recv", 8), sockets=(7, 8))
+    failed.situation = (seen("server", server, tcp=[LISTENER, FROM_A, second]), A_IN_POLL)
+    assert failed.causes() == (
+        NotAccepted("server", 5000, ("client_b",), (Asleep((on_tcp("recv", 5000, "client_a", 40000),)),)),
+    )
+    assert "client_b to port 5000 was never accepted" in failed.why()
+    assert "server is asleep in recv on its connection with client_a" in failed.why()
+    assert "1 connection (client_b) in the accept queue of port 5000" in failed.programs()[0]
+    accepting = doing("server", ("accept", 7), sockets=(7, 8))
+    failed.situation = (seen("server", accepting, tcp=[LISTENER, FROM_A, second]), A_IN_POLL)
+    assert not [cause for cause in failed.causes() if isinstance(cause, NotAccepted)]
+
+
+@pytest.mark.parametrize("call", ["recv", "send"])
+def test_both_ends_asleep_in_one_call_wait_for_each_other(failed: Failed, call: str) -> None:
+    server, client = doing("server", (call, 8), sockets=(7, 8)), doing("client_a", (call, 21))
+    failed.situation = (
+        seen("server", server, tcp=[LISTENER, FROM_A]), seen("client_a", client, tcp=[AT_A]),
+    )  # fmt: skip
+    assert failed.causes() == (Deadlock(("client_a", "server"), call),)
+    assert failed.programs() == (
+        f"server: asleep in {call} on its connection with client_a",
+        f"client_a: asleep in {call} on its connection with server:5000",
+    )
+
+
+def test_what_the_peer_does_that_a_program_waits_for(failed: Failed) -> None:
+    server = doing("server", ("futex", 0), sockets=(7, 8))
+    failed.situation = (seen("server", server, tcp=[LISTENER, FROM_A]), A_IN_RECV)
+    waits, buffered = failed.causes()
+    assert waits == WaitsForPeer("client_a", "server", (Asleep((Wait("futex"),)),))
+    assert buffered == Buffered("client_a", tty=False)
+
+
+def test_a_program_that_died_before_with_its_last_words(failed: Failed) -> None:
+    printed = "Traceback (most recent call last):\n  File x\nConnectionResetError: [Errno 104]\n"
+    failed.events = Output(at(700), "server", "server", printed), Exited(at(760), "server", "server", 1)
+    failed.situation = (Unread(at(1000), "server", "server", printed), A_IN_POLL)
+    assert failed.causes() == (
+        Died("server", 1, at(760), "ConnectionResetError: [Errno 104]", exception=True),
+    )
+    assert "240.000 ms before" in failed.why()
+    assert failed.programs()[0].splitlines()[-1] == "  | ConnectionResetError: [Errno 104]"
+
+
+def test_an_end_that_was_asked_for_is_no_cause(failed: Failed) -> None:
+    failed.events = (Exited(at(760), "server", "server", 1),)
+    failed.situation = (A_IN_POLL,)
+    failed.checks = [{"exit": {"host": "server", "status": 1}}]
+    assert not [cause for cause in failed.causes() if isinstance(cause, Died)]
+    failed.checks = []
+    assert [cause for cause in failed.causes() if isinstance(cause, Died)]
+    told = Input(at(700), "server", "server", "2", "key", "ctrl-c")
+    failed.events = told, Exited(at(760), "server", "server", 130)
+    assert not [cause for cause in failed.causes() if isinstance(cause, Died)]
+
+
+def test_memory(failed: Failed) -> None:
+    failed.events = (Exited(at(760), "server", "server", 137),)
+    failed.situation = (OutOfMemory(at(759), "server"), A_IN_POLL)
+    assert failed.causes() == (MemoryUsedUp("server", 256 << 20, ("server",)),)
+    assert "256 MiB, was used up (limits.memory)" in failed.why()
+
+
+def test_an_exit_check_names_the_memory_too(tmp_path: Path) -> None:
+    killed = Started(at(0), "server", "server", "1", "s", 100), Exited(at(5), "server", "server", 137)
+    stage = Stage(tmp_path, events=killed, situation=[OutOfMemory(at(4), "server")])
+    spec = {"exit": {"host": "server", "status": 0}}
+    assert "limits.memory" in stage.judge(spec).causes[0]
+    assert not replace(stage, situation=[OutOfMemory(at(4), "client_a")]).judge(spec).causes
+    assert not replace(stage, situation=()).judge(spec).causes
+
+
+def test_an_exit_check_shows_the_last_lines(tmp_path: Path) -> None:
+    printed = "".join(f"line {number}\n" for number in range(20))
+    events = (
+        Started(at(0), "server", "server", "1", "s", 100), Output(at(1), "server", "server", printed),
+        Exited(at(5), "server", "server", 3),
+    )  # fmt: skip
+    result = Stage(tmp_path, events=events).judge({"exit": {"host": "server", "status": 0}})
+    assert result.evidence[-1].splitlines()[1:] == [f"  | line {number}" for number in range(14, 20)]
+    passed = Stage(tmp_path, events=events).judge({"exit": {"host": "server", "status": 3}})
+    assert not any("line" in sentence for sentence in passed.evidence)
+
+
+def test_a_child_that_crashed_is_told_though_every_step_passed(failed: Failed) -> None:
+    killed = Killed(at(900), "server", 103, 100, 100, 12, "srv", 139)
+    failed.situation = (killed, SERVES_A, A_IN_POLL)
+    assert failed.causes() == (ChildCrashed("server", 12, "srv", "SIGSEGV", at(900)),)
+    failed.situation = (replace(killed, status=143), SERVES_A, A_IN_POLL)
+    assert not [cause for cause in failed.causes() if isinstance(cause, ChildCrashed)]
+    stage = replace(failed.stage(), situation=(killed,))
+    stage.events = (*stage.events[:2], step("3"))
+    result = judge(stage.evidence()).results[0]
+    assert result.outcome is PASS
+    assert "killed by SIGSEGV" in result.evidence[1]
+
+
+def test_swapped_bytes() -> None:
+    assert swapped(5000) == 34835
+    assert swapped(swapped(5000)) == 5000
+
+
+START = {"start": "server"}
+
+
+@pytest.mark.parametrize(
+    ("sockets", "unlisted", "expected"),
+    [
+        ({"tcp": [row(LISTEN, "0.0.0.0:34835", inode=7)]}, 0, SwappedPort("server", 5000, 34835)),
+        ({"tcp": [row(LISTEN, "0.0.0.0:5001", inode=7)]}, 0, OtherPort("server", 5000, (5001,))),
+        ({"bound": [row(TcpState.CLOSED, "0.0.0.0:5000", inode=7)]}, 0, NotListening("server", 5000, 5000)),
+        ({}, 1, NotListening("server", 5000, 0)),
+        ({"udp": [row(TcpState.CLOSED, "0.0.0.0:5000", inode=7)]}, 0, ServesUdp("server", 5000)),
+    ],
+)
+def test_where_a_program_listens_instead(
+    failed: Failed, sockets: Mapping[str, Any], unlisted: int, expected: Cause
+) -> None:
+    server = doing("server", ("sleep", 0), sockets=(7,), unlisted=unlisted)
+    failed.actor, failed.action = "server", START
+    failed.situation = (seen("server", server, **sockets),)
+    assert failed.causes() == (expected,)
+    assert str(5000) in failed.why() or unlisted
+
+
+def test_a_port_that_another_program_holds(failed: Failed) -> None:
+    other = Started(at(0), "server", "other", "1", "o", 150)
+    process = replace(doing("server").row, pid=150, session=150, sockets=(9,))
+    failed.events, failed.actor, failed.action = (other,), "server", START
+    listens = row(LISTEN, "0.0.0.0:5000", inode=9)
+    failed.situation = (seen("server", doing("server"), Doing(process), tcp=[listens]),)
+    assert failed.causes() == (HeldByAnother("server.server", 5000, "server.other"),)
+
+
+REFUSED = "0 client_a:40000 > server:{0} S\n0.1 server:{0} > client_a:40000 R."
+
+
+def test_a_client_that_swaps_the_bytes(failed: Failed) -> None:
+    failed.talk = REFUSED.format(34835)
+    failed.situation = (seen("server", doing("server", ("accept", 7)), tcp=[LISTENER]), A_IN_POLL)
+    assert failed.causes() == (SwappedPort("client_a", 5000, 34835, connects=True),)
+
+
+def test_a_server_on_loopback_alone(failed: Failed) -> None:
+    failed.talk = REFUSED.format(5000)
+    local = row(LISTEN, "127.0.0.1:5000", inode=7)
+    failed.situation = (seen("server", doing("server", ("accept", 7)), tcp=[local]), A_IN_POLL)
+    assert failed.causes() == (LoopbackOnly("server", "127.0.0.1", 5000, "client_a"),)
+
+
+def test_a_loop_that_does_not_end_on_0(failed: Failed) -> None:
+    left = row(CLOSE_WAIT, f"{SERVER}:5000", f"{CLIENT}:40000", inode=8)
+    server = doing("server", sockets=(7, 8), used=60_000_000, waited=15_000_000, running=True)
+    failed.situation = (seen("server", server, tcp=[LISTENER, left]),)
+    failed.actor = "server"
+    assert failed.causes() == (InLoop("server", 75, 18, ("client_a",)),)
+    assert "recv returns 0" in failed.why()
+    assert "busy: it used 75 % of a processor" in failed.programs()[0]
+
+
+def test_work_that_takes_half_the_time_is_no_loop(failed: Failed) -> None:
+    server = doing("server", sockets=(7, 8), used=40_000_000, running=True)
+    failed.situation, failed.actor = (seen("server", server, tcp=[LISTENER, FROM_A]),), "server"
+    assert not failed.causes()
+
+
+def test_a_busy_program_that_has_nothing_to_do_with_it_is_no_cause(failed: Failed) -> None:
+    other = Started(at(0), "client_b", "other", "1", "o", 300)
+    failed.events = (other,)
+    busy = doing("client_b", used=WINDOW, running=True)
+    failed.situation = (SERVES_A, A_IN_POLL, seen("client_b", busy))
+    assert not [cause for cause in failed.causes() if isinstance(cause, InLoop)]
+    assert failed.programs()[-1].startswith("client_b: busy")
+
+
+def test_a_program_that_is_stopped(failed: Failed) -> None:
+    failed.situation = (seen("server", doing("server", sockets=(8,), stopped=True), tcp=[FROM_A]), A_IN_POLL)
+    assert failed.causes() == (IsStopped("server"),)
+
+
+def test_output_that_may_be_in_a_buffer(failed: Failed) -> None:
+    failed.situation = (seen("client_a", doing("client_a", ("sleep", 0))),)
+    assert failed.causes() == (Buffered("client_a", tty=False),)
+    failed.events = (Output(at(10), "client_a", "client", "something"),)
+    assert not failed.causes()
+
+
+def test_line_ends(failed: Failed) -> None:
+    failed.events, failed.carriage_returns = (Exited(at(10), "client_a", "client", 127),), ("client",)
+    assert failed.causes() == (CarriageReturns("client_a"),)
+    failed.events = (Exited(at(10), "client_a", "client", 0),)
+    assert not failed.causes(), "it did what it was to do"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.sh", b"echo a\r\necho b\r\n", True),
+        ("a.sh", b"echo a\n", False),
+        ("a", b"#!/bin/bash\r\necho a\r\n", True),
+        ("a.py", b"#!/usr/bin/python3\r\nprint()\r\n", True),
+        ("a.py", b"print()\r\n", False),
+        ("a.c", b"int main(void) {\r\n}\r\n", False),
+    ],
+)
+def test_which_scripts_line_ends_matter(name: str, content: bytes, expected: bool) -> None:
+    assert Recipe("p", ((name, content),), None, ("x",)).has_carriage_returns is expected
+
+
+def test_what_children_do_is_told_with_their_program(failed: Failed) -> None:
+    own, child = doing("server", ("wait", 0), sockets=(7,)), doing("server", ("recv", 8), child=3)
+    failed.situation = (seen("server", own, child, tcp=[LISTENER, FROM_A]), A_IN_POLL)
+    assert failed.programs()[0] == (
+        "server: asleep in wait; its child srv (process 12) asleep in recv on its connection with client_a"
+    )
+
+
+def test_unread_output_of_a_program_beside_that_has_nothing_to_do_with_it_is_not_shown(
+    failed: Failed,
+) -> None:
+    failed.events = (Started(at(0), "client_a", "other", "1", "o", 250),)
+    said = (
+        Unread(at(1000), "client_a", "other", "a banner\n"),
+        Unread(at(1000), "server", "server", "why\n"),
+    )
+    failed.situation = (*said, SERVES_A, A_IN_POLL)
+    failed.actor = "client_a.client"
+    told = "\n".join(failed.programs())
+    assert "a banner" not in told
+    assert "  | why" in told
+
+
+def test_a_record_from_before_is_judged_without_causes(failed: Failed) -> None:
+    failed.situation = ()
+    assert failed.causes() == ()
+    assert failed.programs() == ("server: running", "client_a: running")
