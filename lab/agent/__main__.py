@@ -169,6 +169,10 @@ class Agent:
         enough = time.monotonic() + _REAPING_SECONDS
         return _now_and_then(lambda: self.lookout.is_clean() or time.monotonic() > enough)
 
+    def do_glance(self) -> None:
+        """Look at the processes once: a program is about to be given input."""
+        self.lookout.glance()
+
     def do_situation(self, window: float) -> Condition:
         """Answered with what every program of every host is doing, looked at for so many seconds."""
         return Situation(self.lookout.processes, self.sampler, window).seen

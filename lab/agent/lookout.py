@@ -12,7 +12,7 @@ from .losses import Losses
 from .processes import UNKNOWN, Processes, Row
 
 _NEVER = float("inf")
-_SOON_SECONDS = 0.003
+_SOON_SECONDS = 0.002, 0.006
 """So long after something happened at a host its programs do something about it: a child is there."""
 
 _LATER_SECONDS = 0.02
@@ -34,7 +34,7 @@ class Lookout:
         self.processes = Processes(losses)
         self.exits = Exits(tell)
         self._told: dict[str, tuple[Row, ...]] = {}
-        self._soon: dict[str, float] = {}
+        self._soon: tuple[dict[str, float], ...] = tuple({} for _ in _SOON_SECONDS)
         self._later: dict[str, float] = {}
         """When to look at a host where something happened (time.monotonic)."""
         self._saved, self._saved_at = _SAVED_SECONDS, time.monotonic()
@@ -44,8 +44,8 @@ class Lookout:
     @property
     def due(self) -> float:
         """When to look (time.monotonic); infinity while there is no reason."""
-        first = min([*self._soon.values(), *self._later.values()], default=_NEVER)
-        return max(first, self._saved_at - min(0.0, self._saved) / _SHARE)
+        first = min([at for dues in (*self._soon, self._later) for at in dues.values()], default=_NEVER)
+        return max(first, self._rested)
 
     def start(self, hosts: dict[str, int]) -> None:
         """Watch these hosts, name to the process id of the first process. OSError if one is gone."""
@@ -56,7 +56,8 @@ class Lookout:
         """Something has happened at a host: its processes are worth a look."""
         if self._watching:
             now = time.monotonic()
-            self._soon.setdefault(host, now + _SOON_SECONDS)
+            for dues, seconds in zip(self._soon, _SOON_SECONDS, strict=True):
+                dues.setdefault(host, now + seconds)
             self._later[host] = now + _LATER_SECONDS
 
     def begun(self, pid: int) -> None:
@@ -66,11 +67,25 @@ class Lookout:
 
     def look_where_due(self) -> None:
         """Look at the hosts whose time has come."""
+        now = time.monotonic()
+        due = {host for dues in (*self._soon, self._later) for host, at in dues.items() if at <= now}
+        self._look_within_budget(due)
+
+    def glance(self) -> None:
+        """Look at all hosts if that may be afforded: something is about to happen to a program."""
+        if self._rested <= time.monotonic():
+            self._look_within_budget(None)
+
+    def _look_within_budget(self, hosts: Collection[str] | None) -> None:
         now, spent = time.monotonic(), time.thread_time()
-        due = {host for dues in (self._soon, self._later) for host, at in dues.items() if at <= now}
-        self.look(due)
+        self.look(hosts)
         saved = min(_SAVED_SECONDS, self._saved + (now - self._saved_at) * _SHARE)
         self._saved, self._saved_at = saved - (time.thread_time() - spent), now
+
+    @property
+    def _rested(self) -> float:
+        """When a debt is paid off."""
+        return self._saved_at - min(0.0, self._saved) / _SHARE
 
     def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
         """Look at some hosts now, or at all; the processes of each, told as an event if they have changed."""
@@ -80,7 +95,7 @@ class Lookout:
             seen = self.processes.look(hosts)
             self.exits.hold(seen, self.processes.process_of)
         for host, rows in seen.items():
-            for dues in (self._soon, self._later):
+            for dues in (*self._soon, self._later):
                 if dues.get(host, _NEVER) <= now:
                     del dues[host]
             if rows != self._told.get(host, ()):
@@ -116,5 +131,5 @@ class Lookout:
     def stop(self) -> None:
         """Look no more unless asked."""
         self._watching = False
-        self._soon.clear()
-        self._later.clear()
+        for dues in (*self._soon, self._later):
+            dues.clear()

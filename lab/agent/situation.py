@@ -18,6 +18,9 @@ from .watched import Listed
 _MOST_PROCESSES, _MOST_THREADS, _MOST_SOCKETS = 128, 128, 1024
 """Of one host, of one process, and of one kind of a host's sockets, that are told."""
 
+_LONGEST_SECONDS, _AGAIN_SECONDS = 0.5, 0.02
+"""Where processors are short the second look waits so long for a busy process to have had one."""
+
 _STOPPED = frozenset("Tt")
 
 _NANOSECONDS_A_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -40,15 +43,24 @@ class Situation:
         self._began = time.monotonic()
         self._until = self._began + window
         rows = [row for rows in looked_at.look().values() for row in rows]
-        self._before = {row[0]: _usage(looked_at.process_of(row)) for row in rows}
+        self._processes_of = {row[0]: looked_at.process_of(row) for row in rows}
+        self._before = {pid: _usage(process) for pid, process in self._processes_of.items()}
 
     def seen(self) -> list[dict[str, Any]] | None:
         """An entry for each host once the time between the looks is over; None before that."""
         now = time.monotonic()
         if now < self._until:
             return None
+        if now < self._began + _LONGEST_SECONDS and any(map(self._waits_for_its_turn, self._before)):
+            self._until = now + _AGAIN_SECONDS
+            return None
         window = round((now - self._began) * 1e9)
         return [self._told(host, rows, window) for host, rows in self._processes.look().items()]
+
+    def _waits_for_its_turn(self, pid: int) -> bool:
+        """Whether a process wanted a processor all the time and had none: how busy it is is not known yet."""
+        before = self._before[pid]
+        return "R" in before.states and _usage(self._processes_of[pid]) == before
 
     def _told(self, host: str, rows: tuple[Row, ...], window: int) -> dict[str, Any]:
         trouble, listed = "", Listed()

@@ -17,7 +17,7 @@ from lab.transcript import Exited, Started
 from lab.words import TcpState
 
 _A_TENTH = 10
-"""A process that was running at both looks and used less than such a part of the time is not called busy."""
+"""A process that ran at both looks and used or waited for a processor less than that is not called busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class Scene:
             return Ended(seen.at, doing.status)
         if doing.stopped:
             return Stopped()
-        if doing.running and doing.used * _A_TENTH >= seen.window:
+        if doing.running and (doing.used + doing.waited) * _A_TENTH >= seen.window:
             used, waited = (min(100, time * 100 // seen.window) for time in (doing.used, doing.waited))
             return Busy(used, min(waited, 100 - used))
         waits = tuple(dict.fromkeys(self._waits(doing, seen)))

@@ -102,7 +102,7 @@ class Acts:
             case Quiet():
                 await self._quiet(line, action)
             case Send() | Type() | SendBytes():
-                self._give(line, action, step)
+                await self._give(line, action, step)
             case Key():
                 await self._press(line, action, step)
             case SendSignal():
@@ -257,13 +257,14 @@ class Acts:
             return
         raise StepFailure(expected, f"it printed {_cut(printed)!r}", program.screen.rest)
 
-    def _give(self, line: Line, action: Send | Type | SendBytes, step: str) -> None:
+    async def _give(self, line: Line, action: Send | Type | SendBytes, step: str) -> None:
         program = self._found(line)
         data, kind, text = _input(action)
         longest = max((len(part) for part in data.split(b"\n")), default=0)
         if program.tty and longest > LONGEST_LINE:
             expected = f"a line of at most {LONGEST_LINE} bytes, which is what a terminal takes"
             raise StepFailure(expected, f"{longest} bytes; a program with `tty: false` takes any number")
+        await self._deployment.agent.ask("glance")  # what it is told may end it, or a child of another
         self._write(program, data, step, kind, text)
 
     async def _press(self, line: Line, action: Key, step: str) -> None:

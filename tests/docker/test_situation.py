@@ -1,0 +1,167 @@
+"""Wrong programs, and that the verdict alone says what is wrong with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.conclude import Finished
+from lab.judge import judge
+from lab.record import is_recorded, read
+from lab.words import Outcome
+from tests.docker.stage import Stage
+
+HEADER = """version: 1
+title: A wrong program
+networks: {lan: 10.9.8.0/24}
+timeouts: {step: 2s}
+hosts: {server: {address: 10.9.8.1, limits: {memory: 48m}}, a: 10.9.8.2, b: 10.9.8.3}
+programs:
+  server: {source: FILE, listens: PORTS}
+  client: {command: "nc server 5000"}
+steps:
+- server: {start: server}
+STEPS
+checks:
+- exit: {host: server, running: true}
+"""
+
+TALK = """- a: {start: client}
+- a: {send: one}
+- a: {expect: "never said"}
+"""
+
+TWO = """- a: {start: client}
+- a: {send: one}
+- server: {expect: one}
+- b: {start: client}
+- b: {send: two}
+- server: {expect: two}
+"""
+
+LISTENS = "import os, socket, sys, time\nlistener = socket.create_server(('', 5000))\n"
+
+SWAPPED = """
+#include <netinet/in.h>
+#include <unistd.h>
+int main(void)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = 5000};
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    bind(listener, (struct sockaddr *)&here, sizeof here);
+    listen(listener, 5);
+    pause();
+}
+"""
+
+EOF_LOOP = """
+#include <netinet/in.h>
+#include <iostream>
+#include <string>
+int main()
+{
+    sockaddr_in here{};
+    here.sin_family = AF_INET;
+    here.sin_port = htons(5000);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    bind(listener, reinterpret_cast<sockaddr *>(&here), sizeof here);
+    listen(listener, 5);
+    int connection = accept(listener, nullptr, nullptr);
+    char data[100];
+    for (ssize_t got; (got = recv(connection, data, sizeof data, 0)) >= 0;)
+        if (got) std::cout << std::string(data, got) << std::flush;
+}
+"""
+
+CASES = {
+    "one at a time": (
+        "s.py",
+        LISTENS + "while True:\n connection, _ = listener.accept()\n"
+        " while data := connection.recv(100):\n  print(data.decode(), flush=True)\n",
+        TWO,
+        [
+            "the connection of b to port 5000 was never accepted",
+            "server is asleep in recv on its connection with a",
+        ],
+    ),
+    "an exception": (
+        "s.py",
+        LISTENS + "connection, _ = listener.accept()\nprint(int(connection.recv(100)))\n",
+        TALK,
+        ["server ended of an exception", "ValueError: invalid literal"],
+    ),
+    "a loop after the end": (
+        "s.cpp",
+        EOF_LOOP,
+        TWO.replace("- b: {start", "- a: {key: ctrl-c}\n- a: {wait: {exited: true}}\n- b: {start"),
+        ["server is busy in a loop", "a has closed a connection", "recv returns 0"],
+    ),
+    "too much memory": (
+        "s.py",
+        LISTENS + "connection, _ = listener.accept()\nprint(connection.recv(9), bytearray(200 << 20)[0])\n",
+        TALK,
+        ["48 MiB, was used up (limits.memory)"],
+    ),
+    "no byte order": (
+        "s.c",
+        SWAPPED,
+        "",
+        ["listens on port 34835, which is 5000 with its two bytes swapped"],
+    ),
+    "another port": (
+        "s.py",
+        LISTENS.replace("5000", "5001") + "listener.accept()\n",
+        "",
+        ["server listens on port 5001, not on 5000"],
+    ),
+    "no listen": (
+        "s.py",
+        "import socket, time\ns = socket.socket()\ns.bind(('', 5000))\ntime.sleep(60)\n",
+        "",
+        ["and has not called listen"],
+    ),
+    "UDP": (
+        "s.py",
+        "import socket\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.bind(('', 5000))\ns.recvfrom(9)\n",
+        "",
+        ["server has a UDP socket (SOCK_DGRAM) at port 5000"],
+    ),
+    "line ends": ("s.sh", "if true; then\r\n echo x\r\nfi\r\n", "", ["CR LF"]),
+    "a child that crashes": (
+        "s.py",
+        LISTENS + "connection, _ = listener.accept()\nif os.fork() == 0:\n"
+        " connection.recv(100)\n time.sleep(0.3)\n os.abort()\nos.wait()\ntime.sleep(60)\n",
+        TALK,
+        ["a child of server", "was killed by SIGABRT"],
+    ),
+}
+
+
+def why(finished: Finished) -> str:
+    """What the verdict says of the script, in one line."""
+    return " ".join(finished.verdict.results[0].causes)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_verdict_says_why(stage: Stage, name: str) -> None:
+    file, program, steps, expected = CASES[name]
+    text = HEADER.replace("FILE", file).replace("PORTS", "5000").replace("STEPS\n", steps)
+    finished = stage.play(text, {file: program})
+    assert finished.verdict.outcome is Outcome.FAIL
+    for words in expected:
+        assert words in why(finished)
+    assert is_recorded(finished.record, judge(read(finished.record))), (
+        "the record tells the same, byte for byte"
+    )
+
+
+def test_a_program_that_lives_for_half_a_second_was_looked_at(stage: Stage) -> None:
+    """Ten times: what it does between two events is seen each time."""
+    program = "import select, socket\nlistener = socket.create_server(('', 5000))\nselect.select([listener], [], [], 0.5)\n"
+    steps = "- server: {wait: {exited: true}}\n" + "".join(
+        f"- server: {{start: server, as: s{number}}}\n- server.s{number}: {{wait: {{exited: true}}}}\n"
+        for number in range(9)
+    )
+    text = HEADER.replace("FILE", "s.py").replace("PORTS", "5000").replace("STEPS\n", steps)
+    text = text.replace("exit: {host: server, running: true}", "process: {host: server, asleep_in: poll}")
+    finished = stage.play(text, {"s.py": program})
+    assert [result.outcome for result in finished.verdict.results] == [Outcome.PASS, Outcome.PASS]
