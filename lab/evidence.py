@@ -17,7 +17,7 @@ from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
 from lab.situation import SituationEvent
 from lab.sockets import Sampling, SocketSample
-from lab.transcript import Started, Transcript
+from lab.transcript import Output, Started, Transcript
 
 _MOST_RESETS = 100_000
 """RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
@@ -102,6 +102,15 @@ class Evidence:
         """The programs that the script started, by host and process id."""
         started = (event for event in self.transcript.events if isinstance(event, Started))
         return {(event.host, event.pid): event.program for event in started}
+
+    @cached_property
+    def outputs(self) -> Mapping[tuple[str, str], Sequence[Output]]:
+        """What each program of each host has printed, in the order it was heard."""
+        found: dict[tuple[str, str], list[Output]] = {}
+        for event in self.transcript.events:
+            if isinstance(event, Output):
+                found.setdefault((event.host, event.program), []).append(event)
+        return found
 
     @cached_property
     def looks(self) -> Mapping[tuple[str, int], Sequence[tuple[ProcessSample, ProcessRow]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from lab.scenario.steps import RUN, Action, Expect, Line, Start
 from lab.scenario.steps import Run as RunStep
 from lab.scenario.steps import Wait as WaitStep
 from lab.situation import Killed, OutOfMemory
-from lab.transcript import Input, Output, StepEnded
+from lab.transcript import Input, StepEnded
 from lab.words import signal_name
 
 _CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGPIPE"})
@@ -25,6 +26,8 @@ _NEARLY_ALL = 80
 
 _CANNOT_RUN = frozenset({126, 127})
 _LAST_LINE = 300
+_PIECES = 200
+"""Of an output, the last that are looked at for its last lines."""
 _KILL = "SIGKILL"
 _SOON = 1_000_000_000
 """ns between the engine's word that memory was used up and the end that it brought, at the most."""
@@ -214,19 +217,17 @@ def crashes(evidence: Evidence) -> tuple[ChildCrashed, ...]:
 
 
 def _crashes(evidence: Evidence) -> Iterator[ChildCrashed]:
-    runs = [run for run in runs_of(evidence) if run.started.program != RUN]
-    own = {(run.started.host, run.started.pid) for run in runs}
+    own = {
+        (run.started.host, run.started.pid): run.started.program
+        for run in runs_of(evidence)
+        if run.started.program != RUN
+    }
     for event in evidence.situation:
         if not isinstance(event, Killed) or signal_name(event.status) not in _CRASHES:
             continue
-        if (event.host, event.pid) in own:
-            continue
-        for run in runs:
-            if run.started.host == event.host and run.started.pid in {event.parent, event.session}:
-                yield ChildCrashed(
-                    run.started.program, event.number, event.name, signal_name(event.status), event.at
-                )
-                break
+        program = own.get((event.host, event.parent)) or own.get((event.host, event.session))
+        if program and (event.host, event.pid) not in own:
+            yield ChildCrashed(program, event.number, event.name, signal_name(event.status), event.at)
 
 
 def has_carriage_returns(evidence: Evidence, run: Run) -> bool:
@@ -549,24 +550,17 @@ def swapped(port: int) -> int:
 
 
 def _has_printed(evidence: Evidence, run: Run) -> bool:
-    return any(
-        isinstance(event, Output)
-        and (event.host, event.program) == (run.started.host, run.started.program)
-        and event.at >= run.started.at
-        for event in evidence.transcript.events
-    )
+    outputs = evidence.outputs.get((run.started.host, run.started.program), ())
+    return bool(outputs) and outputs[-1].at >= run.started.at
 
 
 def printed_by(evidence: Evidence, run: Run) -> str:
-    """All that a run has printed."""
+    """The end of what a run has printed."""
+    outputs = evidence.outputs.get((run.started.host, run.started.program), ())
     until = run.exited.at + _SOON if run.exited else evidence.info.ended
-    return "".join(
-        event.text
-        for event in evidence.transcript.events
-        if isinstance(event, Output)
-        and (event.host, event.program) == (run.started.host, run.started.program)
-        and run.started.at <= event.at <= until
-    )
+    first = bisect_left(outputs, run.started.at, key=lambda event: event.at)
+    last = bisect_right(outputs, until, key=lambda event: event.at)
+    return "".join(event.text for event in outputs[max(first, last - _PIECES) : last])
 
 
 def last_words(evidence: Evidence, run: Run) -> tuple[str, bool]:

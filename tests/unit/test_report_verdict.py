@@ -73,7 +73,7 @@ def test_a_verdict_as_data_is_json_in_one_order() -> None:
     assert json.dumps(data) == (
         '{"scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
         '"outcome": "fail", "expected": "it leaves", "observed": "it stays", "evidence": ["frame 7"], '
-        '"hint": "Does it?", "points": 2, "visibility": "visible"}], "disagreements": []}'
+        '"causes": [], "programs": [], "hint": "Does it?", "points": 2, "visibility": "visible"}], "disagreements": []}'
     )
 
 
