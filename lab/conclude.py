@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import __version__, record
 from lab.deploy import Deployment
-from lab.evidence import Evidence, RunInfo
+from lab.evidence import Evidence, RunInfo, SourceFile
 from lab.judge import judge
 from lab.observe import Observer
 from lab.perform import Performed
@@ -46,6 +47,7 @@ def conclude(
             sorted(name for name, recipe in prepared.recipes.items() if recipe.has_carriage_returns)
         ),
         held=observer.held,
+        sources=_sources(prepared),
     )
     folder, scenario = prepared.folder, prepared.loaded.scenario
     record.write(
@@ -61,3 +63,10 @@ def conclude(
     verdict = judge(evidence)
     record.write_verdict(folder, verdict)
     return Finished(prepared.run_id, folder, evidence, verdict, deployment.kept)
+
+
+def _sources(prepared: Prepared) -> tuple[SourceFile, ...]:
+    return tuple(
+        SourceFile(path, len(content), hashlib.sha256(content).hexdigest())
+        for path, content in prepared.loaded.sources.items()
+    )

@@ -23,6 +23,15 @@ _MOST_RESETS = 100_000
 """RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A source file as it was read, and built: its path in the scenario, its size and its SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """Where, when and with what a run was made."""
@@ -47,6 +56,7 @@ class RunInfo:
     """The programs whose script has lines that end with CR LF, where a shell or the kernel reads them."""
     held: tuple[HeldSegment, ...] = ()
     """What the script kept back at the switch."""
+    sources: tuple[SourceFile, ...] = ()
 
     @cached_property
     def hosts_by_address(self) -> Mapping[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,12 @@ from lab import build as building
 from lab.assets import cache_folder
 from lab.engine.containers import exec_start
 from lab.errors import EngineError, ExitCode, SubmissionError
-from tests.docker.stage import Stage, assert_passed, one_host, printed
+from lab.evidence import SourceFile
+from lab.launch import Options, launched
+from lab.load import load
+from lab.run import play
+from lab.words import Outcome
+from tests.docker.stage import Hall, Stage, assert_passed, one_host, printed, steps_of
 
 TWO = """
 version: 1
@@ -189,3 +196,20 @@ def test_a_spoiled_result_is_built_again(stage: Stage) -> None:
     path.write_bytes(path.read_bytes()[:-700])
     assert_passed(stage.play(STARTS_TOO, files))
     assert len(cached()) == 1
+
+
+@pytest.mark.parametrize("put", ["link", "fifo"])
+def test_what_was_read_is_what_is_run_and_recorded(stage: Stage, put: str) -> None:
+    source = "print('as it was read')\n"
+    file = stage.lay(one_host("- a: {start: p}\n- a: {expect: as it was read}"), {"p.py": source})
+    with launched(stage.engine, file, Options(records=stage.folder / "runs")) as launch:
+        loaded = load(file)
+        (stage.folder / "p.py").unlink()
+        if put == "link":
+            (stage.folder / "p.py").symlink_to("/etc/passwd")
+        else:
+            os.mkfifo(stage.folder / "p.py")
+        finished = play(launch, loaded, Hall())
+    assert steps_of(finished)["2"].outcome is Outcome.PASS
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    assert finished.evidence.info.sources == (SourceFile("p.py", len(source), digest),)
