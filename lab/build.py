@@ -84,13 +84,14 @@ exit $(cat "$own/status")
 """Pack the folder ``$1`` on standard output, and write its digest to standard error; tar's status."""
 
 _DIGEST = re.compile(rb"^([0-9a-f]{64})  -$", re.MULTILINE)
-_FAILED = (1, 2, 137)
+_KILLED = 137
+_FAILED = (1, 2, _KILLED)
 """Statuses of a packer that could not read the folder (tar's), or that no memory was left for."""
 
 _NOT_SAID = 126
 """The engine's status for a process whose connection broke."""
 
-_TIMED_OUT = (124, 137)
+_TIMED_OUT = (124, _KILLED)
 """Statuses of timeout(1) where the time was over, and where SIGKILL was needed."""
 
 Say = Callable[[str], None]
@@ -156,6 +157,8 @@ def _run_build(engine: Engine, container: str, recipe: Recipe, seconds: float) -
         raise _lost(engine, f"the connection to the build of {recipe.name} broke")
     if ended.status in _TIMED_OUT and ended.seconds >= seconds:
         raise _failure(recipe, f"it takes longer than {seconds:g} s")
+    if ended.status == _KILLED:  # by itself, or all its memory was used: a compiler says what it has to say
+        raise _failure(recipe, f"the build was {describe_status(ended.status)}")
     if ended.status != 0:
         said = ended.messages.decode(errors="replace").strip()
         silent = f"the build failed without a word: {describe_status(ended.status)}"

@@ -19,6 +19,7 @@ from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment
 from lab.scenario import Scenario
 from lab.scenario.base import Model
+from lab.scenario.checks import ExitCheck
 from lab.scenario.steps import (
     RUN,
     Action,
@@ -147,8 +148,12 @@ class Acts:
         """EngineError unless the engine and the agent did their work since then (the loop's clock)."""
         await self._deployment.health.vouch(since)
 
-    async def end(self) -> None:
-        """The script is over: hear the last words of programs that were told to end, then let go of all."""
+    async def end(self, *, whole: bool) -> None:
+        """The script is over: hear the last words of programs that are about to end.
+
+        Those are the ones that were told to, and after a ``whole`` script those whose end is judged.
+        """
+        ending = self._told_to_end | {one for one in self._every if whole and self._is_to_have_ended(one)}
         for program in self._every:
             await program.confirmed()
         await self.vouch(asyncio.get_running_loop().time())
@@ -157,7 +162,7 @@ class Acts:
                 await self._deployment.agent.ask("release", host=host.plan.name, segment="")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                await asyncio.gather(*(program.until_exit() for program in self._told_to_end))
+                await asyncio.gather(*(program.until_exit() for program in ending))
         # A FIN may wait 40 ms for its ACK: connections that are just closing are seen to their end.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING_SECONDS):
@@ -183,6 +188,14 @@ class Acts:
     def told_to_end(self) -> set[int]:
         """The process ids of the programs that a step has told to end."""
         return {program.pid for program in self._told_to_end}
+
+    def _is_to_have_ended(self, program: Program) -> bool:
+        """Whether a check says how the program must have ended."""
+        judged = (check.exit for check in self._scenario.checks if isinstance(check, ExitCheck))
+        return program.name != RUN and any(
+            one.host == program.host.plan.name and one.program in {None, program.name} and not one.running
+            for one in judged
+        )
 
     def let_go(self) -> None:
         """Stop listening to all programs."""

@@ -70,7 +70,7 @@ class Player:
         if not whole:
             await look_around()
         await self._act_of(self._scenario.finally_, _Place("finally"))
-        await self._acts.end()
+        await self._acts.end(whole=whole)
         if not whole:
             self._scribe.unplayed = self._first_unplayed()
 

@@ -12,7 +12,7 @@ import pytest
 
 from lab import build as building
 from lab.assets import cache_folder
-from lab.engine.containers import exec_start
+from lab.engine.containers import ExecState, exec_start
 from lab.errors import EngineError, ExitCode, SubmissionError
 from lab.evidence import SourceFile
 from lab.launch import Options, launched
@@ -169,6 +169,16 @@ def test_a_cut_connection_is_no_failed_build_and_is_not_kept(
     assert cached() == []
     monkeypatch.undo()
     assert_passed(stage.play(STARTS_TOO, files))
+
+
+def test_an_engine_that_does_not_say_how_a_build_ended_is_no_failed_build(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "exec_status", lambda *_: ExecState(True, None, 1))
+    with pytest.raises(EngineError) as caught:
+        stage.play(STARTS_TOO, {"aaa.sh": "exit 1\n", "oracle.sh": ORACLE})
+    assert caught.value.code == "build-lost"
+    assert cached() == []
 
 
 def test_an_interrupted_build_leaves_nothing_behind(stage: Stage) -> None:

@@ -345,6 +345,12 @@ def test_quiet_run_and_wait(stage: Stage) -> None:
     assert_passed(finished)
 
 
+def test_a_program_whose_end_is_judged_may_end_a_moment_after_the_script(stage: Stage) -> None:
+    program = "import time\nprint('last words', flush=True)\ntime.sleep(0.5)\n"
+    steps = "- a: {start: p}\n- a: {expect: last words}"
+    assert_passed(stage.play(one_host(steps, checks="- exit: {host: a, status: 0}"), {"p.py": program}))
+
+
 def test_a_command_of_a_run_step_is_no_program_of_its_host(stage: Stage) -> None:
     steps = "- a: {run: 'echo oops; exit 3', status: 3}\n- a: {start: p}\n- a: {wait: {exited: true}}"
     checks = """- exit: {host: a, status: 0}
