@@ -136,7 +136,8 @@ def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: 
         _run_build(engine, container, recipe, seconds)
         packed = _packed(engine, container, recipe)
     finally:
-        remove(engine, [container])
+        with contextlib.suppress(EngineError):  # it goes with the lab, and what became of the build is known
+            remove(engine, [container])
     try:
         return checked(packed, recipe.name)
     except ArchiveError as error:

@@ -244,9 +244,9 @@ def exec_start(
     tty: bool,
     workdir: str = "/work",
     env: Mapping[str, str] | None = None,
-    user: str = NOBODY,
+    user: str = "",
 ) -> Exec:
-    """Start a program in a running container, connected to its terminal or pipes."""
+    """Start a program in a running container, as its user or another, connected to its terminal or pipes."""
     client = engine.client
     with engine.doing("start a program"):
         made = client.exec_create(
