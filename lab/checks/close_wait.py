@@ -103,7 +103,7 @@ def _rows(history: SocketHistory, ports: Ports, began: int, ended: int) -> tuple
 
 def _lacking(ref: CloseWaitRef, evidence: Evidence) -> str:
     connections = [connection for connection, _ in _candidates(ref, evidence)]
-    return doubt.of_captures(evidence, ref.host, ref.peer) or doubt.of_connections(connections)
+    return doubt.of_captures(evidence, ref.host, ref.peer) or doubt.of_connections(connections, evidence)
 
 
 def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evidence) -> Finding:

@@ -26,8 +26,10 @@ def judge(spec: ConnectionCheck, evidence: Evidence) -> CheckResult:
     if len(found) < ref.nth:
         return conclude(spec, title, [_missing(ref, len(found), evidence, lacking)])
     connection = found[ref.nth - 1]
-    certain = ref.nth == 1 or not lacking
-    lacking = lacking or doubt.of_connections([connection])
+    if not lacking or doubt.all_before(connection, evidence):
+        lacking, certain = doubt.of_connection(connection, evidence), True
+    else:
+        certain = ref.nth == 1
     case = Case(ref, connection, evidence, Teller(evidence), lacking, certain)
     return conclude(spec, title, list(_findings(spec, case)))
 

@@ -25,7 +25,7 @@ def judge(spec: ConnectionsCheck, evidence: Evidence) -> CheckResult:
         + (f", and {others} more without a completed handshake" if others else ""),
         [_told(connection, Teller(evidence)) for connection in found],
         holds=len(made) in ref.count,
-        doubt=doubt.of_captures(evidence, ref.to.host, ref.from_) or doubt.of_connections(found),
+        doubt=doubt.of_captures(evidence, ref.to.host, ref.from_) or doubt.of_connections(found, evidence),
         proven=decided(len(made), ref.count),
         absent=not found and (ref.from_ is None or went_on(evidence, ref.from_)),
     )

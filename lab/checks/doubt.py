@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lab.capture import CaptureFile
 from lab.checks.telling import counted, span
 from lab.evidence import Evidence
 from lab.flows import Connection
 from lab.sockets import Instrument, Loss
+from lab.words import TcpState
+
+_UNDER_WAY = 100_000_000
+"""ns before the end of a run within which a frame that was sent may have arrived unseen."""
+
+_AFTERMATH = 250_000_000
+"""ns after both ends have closed within which something may be sent again."""
+
+_OVER = frozenset({TcpState.CLOSED, TcpState.TIME_WAIT})
 
 LONGEST_GAP = 1_000_000_000
 """ns between two looks at the kernel's sockets beyond which a listener or a state may have come and gone."""
@@ -25,7 +35,11 @@ def of_capture(evidence: Evidence, loopback: str = "") -> str:
             else "there is no capture"
         )
     if file.doubt:
-        return file.doubt
+        return file.doubt + _open_meanwhile(file, evidence)
+    return _unsound(file, evidence)
+
+
+def _unsound(file: CaptureFile, evidence: Evidence) -> str:
     return next((text for text in evidence.unsound if text.startswith(f"{file.path}: ")), "")
 
 
@@ -37,18 +51,68 @@ def of_captures(evidence: Evidence, host: str, peer: str | None) -> str:
     return of_capture(evidence) or (of_capture(evidence, host) if within else "")
 
 
-def of_connections(connections: Iterable[Connection]) -> str:
-    """What the capture certainly lacks of some connections."""
+def of_connection(connection: Connection, evidence: Evidence) -> str:
+    """What the capture may lack of one connection: nothing, where frames were lost at other times only."""
+    file = _file_of(connection, evidence)
+    host = file.host if file else ""
+    if file and not evidence.info.trouble and file.bounded and not _was_open(connection, file, evidence):
+        lacking = _unsound(file, evidence)
+    else:
+        lacking = of_capture(evidence, host)
+    return lacking or of_connections([connection], evidence)
+
+
+def all_before(connection: Connection, evidence: Evidence) -> bool:
+    """Whether no frame was lost before a connection began: no earlier one is missing."""
+    file = _file_of(connection, evidence)
+    began = connection.began.time
+    return file is not None and file.bounded and all(began < drop.began for drop in file.drops)
+
+
+def of_connections(connections: Iterable[Connection], evidence: Evidence) -> str:
+    """What a capture that may be complete certainly lacks of some connections.
+
+    A frame that entered the switch and never left it was lost on its way, and the capture shows just that;
+    only at the very end it may have been under way still, if none that was sent later has arrived.
+    """
     for connection in connections:
         if connection.handshake == "unknown":
             return "the connection was under way when the capture began"
-        if connection.unpaired:
-            frame, *others = connection.unpaired
+        since = evidence.info.ended - _UNDER_WAY
+        lost = {one.at.frame for one in connection.lost if one.overtaken or one.at.time < since}
+        if alone := [frame for frame in connection.unpaired if frame not in lost]:
+            frame, *others = alone
             more = f" (and {len(others)} more)" if others else ""
             return f"frame {frame} was seen at one port of the switch only{more}"
         if gaps := connection.client.gaps + connection.server.gaps:
             return f"the capture lacks segments of the connection in {counted(gaps, 'place')}"
     return ""
+
+
+def _file_of(connection: Connection, evidence: Evidence) -> CaptureFile | None:
+    return next((file for file in evidence.info.captures if file.path == connection.capture), None)
+
+
+def _was_open(connection: Connection, file: CaptureFile, evidence: Evidence) -> bool:
+    """Whether a connection may have sent something while frames were lost."""
+    states = [side.history[-1] for side in connection.sides if side.history]
+    closed = len(states) == 2 and all(change.state in _OVER for change in states)
+    until = max(change.at.time for change in states) + _AFTERMATH if closed else evidence.info.ended
+    return any(connection.began.time <= drop.ended and drop.began <= until for drop in file.drops)
+
+
+def _open_meanwhile(file: CaptureFile, evidence: Evidence) -> str:
+    """Which connections may lack the frames that were lost, as ``lab flow`` numbers them."""
+    if not file.bounded:
+        return ""
+    numbered = enumerate(evidence.connections, start=1)
+    known = [number for number, one in numbered if one.capture == file.path]
+    some = [number for number in known if _was_open(evidence.connections[number - 1], file, evidence)]
+    if not some:
+        return ", while none of the connections was open"
+    which = f"number {some[0]}" if len(some) == 1 else f"between number {some[0]} and {some[-1]}"
+    were = "was" if len(some) == 1 else "were"
+    return f", while {len(some)} of the {counted(len(known), 'connection')} {were} open ({which})"
 
 
 def of_sampling(evidence: Evidence, host: str) -> str:

@@ -14,13 +14,19 @@ from lab.checks.agreement import Agreement
 from lab.checks.case import Case, Row
 from lab.checks.finding import Finding, decided, find
 from lab.checks.telling import counted
-from lab.flows import Side
+from lab.flows import Moment, Side
 from lab.scenario.base import Count
 from lab.scenario.checks import ResentSpec
 from lab.words import TcpState
 
 _WITH = {"syn": "SYN", "data": "data", "fin": "FIN"}
 
+
+_MOST_LOST = 4
+"""Lost segments that are named."""
+
+_KEPT_WITHIN = 10_000_000
+"""ns from where a segment enters the switch to where it is kept back."""
 
 # States
 
@@ -132,6 +138,30 @@ def resent(spec: ResentSpec, case: Case) -> Iterator[Finding]:
             yield _resent(what, bounds, sides, case)
 
 
+def _lost(case: Case) -> list[str]:
+    """The first of the segments that were sent and never arrived, if the capture is sure to show that."""
+    lost = () if case.doubt else case.connection.lost[:_MOST_LOST]
+    return [case.frame(one.at, f"a segment that never arrived: {_why_lost(one.at, case)}") for one in lost]
+
+
+def _why_lost(sent: Moment, case: Case) -> str:
+    ports = {side.port for side in case.connection.sides}
+    for held in case.evidence.info.held:
+        near = 0 <= held.at - sent.time < _KEPT_WITHIN
+        if near and not held.until and {held.source_port, held.target_port} == ports:
+            return f"step {held.step} kept it back"
+    return "lost on its way"
+
+
+def _again(what: str, sides: Sequence[Side], case: Case) -> list[str]:
+    return [
+        case.frame(again.at, f"{case.name(side)} sends {_WITH[what]} again")
+        for side in sides
+        for again in side.resent
+        if again.what == what
+    ]
+
+
 def _resent(what: str, bounds: Count, sides: Sequence[Side], case: Case) -> Finding:
     numbers = [(side, getattr(side.retransmissions, what)) for side in sides]
     number = sum(count for _, count in numbers)
@@ -142,12 +172,7 @@ def _resent(what: str, bounds: Count, sides: Sequence[Side], case: Case) -> Find
     return find(
         f"{counted(bounds, 'segment')} with {_WITH[what]} sent again",
         f"{counted(number, 'segment')} with {_WITH[what]} sent again" + (f": {whose}" if whose else ""),
-        [
-            case.frame(again.at, f"{case.name(side)} sends {_WITH[what]} again")
-            for side in sides
-            for again in side.resent
-            if again.what == what
-        ],
+        [*_lost(case), *_again(what, sides, case)],
         holds=number in bounds,
         doubt=case.doubt or next(iter(unseen), ""),
         proven=case.certain and decided(certain, bounds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from lab.flows.end import End
@@ -10,6 +11,7 @@ from lab.flows.facts import (
     Connection,
     Fin,
     Handshake,
+    Lost,
     Moment,
     Outcome,
     Reset,
@@ -17,6 +19,7 @@ from lab.flows.facts import (
     Side,
     Sighting,
 )
+from lab.flows.pairs import Alone
 from lab.flows.serial import MASK, distance
 from lab.flows.stream import Stream
 from lab.packets.segment import FRAME, TIME, Bare
@@ -35,11 +38,11 @@ def connection_of(
     began: Moment,
     ends: tuple[End, End],
     names: tuple[Named, Named],
-    unpaired: set[int],
+    alone: Iterable[tuple[Alone, bool]],
 ) -> Connection | None:
     """The facts about a client and a server; None if no frame was seen at a port of either."""
     client, server = ends
-    outcome = outcome_of(client, server)
+    outcome, found = outcome_of(client, server), sorted(alone)
     if outcome is None:
         return None
     return Connection(
@@ -50,7 +53,12 @@ def connection_of(
         handshake=outcome.handshake,
         close=outcome.close,
         first_closer=_first_closer(client, server),
-        unpaired=tuple(sorted(unpaired)),
+        unpaired=tuple(one.frame for one, _ in found),
+        lost=tuple(
+            Lost(Moment(one.frame, one.time), overtaken=overtaken)
+            for one, overtaken in found
+            if not one.leaving
+        ),
     )
 
 

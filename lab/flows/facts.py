@@ -161,13 +161,22 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A frame that entered the switch and was not seen to leave it; ``overtaken``: one sent later was."""
+
+    at: Moment
+    overtaken: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """A TCP connection, or an attempt at one.
 
     ``client`` sent the first SYN (where none was captured: has the larger port). ``capture`` is the file
     it was seen in. ``began`` is its first frame. ``first_closer`` is the side whose FIN
     the other's FIN acknowledges ("client" or "server"; "" for none). ``unpaired`` are frames that were
-    seen where they entered or left the switch but not at the other end of their way.
+    seen where they entered or left the switch but not at the other end of their way; of these ``lost`` were
+    sent and, if the capture is complete, never arrived.
     """
 
     capture: str
@@ -178,6 +187,7 @@ class Connection:
     close: CloseKind
     first_closer: Literal["", "client", "server"]
     unpaired: tuple[int, ...]
+    lost: tuple[Lost, ...]
 
     @property
     def sides(self) -> tuple[Side, Side]:

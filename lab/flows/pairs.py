@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lab.packets.segment import Segment
 
 _MOST = 256
@@ -9,6 +11,14 @@ _MOST = 256
 
 _MOST_TOLD = 64
 """Unpaired frames that are named: a connection with so many is beyond judging anyway."""
+
+
+class Alone(NamedTuple):
+    """A frame that was seen at one of two ports: where it entered the switch, or was ``leaving`` it."""
+
+    frame: int
+    time: int
+    leaving: bool
 
 
 class Pairs:
@@ -19,36 +29,39 @@ class Pairs:
     microseconds.
     """
 
-    __slots__ = ("_alone", "_waiting")
+    __slots__ = ("_alone", "_waiting", "crossed")
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[int, ...], list[tuple[int, bool]]] = {}
-        self._alone: list[int] = []
+        self._waiting: dict[tuple[int, ...], list[Alone]] = {}
+        self._alone: list[Alone] = []
+        self.crossed = 0
+        """The latest frame that entered the switch and was seen to leave it: none before it is under way."""
 
     def see(self, segment: Segment) -> None:
         """Take in a sighting at either port."""
         key = segment.seq, segment.ack, segment.flags, segment.length, segment.checksum, segment.ident
-        leaving = bool(segment.leaving)
+        here = Alone(segment.frame, segment.time, bool(segment.leaving))
         waiting = self._waiting.get(key)
         if waiting is None:
-            self._waiting[key] = [(segment.frame, leaving)]
+            self._waiting[key] = [here]
             if len(self._waiting) > _MOST:
                 self._give_up()
-        elif waiting[0][1] == leaving:
+        elif waiting[0].leaving == here.leaving:
             if len(waiting) < _MOST_TOLD:
-                waiting.append((segment.frame, leaving))
+                waiting.append(here)
         else:
-            waiting.pop()
+            there = waiting.pop()
+            self.crossed = max(self.crossed, min(here.frame, there.frame))
             if not waiting:
                 del self._waiting[key]
 
-    def unpaired(self) -> list[int]:
+    def unpaired(self) -> list[Alone]:
         """Frames seen at one port only; those under way when the capture ended are among them."""
-        waiting = [frame for frames in self._waiting.values() for frame, _ in frames]
+        waiting = [frame for frames in self._waiting.values() for frame in frames]
         return (self._alone + waiting)[:_MOST_TOLD]
 
     def _give_up(self) -> None:
         oldest = next(iter(self._waiting))
         frames = self._waiting.pop(oldest)
         if len(self._alone) < _MOST_TOLD:
-            self._alone.extend(frame for frame, _ in frames)
+            self._alone.extend(frames)

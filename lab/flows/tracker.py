@@ -75,9 +75,7 @@ class Tracker:
         flow, host_of = flow_of(self.way), self._vantage.host_of
         client = Named(host_of(flow.source), flow.source, flow.source_port)
         server = Named(host_of(flow.target), flow.target, flow.target_port)
-        return connection_of(
-            capture, self.began, (view.client, view.server), (client, server), view.unpaired()
-        )
+        return connection_of(capture, self.began, (view.client, view.server), (client, server), view.alone())
 
 
 def way_from_client(way: bytes, flags: int) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from lab.flows.copies import Copies
 from lab.flows.end import End
 from lab.flows.facts import moment_of
-from lab.flows.pairs import Pairs
+from lab.flows.pairs import Alone, Pairs
 from lab.flows.serial import MASK, distance
 from lab.flows.stream import Stream
 from lab.packets.segment import ACK, FIN, RST, SYN, Bare, Segment, named
@@ -25,8 +26,8 @@ class View(Protocol):
     def take(self, bare: Bare) -> None:
         """Tell the ends of a segment of either direction; they come in order."""
 
-    def unpaired(self) -> set[int]:
-        """Frames seen where they entered or left the switch, and not at the other end of their way."""
+    def alone(self) -> Iterator[tuple[Alone, bool]]:
+        """Frames seen where they entered or left the switch only; whether a later one was seen at both."""
 
 
 class OneView:
@@ -69,9 +70,9 @@ class OneView:
         else:
             self._study(named(bare), sender, receiver)
 
-    def unpaired(self) -> set[int]:
+    def alone(self) -> Iterator[tuple[Alone, bool]]:
         """None: no frame is to be seen twice."""
-        return set()
+        return iter(())
 
     def _study(self, segment: Segment, sender: End, receiver: End) -> None:
         stream, back = sender.outgoing, receiver.outgoing
@@ -121,9 +122,10 @@ class TwoViews:
         else:
             end.sent(segment, new=new)
 
-    def unpaired(self) -> set[int]:
-        """Frames seen at one of two ports only."""
-        return {frame for pairs in self._pairs or () for frame in pairs.unpaired()}
+    def alone(self) -> Iterator[tuple[Alone, bool]]:
+        """Frames seen at one of two ports only; whether a later one of that direction was seen at both."""
+        for pairs in self._pairs or ():
+            yield from ((one, one.frame < pairs.crossed) for one in pairs.unpaired())
 
 
 def _pass(segment: Segment, stream: Stream, back: Stream) -> bool:

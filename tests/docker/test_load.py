@@ -99,3 +99,39 @@ def test_a_capture_grows_no_larger_than_it_may(stage: Stage, monkeypatch: pytest
     assert "largest size" in capture.doubt
     assert (finished.record / capture.path).stat().st_size <= 1_000_000
     assert finished.verdict.outcome is Outcome.INCONCLUSIVE
+
+
+ROUTED = """\
+version: 1
+title: The middle of the path has the smallest MTU
+networks: {near: 10.71.1.0/24, between: {subnet: 10.71.2.0/24, mtu: 1000}, far: 10.71.3.0/24}
+timeouts: {step: 10s}
+programs:
+  server: {source: server.py, listens: 6000, tty: false}
+  client: {source: client.py, tty: false}
+hosts:
+  client: {addresses: {near: 10.71.1.10}}
+  first: {addresses: {near: 10.71.1.1, between: 10.71.2.1}, forward: true}
+  second: {addresses: {between: 10.71.2.2, far: 10.71.3.1}, forward: true}
+  server: {addresses: {far: 10.71.3.10}}
+steps:
+- server: {start: server}
+- client: {start: client}
+- client: {expect: done}
+- client: {wait: {exited: true}}
+checks:
+- connection: {from: client, to: "server:6000"}
+  bytes: {client: 1000000}
+  close: {kind: orderly, active: client}
+  retransmissions: {data: ">=1"}
+- connections: {to: "server:6000", count: 1}
+"""
+
+
+def test_a_router_that_drops_what_is_too_big_leaves_no_doubt(stage: Stage) -> None:
+    finished = stage.play(ROUTED, bulk(1_000_000))
+    assert_passed(finished)
+    (connection,) = finished.evidence.connections
+    assert connection.lost
+    told = next(one.evidence for one in finished.verdict.results if one.subject == "connection")
+    assert any("never arrived: lost on its way" in sentence for sentence in told)

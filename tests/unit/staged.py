@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import checks
-from lab.capture import CaptureFile, HeldSegment, Interface
+from lab.capture import CaptureFile, Drop, HeldSegment, Interface
 from lab.evidence import Evidence, RunInfo, gather
 from lab.processes import ProcessSample
 from lab.scenario import Scenario
@@ -79,6 +79,7 @@ class Stage:
     events: Sequence[TranscriptEvent] = (step("1"),)
     unplayed: str = ""
     dropped: int = 0
+    drops: Sequence[Drop] = ()
     trouble: str = ""
     worst_gap: int = 6 * MS
     lost: Sequence[Loss] = ()
@@ -136,7 +137,8 @@ class Stage:
 
     def _write(self, name: str, host: str, data: bytes, dropped: int) -> CaptureFile:
         (self.folder / name).write_bytes(data)
-        return CaptureFile(name, host, 100, 100, dropped, sealed=True)
+        drops = () if host else tuple(self.drops)
+        return CaptureFile(name, host, 100, 100, dropped, sealed=True, drops=drops)
 
     def _scenario(self, specs: Sequence[Mapping[str, Any]]) -> Scenario:
         data = {

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from lab.capture import Drop, HeldSegment
 from lab.sockets import SocketSample
+from lab.verdict import CheckResult
 from lab.words import TcpState
 from tests.unit import wire
 from tests.unit.staged import ENDED, FAIL, INCONCLUSIVE, PASS, Stage, at, row
@@ -196,6 +198,54 @@ def test_a_frame_seen_at_one_port_only_is_a_doubt(tmp_path: Path) -> None:
     result = Stage(tmp_path, ORDERLY.replace("P. 7", "P. 7 left")).judge(connection(rst="none"))
     assert result.outcome is INCONCLUSIVE
     assert "frame 9 was seen at one port of the switch only" in result.observed
+
+
+LOST = ORDERLY.replace("P. 7", "P. 7 entered\n 1.15 server > client_a P. again", 1)
+
+
+def test_a_frame_that_never_arrived_is_no_gap_in_a_complete_capture(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, LOST)
+    (found,) = stage.evidence().connections
+    assert [one.at.frame for one in found.lost] == list(found.unpaired) != []
+    assert stage.judge(connection(rst="none")).outcome is PASS
+    told = stage.judge(connection(retransmissions={"data": 0})).evidence
+    assert any("never arrived: lost on its way" in sentence for sentence in told)
+    assert Stage(tmp_path, LOST, dropped=1).judge(connection(rst="none")).outcome is INCONCLUSIVE
+
+
+def test_a_segment_that_a_step_kept_back_is_told_as_that(tmp_path: Path) -> None:
+    server, client = wire.HOSTS["server"], wire.HOSTS["client_a"]
+    held = HeldSegment(at(1.1) + 1000, 0, "server", "3", server, 19999, client, 40000, 1, 1, 24, 7)
+    told = Stage(tmp_path, LOST, held=[held]).judge(connection(retransmissions={"data": 0})).evidence
+    assert any("never arrived: step 3 kept it back" in sentence for sentence in told)
+
+
+def test_a_frame_that_may_have_been_under_way_at_the_end_is_a_doubt(tmp_path: Path) -> None:
+    late = ORDERLY + "9950 client_a > server:19999 S entered"
+    result = Stage(tmp_path, late).judge({"connections": {"to": "server:19999", "count": 1}})
+    assert result.outcome is INCONCLUSIVE
+
+
+def test_frames_that_were_lost_put_what_was_open_meanwhile_in_doubt(tmp_path: Path) -> None:
+    spec = connection(rst="none", close={"kind": ["orderly"]})
+
+    def during(began: float, ended: float) -> CheckResult:
+        return Stage(tmp_path, ORDERLY, dropped=9, drops=[Drop(at(began), at(ended), 9)]).judge(spec)
+
+    assert during(8000, 8050).outcome is PASS
+    doubtful = during(1, 50)
+    assert doubtful.outcome is INCONCLUSIVE
+    assert "dropped 9 frames" in doubtful.observed
+    assert "while 1 of the 1 connection was open (number 1)" in doubtful.observed
+    assert during(200, 220).outcome is INCONCLUSIVE  # something may have been sent again
+    assert during(-50, -10).outcome is INCONCLUSIVE  # it may not be the first of its kind
+
+
+def test_how_many_there_were_stays_in_doubt_whenever_frames_were_lost(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, ORDERLY, dropped=9, drops=[Drop(at(8000), at(8050), 9)])
+    result = stage.judge({"connections": {"to": "server:19999", "count": 1}})
+    assert result.outcome is INCONCLUSIVE
+    assert "while none of the connections was open" in result.observed
 
 
 def test_evidence_names_frames_and_times_since_the_first_syn(tmp_path: Path) -> None:
