@@ -38,7 +38,7 @@ _ON_SOCKETS = {"read": "recv", "write": "send"}
 _WITH_DESCRIPTOR = frozenset({"accept", "recv", "send", "connect", "read", "write"})
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 WRAPPER = 1 << 51
-"""The mark of a shell that stays between a terminal and a program, and of what it starts beside that."""
+"""The mark of what stays between a terminal and a program: a shell, and what it starts beside that."""
 
 _RESIDENT = re.compile(r"^Max resident set\s+(\d+)", re.MULTILINE)
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -122,13 +122,17 @@ class Processes:
         host = self._known.get(pid)
         for child, name in self._known.items():
             with contextlib.suppress(OSError):
-                if name == host and _stat(child)[2] == pid and self._mark(child) != WRAPPER:
+                if name == host and self._mark(child) != WRAPPER and self._is_wrapped(child, by=pid):
                     return child
         return 0
 
     def process_of(self, row: Row) -> int:
         """The process that a row tells of: what is wrapped has the process id of what wraps it there."""
         return self._wrapped.get(row[0], row[0])
+
+    def _is_wrapped(self, child: int, *, by: int) -> bool:
+        _, _, parent, session = _stat(child)
+        return session == by and self._mark(parent) == WRAPPER
 
     def _mark(self, pid: int) -> int:
         """The mark of a process; that of a program lasts."""
@@ -140,10 +144,11 @@ class Processes:
     def _without_wrappers(self, rows: list[Row]) -> tuple[Row, ...]:
         """What is wrapped is told in the place of what wraps it: by its process id, with its parent."""
         wrappers = {row[0]: row for row in rows if self._wraps(row[0])}
-        place = {row[0]: row[1] for row in rows if row[1] in wrappers}
+        first = {pid: row for pid, row in wrappers.items() if row[1] not in wrappers}
+        place = {row[0]: row[2] for row in rows if row[1] in wrappers and row[2] in first}
         self._wrapped |= {wrapper: pid for pid, wrapper in place.items()}
         return tuple(
-            (place[row[0]], wrappers[row[1]][1], *row[2:])
+            (place[row[0]], first[row[2]][1], *row[2:])
             if row[0] in place
             else (row[0], place.get(row[1], row[1]), *row[2:])
             for row in rows

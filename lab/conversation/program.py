@@ -54,13 +54,15 @@ _FIRST_MARK, WRAPPER = 1 << 50, 1 << 51
 
 _MARKS = itertools.count(1)
 
+_INIT = "/sbin/docker-init"
+"""The engine brings it as every host's first process. Elsewhere it makes what it runs the terminal's job."""
+
 _OTHERS = (
     "others() { for f in /proc/[0-9]*/stat; do read -r l <$f && set -- ${l##*) } && "
-    '[ "$3" = $$ ] && [ "$1" != Z ] && [ "${l%% *}" != $$ ] && return 0; done; return 1; }'
+    '[ "$4" = $$ ] && [ "$1" != Z ] && [ "${l%% *}" != $$ ] && return 0; done; return 1; }'
 )
-"""Whether the shell's group has other processes. Behind the name stand state, parent, group (proc(5))."""
+"""Whether its session has other processes. Behind the name stand state, parent, group, session (proc(5))."""
 
-_HANGUPS = "HUP INT QUIT TSTP"
 _BACKGROUND_ROUNDS = 30
 
 
@@ -71,24 +73,24 @@ def command_line(argv: tuple[str, ...], mark: int, *, tty: bool, has_input: bool
     comes from this one, also to those that init adopts: by it the agent knows which start one came from.
     """
     become = f"ulimit -m {mark >> 10} 2>/dev/null; " + ("" if has_input else "exec </dev/null; ")
-    script = _on_terminal(become) if tty else become + BECOME
-    return (BUSYBOX, "sh", "-c", script, "sh", *argv)
+    if tty:
+        inner = (BUSYBOX, "sh", "-c", f"{become}{TERMINAL}; exec 2>&3 3>&-; {BECOME}", "sh", *argv)
+        return (BUSYBOX, "sh", "-c", _ON_TERMINAL, "sh", _INIT, "--", *inner)
+    return (BUSYBOX, "sh", "-c", become + BECOME, "sh", *argv)
 
 
-def _on_terminal(become: str) -> str:
-    """A shell stays between the terminal and the program, as where people work.
+_ON_TERMINAL = (
+    f"ulimit -m {WRAPPER >> 10} 2>/dev/null; {_OTHERS}; exec 3>&2 2>/dev/null; "
+    f'"$@"; s=$?; i=0; while [ $s = 0 ] && [ $i -lt {_BACKGROUND_ROUNDS} ] && others; '
+    f"do {BUSYBOX} usleep 10000; i=$((i+1)); done; exit $s"
+)
+"""A shell stays between the terminal and the program, which is its job, as where people work.
 
-    A program that goes into the background leaves its child behind and ends. The child then makes a session
-    of its own (daemon(3)). If the program were the first process of the terminal, its end would hang the
-    terminal up, and the kernel would send SIGHUP to a child that has not come so far. So the shell waits a
-    moment for what a program leaves behind when it ends with status 0. The agent shows the program instead.
-    """
-    return (
-        f"ulimit -m {WRAPPER >> 10} 2>/dev/null; trap '' {_HANGUPS}; {_OTHERS}; exec 3>&2 2>/dev/null; "
-        f"(trap - {_HANGUPS}; {become}{TERMINAL}; exec 2>&3 3>&-; {BECOME}); s=$?; i=0; "
-        f"while [ $s = 0 ] && [ $i -lt {_BACKGROUND_ROUNDS} ] && others; "
-        f"do {BUSYBOX} usleep 10000; i=$((i+1)); done; exit $s"
-    )
+A program that goes into the background leaves its child behind and ends. The child then makes a session of
+its own (daemon(3)). If the program were the first process of the terminal, its end would hang the terminal up,
+and the kernel would send SIGHUP to a child that has not come so far. So the shell waits a moment for what a
+program leaves behind when it ends with status 0. The agent shows the program instead.
+"""
 
 
 class Program(asyncio.Protocol):

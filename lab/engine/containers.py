@@ -25,6 +25,9 @@ BUSYBOX = f"{TOOLS}/busybox"
 LEASE = "TCP_LAB_LEASE"
 """The sidecar's environment variable that says for how many seconds its agent may live at most."""
 
+OWN_PROCESSES = 16
+"""Processes of the lab's own in a host: two that keep it, and two for each program on a terminal."""
+
 NOBODY = "65534:65534"
 WORKERS = 4
 """Requests at once: on two cores more make the engine slower, not faster."""
@@ -121,7 +124,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             mem_limit=limits.memory,
             memswap_limit=limits.memory,
             nano_cpus=int(limits.cpus * 1e9),
-            pids_limit=limits.processes,
+            pids_limit=limits.processes + OWN_PROCESSES,
             shm_size=16 * 1024**2,
             ulimits=[
                 Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),

@@ -83,9 +83,7 @@ class Limits(Model):
     cpus: Annotated[float, Field(gt=0.0, le=64.0, description="Processor cores")] = 1.0
     processes: Annotated[
         int,
-        Field(
-            ge=4, le=4096, description="Processes and threads, with one shell for each program on a terminal"
-        ),
+        Field(ge=4, le=4096, description="Processes and threads"),
     ] = 128
     open_files: Annotated[int, Field(ge=16, le=65536, description="Open files a process")] = 1024
     file_size: Annotated[Size, Field(description="Largest file a program may write")] = 64 * 1024**2

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.build import LIMITS, PACKER
-from lab.engine.containers import NOBODY, TOOLS, ours
+from lab.engine.containers import NOBODY, OWN_PROCESSES, TOOLS, ours
 from lab.errors import ExitCode
 from lab.scenario.cast import Limits
 from lab.transcript import Output, Started
@@ -57,7 +57,7 @@ def _assert_caged(told: dict[str, Any], limits: Limits, user: str = NOBODY) -> N
     assert not cage["Devices"]
     assert cage["Memory"] == cage["MemorySwap"] == limits.memory
     assert cage["NanoCpus"] == int(limits.cpus * 1e9)
-    assert cage["PidsLimit"] == limits.processes
+    assert cage["PidsLimit"] == limits.processes + OWN_PROCESSES
     assert cage["ShmSize"] == 16 * MIB
     assert cage["LogConfig"]["Type"] == "none"
     assert {one["Name"]: (one["Soft"], one["Hard"]) for one in cage["Ulimits"]} == {

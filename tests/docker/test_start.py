@@ -108,6 +108,24 @@ def test_signals_reach_the_program_itself(stage: Stage) -> None:
     ]  # fmt: skip
 
 
+def test_a_program_is_the_terminals_job_as_in_a_shell(stage: Stage) -> None:
+    """It leads its group and cannot leave it: ^C reaches it though it tried, and so does what is typed."""
+    program = (
+        "import os\nos.setpgid(0, 0)\n"
+        "try:\n os.setsid()\nexcept PermissionError:\n print('no session', flush=True)\n"
+        "print('heard', input(), flush=True)\ninput()\n"
+    )
+    steps = """- a: {start: p}
+- a: {expect: no session}
+- a: {send: you}
+- a: {expect: {line: heard you}}
+- a: {key: ctrl-c}
+- a: {wait: {exited: true}}
+"""
+    checks = "- exit: {host: a, program: p, signal: SIGINT}"
+    assert_passed(stage.play(one_host(steps, checks=checks), {"p.py": program}))
+
+
 def test_only_the_program_is_seen_among_the_processes(stage: Stage) -> None:
     steps = "- a: {start: p}\n- a: {expect: up}\n- a: {wait: {asleep_in: wait}}"
     program = "import os, time\nif os.fork() == 0:\n time.sleep(60)\nprint('up', flush=True)\nos.wait()\n"

@@ -232,7 +232,8 @@ def test_the_processes_of_a_start_are_told_by_their_mark_whoever_is_their_parent
 
 def test_a_program_is_told_in_the_place_of_the_shell_that_wraps_it(tree: Tree) -> None:
     tree.add(111, "a", name="busybox", mark=WRAPPER, parent=100)
-    tree.add(112, "a", mark=MARK, parent=111, session=111, sockets=(7,))
+    tree.add(109, "a", name="docker-init", mark=WRAPPER, parent=111, session=111)
+    tree.add(112, "a", mark=MARK, parent=109, session=111, sockets=(7,))
     tree.add(113, "a", mark=MARK, parent=112, session=111)
     watched = watching()
     assert [row[:5] for row in watched.look()["a"]] == [
