@@ -87,7 +87,7 @@ _ON_TERMINAL = (
 """A shell stays between the terminal and the program, which is its job, as where people work.
 
 A program that goes into the background leaves its child behind and ends. The child then makes a session of
-its own (daemon(3)). If the program were the first process of the terminal, its end would hang the terminal up,
+its own (daemon(3)). If the program were the first process of the terminal, its end would hang that up,
 and the kernel would send SIGHUP to a child that has not come so far. So the shell waits a moment for what a
 program leaves behind when it ends with status 0. The agent shows the program instead.
 """
