@@ -17,7 +17,7 @@ from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
 from lab.situation import SituationEvent
 from lab.sockets import Sampling, SocketSample
-from lab.transcript import Output, Started, Transcript
+from lab.transcript import Input, Output, ProgramRun, Started, Transcript
 
 _MOST_RESETS = 100_000
 """RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
@@ -121,6 +121,17 @@ class Evidence:
             if isinstance(event, Output):
                 found.setdefault((event.host, event.program), []).append(event)
         return found
+
+    @cached_property
+    def runs(self) -> Mapping[str, Sequence[ProgramRun]]:
+        """The runs of each host's programs."""
+        return grouped((run.started.host, run) for run in self.transcript.runs())
+
+    @cached_property
+    def inputs(self) -> Mapping[tuple[str, str], Sequence[Input]]:
+        """What the script gave to each program, by host and program."""
+        given = (event for event in self.transcript.events if isinstance(event, Input))
+        return grouped(((event.host, event.program), event) for event in given)
 
     @cached_property
     def looks(self) -> Mapping[tuple[str, int], Sequence[tuple[ProcessSample, ProcessRow]]]:

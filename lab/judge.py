@@ -10,6 +10,7 @@ from lab import checks
 from lab.checks import conversation
 from lab.checks.agreement import disagreements
 from lab.checks.finding import worst
+from lab.checks.relations import with_causes
 from lab.errors import UsageError
 from lab.evidence import Evidence
 from lab.verdict import CheckResult, Verdict
@@ -33,7 +34,8 @@ def _judged(evidence: Evidence) -> list[CheckResult]:
     specs = evidence.scenario.checks
     cut = conversation.why_cut_short(evidence)
     judged = [_or_not_reached(checks.judge(spec, evidence), cut) for spec in specs]
-    return _without_needs([conversation.judge(evidence), *judged], [(), *(spec.needs for spec in specs)])
+    results = with_causes([conversation.judge(evidence), *judged], specs, evidence)
+    return _without_needs(results, [(), *(spec.needs for spec in specs)])
 
 
 def _or_not_reached(result: CheckResult, cut: str) -> CheckResult:
@@ -60,7 +62,15 @@ def _unless_needs(result: CheckResult, needs: tuple[str, ...], passed: Collectio
 
 
 def _skipped(result: CheckResult, reason: str) -> CheckResult:
-    return replace(result, outcome=Outcome.SKIPPED, observed=f"not judged: {reason}", evidence=(), hint="")
+    return replace(
+        result,
+        outcome=Outcome.SKIPPED,
+        observed=f"not judged: {reason}",
+        evidence=(),
+        hint="",
+        differences=(),
+        follows="",
+    )
 
 
 def _refuse_unknown(only: Collection[str], names: list[str]) -> None:

@@ -56,7 +56,9 @@ class SocketSample:
     The counters are the host's since it came up (proc_net(5)): ``overflows`` is ListenOverflows, how often a
     full accept queue took no connection; ``drops`` ListenDrops, how many SYNs and last ACKs its listeners
     dropped; ``unread_closes`` TCPAbortOnClose, closes with data unread; ``data_aborts`` TCPAbortOnData, those
-    with linger 0, and data that came to a closed socket; ``resets`` OutRsts, the RSTs it sent.
+    with linger 0, and data that came to a closed socket; ``timeouts`` TCPAbortOnTimeout, connections given up
+    because the peer did not answer; ``memory_aborts`` TCPAbortOnMemory, those given up for lack of memory;
+    ``resets`` OutRsts, the RSTs it sent.
     """
 
     at: int
@@ -66,6 +68,8 @@ class SocketSample:
     drops: int = 0
     unread_closes: int = 0
     data_aborts: int = 0
+    timeouts: int = 0
+    memory_aborts: int = 0
     resets: int = 0
     took: int = 0
     until: int = 0

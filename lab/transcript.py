@@ -6,6 +6,7 @@ printed is decoded from UTF-8 with ``surrogateescape``, so that every byte can b
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from lab.words import Outcome
@@ -90,6 +91,14 @@ TranscriptEvent = Started | Output | Dropped | Input | Exited | StepEnded
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramRun:
+    """One start of a program; ``exited`` is None if it had not ended when the script was over."""
+
+    started: Started
+    exited: Exited | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """Everything that was done and printed, in one order.
 
@@ -98,3 +107,16 @@ class Transcript:
 
     events: tuple[TranscriptEvent, ...]
     unplayed: str = ""
+
+    def runs(self) -> list[ProgramRun]:
+        """Each start with its end: that of the first run of the program on its host still under way."""
+        runs: list[ProgramRun] = []
+        under_way: dict[tuple[str, str], deque[int]] = {}
+        for event in self.events:
+            if isinstance(event, Started):
+                under_way.setdefault((event.host, event.program), deque()).append(len(runs))
+                runs.append(ProgramRun(event))
+            elif isinstance(event, Exited) and (numbers := under_way.get((event.host, event.program))):
+                number = numbers.popleft()
+                runs[number] = ProgramRun(runs[number].started, event)
+        return runs

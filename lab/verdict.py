@@ -8,11 +8,20 @@ from lab.words import Outcome
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A text that was expected and not there, and what was there that is most like it."""
+
+    expected: str
+    observed: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """What became of one check, and why.
 
     ``evidence`` are sentences with frame numbers, times and steps. ``absent`` says that a check that did
-    not pass found nothing at all to judge, so that a script cut short explains it.
+    not pass found nothing at all to judge, so that a script cut short explains it. ``missing`` says that all
+    that is wrong is something that did not come, and ``follows`` names the check whose failure explains that.
     """
 
     name: str
@@ -29,6 +38,9 @@ class CheckResult:
     """Why it failed, what explains most first."""
     programs: tuple[str, ...] = ()
     """What each program was doing then; in lines below that, what it had printed and no step had read."""
+    differences: tuple[Difference, ...] = ()
+    missing: bool = False
+    follows: str = ""
 
 
 @dataclass(frozen=True, slots=True)

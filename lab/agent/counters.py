@@ -12,6 +12,8 @@ class Counts(NamedTuple):
     drops: int = 0
     unread_closes: int = 0
     data_aborts: int = 0
+    timeouts: int = 0
+    memory_aborts: int = 0
     resets: int = 0
 
 
@@ -24,6 +26,8 @@ _NAMES = {
     "drops": "ListenDrops",
     "unread_closes": "TCPAbortOnClose",
     "data_aborts": "TCPAbortOnData",
+    "timeouts": "TCPAbortOnTimeout",
+    "memory_aborts": "TCPAbortOnMemory",
     "resets": "OutRsts",
 }
 """What the kernel calls each of the counts: no name is in both files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lab.checks.death import Death, death_behind
 from lab.checks.select import history_of
 from lab.checks.telling import Teller, named
 from lab.evidence import Evidence
@@ -41,6 +42,14 @@ class Case:
     def frame(self, moment: Moment | None, what: str) -> str:
         """A sentence of evidence about a frame of the connection."""
         return self.teller.frame(self.connection.capture, moment, what)
+
+    def death(self, side: Side) -> Death | None:
+        """The end of a program that sent a side's FIN; None if a program closed, or there is no FIN."""
+        return death_behind(side.fin.first if side.fin else None, side, self.connection, self.evidence)
+
+    def death_by_reset(self, side: Side) -> Death | None:
+        """The end of a program that sent a side's RST; None if its program went on, or there is no RST."""
+        return death_behind(side.reset.sent if side.reset else None, side, self.connection, self.evidence)
 
     def rows(self, side: Side) -> Iterator[Row]:
         """The rows of a side's kernel for this connection in order of time, each with its first sample."""

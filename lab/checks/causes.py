@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
 
-from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Run, Scene, State, Stopped, Wait, runs_of
+from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
 from lab.evidence import Evidence
 from lab.scenario import Scenario
 from lab.scenario.checks import ExitCheck
@@ -17,7 +17,7 @@ from lab.scenario.steps import RUN, Action, Expect, Line, Start
 from lab.scenario.steps import Run as RunStep
 from lab.scenario.steps import Wait as WaitStep
 from lab.situation import Killed, OutOfMemory
-from lab.transcript import Input, StepEnded
+from lab.transcript import Input, ProgramRun, StepEnded
 from lab.words import signal_name
 
 _CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGPIPE"})
@@ -198,7 +198,7 @@ Cause = (
 )
 
 
-def causes_of_end(evidence: Evidence, run: Run) -> tuple[Cause, ...]:
+def causes_of_end(evidence: Evidence, run: ProgramRun) -> tuple[Cause, ...]:
     """Why a program ended as it did."""
     if run.exited is None:
         return ()
@@ -219,7 +219,7 @@ def crashes(evidence: Evidence) -> tuple[ChildCrashed, ...]:
 def _crashes(evidence: Evidence) -> Iterator[ChildCrashed]:
     own = {
         (run.started.host, run.started.pid): run.started.program
-        for run in runs_of(evidence)
+        for run in evidence.transcript.runs()
         if run.started.program != RUN
     }
     for event in evidence.situation:
@@ -230,12 +230,12 @@ def _crashes(evidence: Evidence) -> Iterator[ChildCrashed]:
             yield ChildCrashed(program, event.number, event.name, signal_name(event.status), event.at)
 
 
-def has_carriage_returns(evidence: Evidence, run: Run) -> bool:
+def has_carriage_returns(evidence: Evidence, run: ProgramRun) -> bool:
     """Whether the script that a run was made of has CR LF line ends."""
     return _model(evidence.scenario, run) in evidence.info.carriage_returns
 
 
-def _model(scenario: Scenario, run: Run) -> str:
+def _model(scenario: Scenario, run: ProgramRun) -> str:
     """The program of the scenario that was started under a name of its own, or under its own."""
     name, host = run.started.program, run.started.host
     for _, line in numbered_lines(scenario):
@@ -549,12 +549,12 @@ def swapped(port: int) -> int:
     return (port & 0xFF) << 8 | port >> 8
 
 
-def _has_printed(evidence: Evidence, run: Run) -> bool:
+def _has_printed(evidence: Evidence, run: ProgramRun) -> bool:
     outputs = evidence.outputs.get((run.started.host, run.started.program), ())
     return bool(outputs) and outputs[-1].at >= run.started.at
 
 
-def printed_by(evidence: Evidence, run: Run) -> str:
+def printed_by(evidence: Evidence, run: ProgramRun) -> str:
     """The end of what a run has printed."""
     outputs = evidence.outputs.get((run.started.host, run.started.program), ())
     until = run.exited.at + _SOON if run.exited else evidence.info.ended
@@ -563,7 +563,7 @@ def printed_by(evidence: Evidence, run: Run) -> str:
     return "".join(event.text for event in outputs[max(first, last - _PIECES) : last])
 
 
-def last_words(evidence: Evidence, run: Run) -> tuple[str, bool]:
+def last_words(evidence: Evidence, run: ProgramRun) -> tuple[str, bool]:
     """The last line that a run has printed, and whether it is that of an exception that nobody handled."""
     lines = [line.strip() for line in printed_by(evidence, run).splitlines() if line.strip()]
     if not lines:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from lab.checks import doubt
 from lab.checks.agreement import LAG, Agreement, looks_of
+from lab.checks.death import Death, death_behind
 from lab.checks.finding import Finding, conclude, find, joined
 from lab.checks.holders import holders
 from lab.checks.select import history_of
@@ -33,7 +34,8 @@ _LONG = 100_000_000
 class _Stay:
     """One stay in CLOSE_WAIT, and the rows of the kernel's samples that show it.
 
-    ``left`` is None if it lasted until the observation ended, at ``end`` (ns).
+    ``left`` is None if it lasted until the observation ended, at ``end`` (ns). ``death`` is the end of a
+    program that sent what ended it.
     """
 
     connection: Connection
@@ -42,6 +44,12 @@ class _Stay:
     left: StateChange | None
     end: int
     rows: tuple[Row, ...]
+    death: Death | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether it would have gone on: the run ended, or a program's end that is no close."""
+        return self.left is None or (self.death is not None and not self.death.counts)
 
     @property
     def dwell(self) -> int:
@@ -49,8 +57,8 @@ class _Stay:
 
     @property
     def by_fin(self) -> bool:
-        """Whether the host's own FIN ended it."""
-        return self.left is not None and self.left.state == TcpState.LAST_ACK
+        """Whether the host's own FIN ended it, which its program sent."""
+        return not self.cut and self.left is not None and self.left.state == TcpState.LAST_ACK
 
 
 def judge(spec: CloseWaitCheck, evidence: Evidence) -> CheckResult:
@@ -86,7 +94,15 @@ def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
             end = left.at.time if left else evidence.info.ended
             ports = side.port, connection.peer_of(side).port
             rows = _rows(history_of(evidence, ref.host), ports, at.time, end)
-            yield _Stay(connection, side, at, left, end, rows)
+            yield _Stay(connection, side, at, left, end, rows, _death(left, side, connection, evidence))
+
+
+def _death(left: StateChange | None, side: Side, connection: Connection, evidence: Evidence) -> Death | None:
+    """The end of a program that sent the FIN or the RST by which a stay ended; the peer's RST is nobody's."""
+    own = left is not None and (
+        left.state == TcpState.LAST_ACK or (side.reset is not None and side.reset.sent == left.at)
+    )
+    return death_behind(left.at, side, connection, evidence) if left is not None and own else None
 
 
 def _rows(history: SocketHistory, ports: Ports, began: int, ended: int) -> tuple[Row, ...]:
@@ -118,6 +134,7 @@ def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evi
         doubt=lacking,
         proven=any(stay.side.seen for stay in stays),
         absent=not stays and _may_come(ref, evidence),
+        missing=not stays,
     )
 
 
@@ -130,13 +147,14 @@ def _may_come(ref: CloseWaitRef, evidence: Evidence) -> bool:
 def _dwell(stay: _Stay, bounds: Span, lacking: str, evidence: Evidence) -> Finding:
     short = bounds.min is not None and stay.dwell < seconds(bounds.min)
     long = bounds.max is not None and stay.dwell > seconds(bounds.max)
-    undecided = stay.left is None and not long and (short or bounds.max is not None)
+    undecided = stay.cut and not long and (short or bounds.max is not None)
+    ended = "its program" if stay.left else "the run"
     return find(
         f"CLOSE_WAIT lasts {_bounds(bounds)}",
         _told(stay, evidence),
         list(_proof(stay, Teller(evidence), evidence)),
         holds=not (short or long),
-        doubt=lacking or ("the run ended too soon to tell" if undecided else ""),
+        doubt=lacking or (f"{ended} ended too soon to tell" if undecided else ""),
     )
 
 
@@ -164,7 +182,12 @@ def _told(stay: _Stay, evidence: Evidence) -> str:
     whose = f"{named(stay.side)} (peer {named(stay.connection.peer_of(stay.side))})"
     if stay.left is None:
         return f"{whose} never left CLOSE_WAIT, {span(stay.dwell)} when the run ended{_why(stay, evidence)}"
-    end = "its own FIN" if stay.by_fin else "an RST"
+    sent = "its own FIN" if stay.left.state == TcpState.LAST_ACK else "an RST"
+    end = f"{sent}, sent as {stay.death.told()}" if stay.death else sent
+    if stay.cut:
+        return (
+            f"{whose} never closed: CLOSE_WAIT lasted {span(stay.dwell)}, until {end}{_why(stay, evidence)}"
+        )
     why = _why(stay, evidence) if stay.dwell > _LONG else ""
     return f"{whose} was in CLOSE_WAIT for {span(stay.dwell)}, until {end}{why}"
 
@@ -173,7 +196,7 @@ def _proof(stay: _Stay, teller: Teller, evidence: Evidence) -> Iterator[str]:
     capture, peer = stay.connection.capture, named(stay.connection.peer_of(stay.side))
     yield teller.frame(capture, stay.began, f"FIN from {peer} reaches {named(stay.side)}: CLOSE_WAIT begins")
     if stay.left is not None:
-        what = f"FIN from {named(stay.side)}" if stay.by_fin else "RST"
+        what = f"FIN from {named(stay.side)}" if stay.left.state == TcpState.LAST_ACK else "RST"
         yield teller.frame(capture, stay.left.at, f"{what}: CLOSE_WAIT ends")
     if stay.rows:
         first, last = max(stay.rows[0][0].at, stay.began.time), _until(stay.rows[-1][0], evidence)
@@ -240,7 +263,7 @@ def _blamed(stay: _Stay, wanted: str, lacking: str, evidence: Evidence) -> Findi
         else f"{told}: {_BLAME.get(blame, 'nobody is to blame')}",
         list(_proof(stay, Teller(evidence), evidence)),
         holds=blame == wanted,
-        doubt=lacking or (_unsampled(stay) if stay.left is None else ""),
+        doubt=lacking or (_unsampled(stay) if stay.cut else ""),
     )
 
 

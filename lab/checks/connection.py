@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lab.checks import doubt, ending, passage
 from lab.checks.case import Case
@@ -31,7 +32,14 @@ def judge(spec: ConnectionCheck, evidence: Evidence) -> CheckResult:
     else:
         certain = ref.nth == 1
     case = Case(ref, connection, evidence, Teller(evidence), lacking, certain)
-    return conclude(spec, title, list(_findings(spec, case)))
+    findings = [replace(found, missing=found.missing or _unfinished(case)) for found in _findings(spec, case)]
+    return conclude(spec, title, findings)
+
+
+def _unfinished(case: Case) -> bool:
+    """Whether the connection never was, or nobody had begun to end it: something did not come."""
+    connection = case.connection
+    return _unmade(case) or not any(side.fin or side.reset for side in connection.sides)
 
 
 def _findings(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
@@ -79,6 +87,7 @@ def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: str) -
         holds=False,
         doubt=lacking,
         absent=not attempts and went_on(evidence, ref.from_),
+        missing=True,
     )
 
 
@@ -95,7 +104,13 @@ def _handshake(expected: str, case: Case) -> Finding:
         holds=seen == expected,
         doubt=case.doubt,
         proven=case.certain and (seen in {"complete", "refused", "simultaneous"} or answered),
+        missing=_unmade(case),
     )
+
+
+def _unmade(case: Case) -> bool:
+    """Whether the connection never was: what is said of it lacks it."""
+    return case.connection.handshake in {"refused", "no_reply", "half_open"}
 
 
 def _handshake_told(case: Case) -> Iterator[str]:
@@ -154,4 +169,5 @@ def _bytes(end: str, bounds: Count, case: Case) -> Iterator[Finding]:
             holds=side.bytes in bounds,
             doubt=case.doubt,
             proven=case.certain and (side.exact or decided(side.at_least, bounds)),
+            missing=side.bytes < bounds.minimum,
         )

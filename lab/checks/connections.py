@@ -28,6 +28,7 @@ def judge(spec: ConnectionsCheck, evidence: Evidence) -> CheckResult:
         doubt=doubt.of_captures(evidence, ref.to.host, ref.from_) or doubt.of_connections(found, evidence),
         proven=decided(len(made), ref.count),
         absent=not found and (ref.from_ is None or went_on(evidence, ref.from_)),
+        missing=len(made) < ref.count.minimum,
     )
     return conclude(spec, title, [finding])
 

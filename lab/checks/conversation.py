@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from lab.checks.causes import Failure, crashes
+from lab.checks.nearest import nearest
 from lab.checks.programs import Scene
 from lab.checks.reasons import programs_told, reasons
 from lab.checks.telling import span
 from lab.evidence import Evidence
+from lab.scenario.script import lines_by_number
+from lab.scenario.steps import Expect, Run
 from lab.transcript import StepEnded
-from lab.verdict import CheckResult
+from lab.variables import VariableError, substitute
+from lab.verdict import CheckResult, Difference
 from lab.words import Outcome
 
 SUBJECT = "conversation"
@@ -22,7 +28,8 @@ def judge(evidence: Evidence) -> CheckResult:
     broken = next((step for step in steps if step.outcome is Outcome.FAIL), None)
     broken = broken or next((step for step in steps if step.outcome is not Outcome.PASS), None)
     if broken is not None:
-        return _broken(evidence, broken)
+        found = _broken(evidence, broken)
+        return replace(found, differences=tuple(_differences(broken, evidence)), missing=True)
     return _unplayed(evidence, steps)
 
 
@@ -50,6 +57,24 @@ def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
         return result
     failure = Failure(Scene(evidence), step)
     return replace(result, causes=reasons(failure.causes, step.at), programs=tuple(programs_told(failure)))
+
+
+def _differences(step: StepEnded, evidence: Evidence) -> Iterator[Difference]:
+    """The text that a step expected, beside what is most like it in the output that was not consumed."""
+    number, _, rounds = step.step.partition("@")
+    line = lines_by_number(evidence.scenario).get(number)
+    pattern = line.action.expect if line and isinstance(line.action, Expect | Run) else None
+    text = (pattern.text or pattern.line) if pattern is not None else None
+    if not text:
+        return
+    variables = {**evidence.info.variables, "i": rounds.rpartition("@")[2]}
+    with suppress(VariableError):
+        printed = step.rest.replace("\r\n", "\n").split("\n")
+        found = nearest(
+            substitute(text, variables), printed, whole=pattern is not None and pattern.text is None
+        )
+        if found is not None:
+            yield found
 
 
 def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:

@@ -10,6 +10,7 @@ from lab.checks.holders import holders
 from lab.checks.reset import cause_of, cause_told
 from lab.checks.telling import listed
 from lab.flows import Side
+from lab.flows.facts import CloseKind
 from lab.scenario.checks import CloseSpec, ResetSpec
 from lab.words import TcpState
 
@@ -24,11 +25,11 @@ def close(spec: CloseSpec, case: Case) -> Iterator[Finding]:
     """It ended in this way (in one of these ways), and this side was the first."""
     frames = list(_close_frames(case))
     if spec.kind:
-        seen = case.connection.close
+        seen = _kind(case)
         both = seen in _BY_FIN
         yield find(
             f"close {' or '.join(spec.kind)}",
-            _close_told(case),
+            _left_behind(case) if seen != case.connection.close else _close_told(case),
             frames,
             holds=seen in spec.kind,
             doubt=case.doubt,
@@ -36,16 +37,53 @@ def close(spec: CloseSpec, case: Case) -> Iterator[Finding]:
         )
     if spec.active is not None:
         active, wanted = case.connection.active, case.side(spec.active)
+        closed = active is not None and not _undone(active, case)
         yield find(
             f"{case.name(wanted) if wanted else spec.active} closes first",
-            [f"{case.name(active)} closed first"] if active else _nobody_first(case),
+            [f"{case.name(active)} closed first"] if active and closed else _nobody_first(case),
             frames,
-            holds=active is not None and active is wanted,
+            holds=closed and active is wanted,
             doubt=case.doubt,
         )
 
 
+def _undone(side: Side, case: Case) -> bool:
+    """Whether a side's FIN is no close of its program: only its end sent it."""
+    death = case.death(side)
+    return death is not None and not death.counts
+
+
+def _kind(case: Case) -> CloseKind:
+    """How the programs closed the connection: what the wire shows but for what only their ends sent."""
+    seen = case.connection.close
+    if seen in _BY_FIN and any(_undone(side, case) for side in case.connection.sides):
+        return "still_open"
+    if seen == "reset" and not any(_own_reset(side, case) for side in case.connection.sides):
+        return "still_open"
+    return seen
+
+
+def _own_reset(side: Side, case: Case) -> bool:
+    """Whether a side sent an RST before both had closed, and not only because its program ended."""
+    if side.reset is None or side.reset.cause == "after_close":
+        return False
+    death = case.death_by_reset(side)
+    return death is None or death.counts
+
+
+def _left_behind(case: Case) -> list[str]:
+    """What only the ends of programs sent, and what to do if that is right."""
+    told = []
+    for side in case.connection.sides:
+        for what, death in (("FIN", case.death(side)), ("RST", case.death_by_reset(side))):
+            if death is not None and not death.counts:
+                told.append(f"{case.name(side)} never closed: {what} came only as {death.told()}")
+    return told
+
+
 def _nobody_first(case: Case) -> list[str]:
+    if told := _left_behind(case):
+        return told
     if case.connection.client.fin:
         return [_AT_ONCE]
     return ["nobody sent FIN", *(_resets_told(case) if _resets(case) else _held(case))]
@@ -109,7 +147,9 @@ def _holding(side: Side, case: Case) -> str:
 def _close_frames(case: Case) -> Iterator[str]:
     for side in _by_fin(case):
         if side.fin:
-            yield case.frame(side.fin.first, f"FIN from {case.name(side)}")
+            death = case.death(side)
+            ended = f", as {death.told()}" if death else ""
+            yield case.frame(side.fin.first, f"FIN from {case.name(side)}{ended}")
             if side.fin.acked:
                 yield case.frame(side.fin.acked, f"the FIN of {case.name(side)} is acknowledged")
         if side.late:
@@ -128,13 +168,13 @@ def _by_fin(case: Case) -> list[Side]:
 def fin(expected: tuple[str, ...], case: Case) -> Finding:
     """Exactly these sent FIN, in this order, and each was acknowledged."""
     wanted = [case.side(end) for end in expected]
-    senders = [side for side in _by_fin(case) if side.fin]
+    senders = [side for side in _by_fin(case) if side.fin and not _undone(side, case)]
     unheard = _unheard(case)
     observed = f"FIN from {listed([case.name(side) for side in senders])}"
     names = [case.name(side) if side else end for side, end in zip(wanted, expected, strict=True)]
     return find(
         f"FIN from {listed(names)}, each acknowledged" if expected else "no FIN",
-        [observed, *([unheard] if unheard else _held(case))],
+        [observed, *_left_behind(case), *([unheard] if unheard else _held(case))],
         list(_close_frames(case)),
         holds=senders == wanted and not unheard,
         doubt=case.doubt,
@@ -160,7 +200,9 @@ def _resets_told(case: Case) -> list[str]:
 def _reset_frames(case: Case) -> Iterator[str]:
     for side in _resets(case):
         if side.reset:
-            yield case.frame(side.reset.first, f"RST from {case.name(side)}")
+            death = case.death_by_reset(side)
+            ended = f", as {death.told()}" if death else ""
+            yield case.frame(side.reset.first, f"RST from {case.name(side)}{ended}")
 
 
 def no_reset(case: Case) -> Finding:
@@ -180,10 +222,11 @@ def reset_by(spec: ResetSpec, case: Case) -> Iterator[Finding]:
     """This side sent RST, and for this reason."""
     side, frames = case.side(spec.by), list(_reset_frames(case))
     name = case.name(side) if side else spec.by
-    holds = side is not None and side.reset is not None
+    death = case.death_by_reset(side) if side is not None else None
+    holds = side is not None and side.reset is not None and (death is None or death.counts)
     yield find(
         f"RST from {name}",
-        _resets_told(case),
+        [*_resets_told(case), *_left_behind(case)],
         frames,
         holds=holds,
         doubt=case.doubt,

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from lab.checks.causes import causes_of_end, printed_by
 from lab.checks.finding import Finding, conclude, find
-from lab.checks.programs import Run, runs_of
 from lab.checks.reasons import last_lines, reasons
-from lab.checks.select import is_meant
+from lab.checks.select import runs_of
 from lab.checks.telling import Teller
 from lab.evidence import Evidence
 from lab.scenario.checks import ExitCheck, ExitRef
-from lab.transcript import StepEnded
+from lab.transcript import ProgramRun, StepEnded
 from lab.verdict import CheckResult
 from lab.words import Outcome, describe_status, signal_name
 
@@ -21,11 +20,7 @@ from lab.words import Outcome, describe_status, signal_name
 def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:
     """Judge every run of the host's programs, or of the one that is named."""
     ref = spec.exit
-    runs = [
-        run
-        for run in runs_of(evidence)
-        if run.started.host == ref.host and is_meant(run.started.program, ref.program)
-    ]
+    runs = runs_of(evidence, ref.host, ref.program)
     findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
     whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
     result = conclude(spec, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
@@ -48,7 +43,7 @@ def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:
     return find(wanted, observed, holds=False, doubt=evidence.info.trouble, absent=True)
 
 
-def _findings(ref: ExitRef, run: Run, evidence: Evidence) -> Iterator[Finding]:
+def _findings(ref: ExitRef, run: ProgramRun, evidence: Evidence) -> Iterator[Finding]:
     program, end, teller = run.started.program, run.exited, Teller(evidence)
     told = [f"{program} was started at {teller.when(run.started.at)} by step {run.started.step}"]
     observed, doubt = f"{program} was still running", evidence.info.trouble
@@ -57,10 +52,11 @@ def _findings(ref: ExitRef, run: Run, evidence: Evidence) -> Iterator[Finding]:
         observed, doubt = f"{program}: {describe_status(end.status)}", ""
     for text, holds in _wanted(ref, end.status if end else None):
         proof = told if holds else [*told, *_printed_last(run, evidence)]
-        yield find(text, observed, proof, holds=holds, doubt=doubt, absent=end is None)
+        crashed = end is not None and bool(signal_name(end.status))
+        yield find(text, observed, proof, holds=holds, doubt=doubt, absent=end is None, missing=not crashed)
 
 
-def _printed_last(run: Run, evidence: Evidence) -> list[str]:
+def _printed_last(run: ProgramRun, evidence: Evidence) -> list[str]:
     """The last lines of its output."""
     lines = last_lines(printed_by(evidence, run))
     shown = "\n".join(f"  | {line}" for line in lines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.scenario.base import Count
 from lab.scenario.checks import CheckBase
-from lab.verdict import CheckResult
+from lab.verdict import CheckResult, Difference
 from lab.words import Outcome
 
 _SEVERITY = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
@@ -30,6 +30,9 @@ class Finding:
     absent: bool = False
     doubt: str = ""
     """What the evidence lacks, where that leaves the assertion undecided."""
+    difference: Difference | None = None
+    missing: bool = False
+    """Whether it fails for what did not come, not for what did."""
 
 
 def find(
@@ -41,6 +44,8 @@ def find(
     doubt: str = "",
     proven: bool = False,
     absent: bool = False,
+    difference: Difference | None = None,
+    missing: bool = False,
 ) -> Finding:
     """Judge an assertion by what was seen.
 
@@ -50,8 +55,16 @@ def find(
     facts = (observed,) if isinstance(observed, str) else tuple(observed)
     if doubt and not proven:
         return Finding(Outcome.INCONCLUSIVE, expected, facts, tuple(evidence), doubt=doubt)
+    if holds:
+        return Finding(Outcome.PASS, expected, facts, tuple(evidence))
     return Finding(
-        Outcome.PASS if holds else Outcome.FAIL, expected, facts, tuple(evidence), absent and not holds
+        Outcome.FAIL,
+        expected,
+        facts,
+        tuple(evidence),
+        absent,
+        difference=difference,
+        missing=missing or absent,
     )
 
 
@@ -76,6 +89,8 @@ def conclude(spec: CheckBase, title: str, findings: Sequence[Finding]) -> CheckR
         points=spec.points,
         visibility=spec.visibility,
         absent=all(finding.absent for finding in told),
+        differences=tuple(finding.difference for finding in told if finding.difference),
+        missing=all(finding.missing for finding in told),
     )
 
 

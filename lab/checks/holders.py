@@ -19,13 +19,23 @@ def children_of(own: ProcessRow, rows: Sequence[ProcessRow]) -> tuple[ProcessRow
     return tuple(row for row in rows if row.pid in family - {own.pid})
 
 
+def held_by(evidence: Evidence, host: str, ports: tuple[int, int]) -> tuple[ProcessRow, ...]:
+    """The processes that were seen to hold a connection's socket (local and remote port)."""
+    return tuple({row.pid: row for _, row in _held(evidence, host, ports)}.values())
+
+
+def _held(evidence: Evidence, host: str, ports: tuple[int, int]) -> Sequence[tuple[int, ProcessRow]]:
+    """Who was seen to hold a connection's socket, each with the number of the look."""
+    shown = history_of(evidence, host).owned(ports)
+    return evidence.holders.get((host, shown.inode), ()) if shown else ()
+
+
 def holders(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
     """Who still holds a connection's socket (local and remote port), and who did and has closed its copy.
 
     Empty if no look at the processes tells: nothing is guessed.
     """
-    shown = history_of(evidence, host).owned(ports)
-    held = evidence.holders.get((host, shown.inode), ()) if shown else ()
+    held = _held(evidence, host, ports)
     if not held:
         return ""
     latest, _ = held[-1]

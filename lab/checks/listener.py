@@ -28,16 +28,26 @@ _SYN_QUEUE = "handshake", "waiting for its last ACK"
 def judge(spec: ListenerCheck, evidence: Evidence) -> CheckResult:
     """Look for a socket in LISTEN on the port, on the address if one is asked for, and at its queues."""
     ref = spec.listener
-    wanted = substitute(ref.address, evidence.info.variables) if ref.address is not None else ""
-    rows = [
+    rows = listens(ref, evidence)
+    findings = [_listens(ref, _wanted(ref, evidence), rows, evidence)]
+    if rows:
+        findings += _queues(ref, rows, evidence)
+    return conclude(spec, f"listener {ref.host}:{ref.port}", findings)
+
+
+def listens(ref: ListenerRef, evidence: Evidence) -> list[Row]:
+    """The sockets in LISTEN that a check speaks of."""
+    wanted = _wanted(ref, evidence)
+    return [
         (sample, row)
         for sample, row in rows_of(evidence, ref.host, TcpState.LISTEN)
         if row.local_port == ref.port and _bound_to(row.local, wanted)
     ]
-    findings = [_listens(ref, wanted, rows, evidence)]
-    if rows:
-        findings += _queues(ref, rows, evidence)
-    return conclude(spec, f"listener {ref.host}:{ref.port}", findings)
+
+
+def _wanted(ref: ListenerRef, evidence: Evidence) -> str:
+    """The address that is asked for; empty for any of them."""
+    return substitute(ref.address, evidence.info.variables) if ref.address is not None else ""
 
 
 def _listens(ref: ListenerRef, wanted: str, rows: list[Row], evidence: Evidence) -> Finding:
@@ -48,6 +58,7 @@ def _listens(ref: ListenerRef, wanted: str, rows: list[Row], evidence: Evidence)
         holds=bool(rows),
         doubt=doubt.of_sampling(evidence, ref.host),
         proven=bool(rows),
+        missing=not rows,
         absent=not listening(evidence, ref.host) and went_on(evidence, ref.host),
     )
 

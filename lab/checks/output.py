@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lab.checks.finding import Finding, conclude, decided, find
+from lab.checks.nearest import nearest
 from lab.checks.select import is_meant, was_started
 from lab.checks.telling import counted
 from lab.evidence import Evidence
@@ -98,6 +99,8 @@ def _line(text: str, bounds: Count, printed: _Printed) -> Finding:
         doubt=printed.lacking,
         proven=decided(number, bounds),
         absent=not printed.started,
+        difference=nearest(text, printed.lines, whole=True) if number < bounds.minimum else None,
+        missing=number < bounds.minimum,
     )
 
 
@@ -120,6 +123,8 @@ def _contains(texts: list[str], printed: _Printed) -> Finding:
         doubt=printed.lacking,
         proven=holds,
         absent=not printed.started,
+        difference=None if holds else nearest(texts[after], printed.lines, whole=False),
+        missing=True,
     )
 
 

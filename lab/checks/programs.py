@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,36 +12,11 @@ from lab.evidence import Evidence
 from lab.scenario.steps import RUN
 from lab.situation import Doing, Situation, Unread
 from lab.sockets import SocketRow
-from lab.transcript import Exited, Started
+from lab.transcript import ProgramRun
 from lab.words import TcpState
 
 _A_TENTH = 10
 """A process that ran at both looks and used or waited for a processor less than that is not called busy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A start of a program with its end, if it had one."""
-
-    started: Started
-    exited: Exited | None
-
-
-def runs_of(evidence: Evidence) -> tuple[Run, ...]:
-    """Each start with its end: that of the first run of the program still under way."""
-    runs: list[Run] = []
-    open_: dict[tuple[str, str], deque[int]] = {}
-    for event in evidence.transcript.events:
-        if not isinstance(event, Started | Exited):
-            continue
-        under_way = open_.setdefault((event.host, event.program), deque())
-        if isinstance(event, Started):
-            under_way.append(len(runs))
-            runs.append(Run(event, None))
-        elif under_way:
-            number = under_way.popleft()
-            runs[number] = Run(runs[number].started, event)
-    return tuple(runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +89,7 @@ class ProgramState:
     that was seen of its processes.
     """
 
-    run: Run
+    run: ProgramRun
     state: State
     children: tuple[Member, ...]
     own: tuple[Doing, ...]
@@ -158,8 +132,8 @@ class Scene:
     @cached_property
     def programs(self) -> tuple[ProgramState, ...]:
         """The last run of each program; a command that has ended is none of them."""
-        last: dict[tuple[str, str], Run] = {}
-        for run in runs_of(self.evidence):
+        last: dict[tuple[str, str], ProgramRun] = {}
+        for run in self.evidence.transcript.runs():
             if run.started.program != RUN or run.exited is None:
                 last[run.started.host, run.started.program] = run
         return tuple(self._program(run) for run in last.values())
@@ -192,7 +166,7 @@ class Scene:
         """The host at the other end of a connection, or its address."""
         return host_of(self.evidence, row.remote, host) or row.remote
 
-    def _program(self, run: Run) -> ProgramState:
+    def _program(self, run: ProgramRun) -> ProgramState:
         seen = self.hosts.get(run.started.host)
         doing = {one.row.pid: one for one in seen.processes} if seen else {}
         if run.exited is not None:

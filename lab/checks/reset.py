@@ -1,10 +1,14 @@
 """Why a side sent RST. The wire tells who answered what; its kernel's counters tell what the program did.
 
 A socket that is closed with data unread, or with SO_LINGER at 0, or by its listener before it was accepted,
-sends the same RST. The kernel counts the first (TCPAbortOnClose) and the second (TCPAbortOnData) for the
-whole host and the third not at all (tcp_close() and inet_csk_listen_stop() of Linux's net/ipv4). So two
+sends the same RST, and so does one whose peer no longer answers. The kernel counts the first
+(TCPAbortOnClose), the second (TCPAbortOnData) and the last (TCPAbortOnTimeout) for the whole host, and the
+third not at all (tcp_close(), inet_csk_listen_stop() and tcp_write_err() of Linux's net/ipv4). So two
 samples around an RST tell its cause, if all RSTs between them must have one and the same, and if as many were
 captured as the kernel says it sent (OutRsts).
+
+The timer of keep-alive runs only while nothing waits to be acknowledged, and sends the RST itself. Where data
+waits, the kernel gives the connection up in silence, and the RST answers what comes later.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Literal
 
 from lab.checks.case import Case
 from lab.checks.doubt import of_looks
@@ -32,14 +37,38 @@ _WHY = {
     "linger0": f"{_ABORTED}: with linger 0 (SO_LINGER), says its kernel, for all was read",
     "listener_closed": "its listener was closed before any program had accepted the connection",
     "after_close": "both sides had already closed",
+    "keepalive_timeout": "nothing answered its keep-alive probes (ETIMEDOUT), says its kernel",
+    "user_timeout": "its data was not acknowledged within TCP_USER_TIMEOUT (ETIMEDOUT), says its kernel",
+    "gave_up": "its data was never acknowledged, however often it was sent again (ETIMEDOUT)",
+    "memory": "its kernel had no memory left for the connection",
+    "other": "none of the causes that its kernel counts: its socket was aborted (as by ss -K)",
     "abort": f"{_ABORTED}, or its listener before anybody had accepted the connection",
 }
 
-_FROM_A_CLOSE = frozenset({"abort", "late_data", "unknown"})
+_SEEN = {
+    **_WHY,
+    "keepalive_timeout": "nothing had answered its keep-alive probes",
+    "gave_up": "nothing had answered what it had sent again and again",
+}
+"""As much as the wire alone tells."""
+
+_SOCKETS = frozenset({"abort", "keepalive_timeout", "gave_up"})
+"""What the wire says of an RST that a socket sent of itself, before any FIN: its kernel knows why."""
+
+_FROM_A_CLOSE = _SOCKETS | {"late_data", "unknown"}
 """What the wire says of an RST that may come from a close; the others answer a segment."""
 
-Cause = tuple[ResetWord | None, list[str]]
+CauseWord = ResetWord | Literal["gave_up", "memory", "other"]
+"""A cause that a check can name, or one that no check names."""
+
+Cause = tuple[CauseWord | None, list[str]]
 """The cause, None where it cannot be known, and what of the kernel's samples tells it."""
+
+_RESENDS = 15
+"""How often Linux sends data again before it gives up, unless TCP_USER_TIMEOUT says when (tcp_retries2)."""
+
+_COUNTED_WITHIN = 20_000_000
+"""ns after an RST within which the kernel has counted its cause."""
 
 
 def cause_of(side: Side, case: Case) -> Cause:
@@ -49,7 +78,7 @@ def cause_of(side: Side, case: Case) -> Cause:
         return None, []
     if reset.cause == "no_listener":
         return reset.cause, []
-    if reset.cause == "abort":
+    if reset.cause in _SOCKETS:
         return _aborted(side, reset, case)
     if reset.cause == "late_data":
         return _after_own_fin(side, reset, case)
@@ -61,40 +90,80 @@ def cause_told(side: Side, case: Case) -> str:
     if side.reset is None:
         return ""
     cause, _ = cause_of(side, case)
-    return _WHY.get(cause or side.reset.cause, "")
+    return _WHY[cause] if cause else _SEEN.get(side.reset.cause, "")
 
 
 def _aborted(side: Side, reset: Reset, case: Case) -> Cause:
-    """The RST came from a close: what the kernel counted meanwhile."""
+    """The RST came from a close or a timer: what the kernel counted meanwhile."""
     span = _span(side.host, reset, case.evidence)
     if span is None:
         return None, []
-    if span.unread_closes == span.closes:
+    if span.counted("TCPAbortOnClose") == span.closes:
         return "unread_data", [span.told("TCPAbortOnClose", case)]
-    if span.data_aborts == span.closes and not span.unread_closes:
-        return "linger0", [span.told("TCPAbortOnData", case)]
-    if span.unread_closes or span.data_aborts or not _listener_went(side, span, case):
-        return None, []
-    gone = f"the kernel of {side.host} shows LISTEN on port {side.port} no more at "
-    counted = [span.told(counter, case) for counter in ("TCPAbortOnClose", "TCPAbortOnData")]
-    return "listener_closed", [*counted, gone + case.teller.when(span.after.at)]
+    if not any(span.counted(counter) for counter in _COUNTERS):
+        return _uncounted(side, reset, span, case)
+    counter = next((counter for counter in _COUNTERS if span.only(counter)), "")
+    return _counted_as(counter, side, span, case), [span.told(counter, case)] if counter else []
+
+
+def _counted_as(counter: str, side: Side, span: _Span, case: Case) -> CauseWord | None:
+    """The cause that one counter alone stands for."""
+    match counter:
+        case "TCPAbortOnData":
+            return "linger0"
+        case "TCPAbortOnTimeout":
+            return _timed_out(side, span, case)
+        case "TCPAbortOnMemory":
+            return "memory"
+        case _:
+            return None
+
+
+def _timed_out(side: Side, span: _Span, case: Case) -> CauseWord:
+    """Which timer ran out: that of keep-alive runs only while nothing waits to be acknowledged."""
+    rows = [row for sample, row in case.rows(side) if sample.at < span.after.at]
+    waits = rows[-1].send_queue > 0 if rows else side.retransmissions.data > 0
+    if not waits:
+        return "keepalive_timeout"
+    return "user_timeout" if side.retransmissions.data < _RESENDS else "gave_up"
+
+
+def _uncounted(side: Side, reset: Reset, span: _Span, case: Case) -> Cause:
+    """None of the kernel's causes was counted: the listener was closed, or the socket was aborted."""
+    counted = [span.told(counter, case) for counter in _COUNTERS]
+    if _listener_went(side, span, case):
+        gone = f"the kernel of {side.host} shows LISTEN on port {side.port} no more at "
+        return "listener_closed", [*counted[:2], gone + case.teller.when(span.after.at)]
+    late = reset.sent.time + _COUNTED_WITHIN if reset.sent else 0
+    known = side is case.connection.client or _was_accepted(side, span, case)
+    if known and max(span.after.at, span.after.until) >= late:
+        return "other", counted
+    return None, []
 
 
 def _after_own_fin(side: Side, reset: Reset, case: Case) -> Cause:
-    """Sent after the own FIN: to late data, unless the kernel says that every close left data unread."""
+    """Sent after the own FIN: to late data, unless the kernel counted another cause for each RST."""
     span = _span(side.host, reset, case.evidence)
-    if span is not None and span.unread_closes == span.closes:
+    if span is not None and span.counted("TCPAbortOnClose") == span.closes:
         return "unread_data", [span.told("TCPAbortOnClose", case)]
+    if span is not None and span.only("TCPAbortOnTimeout"):
+        return _timed_out(side, span, case), [span.told("TCPAbortOnTimeout", case)]
     return "late_data", []
 
 
 def _listener_went(side: Side, span: _Span, case: Case) -> bool:
     """Whether a listener that the side had not been accepted from was there before, and is gone."""
-    accepted = side.bytes or any(row.inode for sample, row in case.rows(side) if sample.at < span.after.at)
+    accepted = _was_accepted(side, span, case)
     full = span.before.overflows != span.after.overflows
     history = history_of(case.evidence, side.host)
     went = _listens(side, history, span.first) and not _listens(side, history, span.last)
     return side is case.connection.server and went and not accepted and not full
+
+
+def _was_accepted(side: Side, span: _Span, case: Case) -> bool:
+    """Whether a program surely had the connection: it sent something, or a process held the socket."""
+    held = any(row.inode for sample, row in case.rows(side) if sample.at < span.after.at)
+    return bool(side.bytes) or held
 
 
 def _listens(side: Side, history: SocketHistory, number: int) -> bool:
@@ -108,6 +177,14 @@ def _listens(side: Side, history: SocketHistory, number: int) -> bool:
 
 # Two samples around an RST
 
+_COUNTERS = {
+    "TCPAbortOnClose": "unread_closes",
+    "TCPAbortOnData": "data_aborts",
+    "TCPAbortOnTimeout": "timeouts",
+    "TCPAbortOnMemory": "memory_aborts",
+}
+"""What the kernel counts of RSTs that a socket sends, by the kernel's names."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Span:
@@ -119,18 +196,23 @@ class _Span:
     after: SocketSample
     closes: int
 
-    @property
-    def unread_closes(self) -> int:
-        return self.after.unread_closes - self.before.unread_closes
+    def counted(self, counter: str) -> int:
+        """By how much a counter went up."""
+        first, last = self._ends(counter)
+        return last - first
 
-    @property
-    def data_aborts(self) -> int:
-        return self.after.data_aborts - self.before.data_aborts
+    def only(self, counter: str) -> bool:
+        """Whether a counter went up by one for each RST, and no other did."""
+        others = (self.counted(other) for other in _COUNTERS if other != counter)
+        return self.counted(counter) == self.closes and not any(others)
+
+    def _ends(self, counter: str) -> tuple[int, int]:
+        name = _COUNTERS[counter]
+        return getattr(self.before, name), getattr(self.after, name)
 
     def told(self, counter: str, case: Case) -> str:
         """What became of a counter, as evidence."""
-        name = {"TCPAbortOnClose": "unread_closes", "TCPAbortOnData": "data_aborts"}[counter]
-        first, last = getattr(self.before, name), getattr(self.after, name)
+        first, last = self._ends(counter)
         times = f"{case.teller.when(self.before.at)} and {case.teller.when(self.after.at)}"
         went = f"went from {first} to {last}" if first != last else f"stayed {first}"
         return f"{counter} of {self.after.host} {went} between {times}"

@@ -11,7 +11,7 @@ from lab.history import SocketHistory
 from lab.scenario.base import Endpoint
 from lab.scenario.steps import RUN
 from lab.sockets import SocketRow, SocketSample
-from lab.transcript import Exited, Started
+from lab.transcript import ProgramRun
 from lab.words import TcpState
 
 
@@ -64,25 +64,23 @@ def host_of(evidence: Evidence, address: str, at: str) -> str:
     return evidence.info.hosts_by_address.get(str(ip_address(address)), "")
 
 
+def runs_of(evidence: Evidence, host: str, program: str | None = None) -> list[ProgramRun]:
+    """The runs of a host's programs, or of the one named."""
+    return [run for run in evidence.runs.get(host, ()) if is_meant(run.started.program, program)]
+
+
 def went_on(evidence: Evidence, host: str, program: str | None = None) -> bool:
     """Whether a program of a host (or the one named) may yet have done something when the script was over.
 
     It may if it was still running, and if none was ever started.
     """
-    running = started = 0
-    for event in evidence.transcript.events:
-        if isinstance(event, Started | Exited) and event.host == host and is_meant(event.program, program):
-            started += isinstance(event, Started)
-            running += 1 if isinstance(event, Started) else -1
-    return not started or running > 0
+    runs = runs_of(evidence, host, program)
+    return not runs or any(run.exited is None for run in runs)
 
 
 def was_started(evidence: Evidence, host: str, program: str | None = None) -> bool:
     """Whether a program of a host (or the one named) was ever started."""
-    return any(
-        isinstance(event, Started) and event.host == host and is_meant(event.program, program)
-        for event in evidence.transcript.events
-    )
+    return bool(runs_of(evidence, host, program))
 
 
 def listening(evidence: Evidence, host: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ rest on the samples alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lab.checks import doubt
 from lab.checks.agreement import Agreement
@@ -43,6 +43,7 @@ def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
         doubt=disputed or _lacking(ref, evidence),
         proven=bool(sampled) or (seen and not disputed),
         absent=not seen and not _others(ref, evidence),
+        missing=not seen,
     )
     return conclude(spec, f"state {ref.state} on {ref.host}", [finding])
 
@@ -102,22 +103,26 @@ def _lacking(ref: StateRef, evidence: Evidence) -> str:
     )
 
 
-def _others(ref: StateRef, evidence: Evidence) -> set[str]:
-    """The states in which sockets were seen that the check speaks of, if its state is left aside."""
+def _others(ref: StateRef, evidence: Evidence) -> list[SocketRow]:
+    """The sockets that the check speaks of, if its state is left aside."""
     rows = (stand.row for stand in history_of(evidence, ref.host).stands)
-    return {
-        row.state + ("" if row.inode or ref.owner is None else " (held by no process)")
-        for row in rows
-        if _meant(row, ref, evidence)
-    }
+    return [row for row in rows if _meant(row, ref, evidence)]
+
+
+def _states(ref: StateRef, rows: Iterable[SocketRow]) -> list[str]:
+    return sorted(
+        {row.state + ("" if row.inode or ref.owner is None else " (held by no process)") for row in rows}
+    )
 
 
 def _instead(ref: StateRef, evidence: Evidence) -> list[str]:
-    states = sorted(_others(ref, evidence))
+    """What its socket was in instead; where there was none like it, the host's others."""
+    states = _states(ref, _others(ref, evidence))
     if not states:
-        return []
-    accepted = ref.owner == "process" and f"{ref.state} (held by no process)" in states
+        all_of_them = _states(ref, (stand.row for stand in history_of(evidence, ref.host).stands))
+        return [f"its sockets were seen in {', '.join(all_of_them)}"] if all_of_them else []
+    waits = ref.owner == "process" and f"{ref.state} (held by no process)" in states
     return [
         f"{_whose(ref)} was seen in {', '.join(states)}",
-        *(["no program ever accepted the connection"] if accepted and ref.state is _OPEN else []),
+        *(["no program ever accepted the connection"] if waits and ref.state is _OPEN else []),
     ]

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from lab.report.style import Ink, Style, columns
+from lab.report.difference import side_by_side
+from lab.report.escape import escape
+from lab.report.style import NARROWEST, Ink, Style, columns, cut
 from lab.transcript import StepEnded
-from lab.verdict import CheckResult, Verdict
+from lab.verdict import CheckResult, Difference, Verdict
 from lab.words import Outcome
 
 _FIELD = 10
@@ -18,6 +20,9 @@ PROOFS = 4
 """Sentences of evidence shown for a check that did not pass; the verdict's file holds them all."""
 
 PROOFS_OF_PASS = 2
+
+DIFFERENCES = 3
+"""Texts that a check did not find, shown with what was nearest to them."""
 
 SCREEN_LINES = 12
 """Lines shown of what was on a screen and not consumed."""
@@ -30,7 +35,7 @@ def table(verdict: Verdict, style: Style, broken: Iterable[StepEnded] = ()) -> I
     screens = tuple(broken)
     widest = max((len(result.outcome.value) for result in verdict.results), default=0)
     margin = widest + 4 if style.width >= 60 else 4
-    for result in verdict.results:
+    for result in _causes_first(verdict.results):
         if result.subject != "conversation" or not screens:
             yield from _check(result, margin, style)
             continue
@@ -45,11 +50,22 @@ def table(verdict: Verdict, style: Style, broken: Iterable[StepEnded] = ()) -> I
     yield from _summary(verdict, style)
 
 
+def _causes_first(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """What others follow from and follows from none, then the others, each in their order."""
+    named = {result.follows for result in results if result.follows}
+    first = [result for result in results if result.name in named and not result.follows]
+    return [*first, *(result for result in results if result not in first)]
+
+
 def _summary(verdict: Verdict, style: Style) -> Iterator[str]:
     """``✗ fail  5 of 7 checks passed, 1 failed, 1 skipped``."""
     counts = Counter(result.outcome for result in verdict.results)
+    following = sum(bool(result.follows) for result in verdict.results)
     passed = f"{counts.pop(Outcome.PASS, 0)} of {len(verdict.results)} checks passed"
     others = [f"{counts[kind]} {_WORDS.get(kind, kind.value)}" for kind in Outcome if counts[kind]]
+    if following:
+        failed = f"{counts[Outcome.FAIL]} failed"
+        others[others.index(failed)] = f"{failed}, {following} of them because of another"
     label = f"{style.sign(verdict.outcome)} {verdict.outcome.value}  "
     ink = style.ink(verdict.outcome)
     yield from style.paragraph(
@@ -81,18 +97,37 @@ def _passed(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
 
 def _not_passed(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
     """What was expected and observed, what proves it, and what to think about."""
+    # What follows from another failure is told in short: what is to be mended is there.
+    own = not result.follows
     fields = {
+        "follows": f"from: {result.follows}" if result.follows else "",
         "expected": result.expected,
         "observed": result.observed,
         "why": "\n".join(result.causes),
         "programs": "\n".join(result.programs),
-        "evidence": "\n".join(_some(result.evidence, PROOFS)),
-        "hint": result.hint,
+        "evidence": "\n".join(_some(result.evidence, PROOFS)) if own else "",
+        "hint": result.hint if own else "",
     }
     for name, text in fields.items():
         if text:
             label = " " * margin + name
             yield from style.paragraph(text, indent=margin + _FIELD, label=label, label_ink=Ink.FAINT)
+        if name == "observed":
+            for difference in result.differences[:DIFFERENCES]:
+                yield from _nearest(difference, margin, style)
+
+
+def _nearest(difference: Difference, margin: int, style: Style) -> Iterator[str]:
+    """A text that was expected and the nearest that was there, the places marked where they differ."""
+    yield " " * margin + style.paint("the nearest text that was there:", Ink.FAINT)
+    before = margin + 2
+    room = max(style.width - before - _FIELD, NARROWEST)
+    for label, text in side_by_side(difference):
+        margin_and_label = " " * before + style.paint(f"{label:<{_FIELD}}", Ink.FAINT)
+        if label:
+            yield margin_and_label + cut(escape(text), room)
+        elif len(text) <= room:
+            yield margin_and_label + style.paint(text, Ink.BAD)
 
 
 def _some(evidence: Sequence[str], most: int) -> Iterator[str]:
@@ -138,4 +173,9 @@ def _result_as_data(result: CheckResult) -> Mapping[str, object]:
         "hint": result.hint,
         "points": result.points,
         "visibility": result.visibility,
+        "differences": [
+            {"expected": difference.expected, "observed": difference.observed}
+            for difference in result.differences
+        ],
+        "follows": result.follows,
     }

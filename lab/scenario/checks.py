@@ -47,7 +47,15 @@ Role = Literal["from", "to"]
 
 CloseWord = Literal["orderly", "half_close", "simultaneous", "reset", "still_open"]
 
-ResetWord = Literal["unread_data", "linger0", "no_listener", "late_data", "listener_closed"]
+ResetWord = Literal[
+    "unread_data",
+    "linger0",
+    "no_listener",
+    "late_data",
+    "listener_closed",
+    "keepalive_timeout",
+    "user_timeout",
+]
 
 
 class ConnectionRef(Model):
@@ -93,7 +101,9 @@ class ResetSpec(Model):
         Field(
             description="unread_data: closed before all was read; linger0: closed with SO_LINGER at 0; "
             "no_listener: nothing listens there; late_data: something came after it had closed; "
-            "listener_closed: the listener was closed before the connection was accepted"
+            "listener_closed: the listener was closed before the connection was accepted; "
+            "keepalive_timeout: nothing answered its keep-alive probes; "
+            "user_timeout: nothing acknowledged its data for as long as TCP_USER_TIMEOUT allows"
         ),
     ] = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lab.scenario import Scenario
 from lab.scenario.steps import Line, Repeat, Step, Together
@@ -20,6 +20,16 @@ def numbered(scenario: Scenario) -> Iterator[tuple[StepPath, Step]]:
 def numbered_lines(scenario: Scenario) -> Iterator[tuple[StepPath, Line]]:
     """The steps that are no blocks."""
     return ((path, step) for path, step in numbered(scenario) if isinstance(step, Line))
+
+
+def lines_by_number(scenario: Scenario) -> Mapping[str, Line]:
+    """The steps that are no blocks, by their numbers: ``4``, ``7.2.1`` inside blocks, ``finally.1``."""
+    return {_number(path): line for path, line in numbered_lines(scenario)}
+
+
+def _number(path: StepPath) -> str:
+    places = [str(part + 1) for part in path if isinstance(part, int)]
+    return ".".join(["finally", *places] if path[0] == "finally" else places)
 
 
 def walk(path: StepPath, steps: Iterable[Step]) -> Iterator[tuple[StepPath, Step]]:

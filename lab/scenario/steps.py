@@ -110,6 +110,12 @@ class SendBytes(Action):
 KEY = r"^(ctrl-[a-z\\]|enter|tab|escape)$"
 
 
+_CLOSES = (
+    "Whether to end the program so is the right way to close its connections. Unless given: in steps, while "
+    "the peer has not closed yet"
+)
+
+
 class Key(Action):
     """Press a key, as on a terminal: the terminal turns ctrl-c into SIGINT."""
 
@@ -118,6 +124,7 @@ class Key(Action):
     key: Annotated[
         str, StringConstraints(pattern=KEY), Field(description="ctrl- and a letter, enter, tab or escape")
     ]
+    closes: Annotated[bool | None, Field(description=_CLOSES)] = None
 
 
 class SendSignal(Action):
@@ -126,6 +133,7 @@ class SendSignal(Action):
     verb: ClassVar[str] = "signal"
 
     signal: Annotated[Signal, Field(description="Its name")]
+    closes: Annotated[bool | None, Field(description=_CLOSES)] = None
 
 
 class Close(Action):

@@ -27,7 +27,9 @@ LISTENER = row(TcpState.LISTEN, "0.0.0.0:19999")
 OTHER = row(TcpState.LISTEN, "192.168.153.200:19999")
 HELD = row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000")
 WAITING = replace(HELD, inode=0, recv_queue=5)
-CAUSES = ("unread_data", "linger0", "listener_closed", "no_listener", "late_data")
+CAUSES = (
+    "unread_data", "linger0", "listener_closed", "no_listener", "late_data", "keepalive_timeout", "user_timeout",
+)  # fmt: skip
 
 
 def sample(milliseconds: float, *rows: Any, **counters: Any) -> SocketSample:
@@ -46,6 +48,7 @@ def judge(folder: Path, talk: str, samples: Any, cause: str) -> Any:
 
 UNREAD: dict[str, Any] = {"unread_closes": 1}
 LINGER: dict[str, Any] = {"data_aborts": 1}
+TIMED_OUT: dict[str, Any] = {"timeouts": 1}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,10 @@ LINGER: dict[str, Any] = {"data_aborts": 1}
         ("late_data", LATE, around(**LINGER)),
         ("late_data", LATE, around()),
         ("late_data", LATE, []),
+        ("keepalive_timeout", RESET, around(**TIMED_OUT)),
+        ("keepalive_timeout", RESET, around(before=(HELD,), **TIMED_OUT)),
+        ("keepalive_timeout", LATE, around(**TIMED_OUT)),
+        ("user_timeout", RESET, around(before=(replace(HELD, send_queue=5),), **TIMED_OUT)),
         ("unread_data", RESET + SECOND, around(resets=2, unread_closes=2)),
         ("linger0", RESET + SECOND, around(resets=2, data_aborts=2)),
         ("listener_closed", RESET + SECOND, around(resets=2)),
@@ -103,6 +110,45 @@ def test_what_nobody_can_know_of_a_reset_is_not_judged(tmp_path: Path, talk: str
         result = judge(tmp_path, talk, samples, cause)
         assert result.outcome is INCONCLUSIVE
         assert "neither wire nor kernel tells" in result.observed
+
+
+def test_a_kernel_that_gave_up_resending_did_not_obey_a_user_timeout(tmp_path: Path) -> None:
+    resent = "".join(f"{200 + 200 * number} server > client_a P. 5 again\n" for number in range(15))
+    talk = OPEN + "1 server > client_a P. 5\n" + resent + "4000 server > client_a R."
+    waits = replace(HELD, send_queue=5)
+    samples = [sample(5, waits), sample(3900, waits), sample(4011, resets=1, **TIMED_OUT)]
+    for cause in CAUSES:
+        result = judge(tmp_path, talk, samples, cause)
+        assert (result.outcome, "however often it was sent again" in result.observed) == (FAIL, True)
+
+
+def test_unanswered_probes_alone_are_no_cause(tmp_path: Path) -> None:
+    """The program may have closed with data unread, whatever its kernel was waiting for."""
+    probes = "".join(f"{1000 * number} server > client_a . seq-1\n" for number in (1, 2, 3))
+    talk = OPEN + probes + "4000 server > client_a R."
+    before, after = sample(5, HELD), sample(4011, resets=1, **UNREAD)
+    assert judge(tmp_path, talk, [before, after], "unread_data").outcome is PASS
+    assert judge(tmp_path, talk, [before, after], "keepalive_timeout").outcome is FAIL
+    unknown = judge(tmp_path, talk, [], "keepalive_timeout")
+    assert unknown.outcome is INCONCLUSIVE
+    assert "RST from server: nothing had answered its keep-alive probes; but" in unknown.observed
+
+
+@pytest.mark.parametrize(
+    ("counters", "told"),
+    [
+        ({}, "none of the causes that its kernel counts"),
+        ({"memory_aborts": 1}, "its kernel had no memory left for the connection"),
+    ],
+)
+def test_a_cause_that_no_word_names_is_none_of_them(
+    tmp_path: Path, counters: dict[str, Any], told: str
+) -> None:
+    before, after = around(before=(HELD,), **counters)
+    samples = [before, replace(after, until=at(40))]
+    for cause in CAUSES:
+        result = judge(tmp_path, RESET, samples, cause)
+        assert (result.outcome, told in result.observed) == (FAIL, True)
 
 
 def test_a_counter_that_follows_its_reset_late_is_seen_by_the_next_look(tmp_path: Path) -> None:

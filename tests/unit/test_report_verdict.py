@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from lab.report.style import Style
 from lab.report.transcript import conversation, step
 from lab.report.verdict import as_data, table
 from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript
-from lab.verdict import CheckResult, Verdict
+from lab.verdict import CheckResult, Difference, Verdict
 from lab.words import Outcome
 
 PASSED = CheckResult("Greets", "output", Outcome.PASS, "it greets", "it does", ("line 1", "line 2", "line 3"))
@@ -39,6 +42,43 @@ def test_a_pass_is_short_and_a_failure_explains_itself() -> None:
         "",
         "✗ fail  1 of 2 checks passed, 1 failed",
     ]
+
+
+def test_what_differs_is_marked_below_both_texts() -> None:
+    differs = (Difference("Hello", "Hallo"), Difference("再见了", "再会了"), Difference("done", "done \r"))
+    lines = list(table(_verdict(replace(FAILED, differences=differs)), Style()))
+    at = lines.index("        the nearest text that was there:")
+    assert lines[at : at + 5] == [
+        "        the nearest text that was there:",
+        "          expected  'Hello'",
+        "                      ^",
+        "          observed  'Hallo'",
+        "                      ^",
+    ]
+    assert lines[at + 7] == "                       ^^"
+    assert lines[at + 11 : at + 14] == [
+        "          expected  'done'",
+        "          observed  'done \\r'",
+        "                         ^^^",
+    ]
+    assert as_data(_verdict(replace(FAILED, differences=differs[:1])))["results"] == [
+        {**_as_data(FAILED), "differences": [{"expected": "Hello", "observed": "Hallo"}]}
+    ]
+
+
+def _as_data(result: CheckResult) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(as_data(_verdict(result))))["results"][0])
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_long_texts_are_shown_around_what_differs(width: int) -> None:
+    one, other = (f"{'a' * 200}{middle}{'b' * 200}" for middle in "XY")
+    lines = list(table(_verdict(replace(FAILED, differences=(Difference(one, other),))), Style(width=width)))
+    at = next(at for at, line in enumerate(lines) if line.endswith("the nearest text that was there:"))
+    assert all(len(line) <= max(width, 40) for line in lines[at:])
+    if width == 80:
+        assert lines[at + 1][20:54] == f"...{'a' * 30}X"
+        assert lines[at + 2] == f"{'^':>54}"
 
 
 def test_every_outcome_has_a_word_and_a_sign_without_colour_or_unicode() -> None:
@@ -73,7 +113,8 @@ def test_a_verdict_as_data_is_json_in_one_order() -> None:
     assert json.dumps(data) == (
         '{"scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
         '"outcome": "fail", "expected": "it leaves", "observed": "it stays", "evidence": ["frame 7"], '
-        '"causes": [], "programs": [], "hint": "Does it?", "points": 2, "visibility": "visible"}], "disagreements": []}'
+        '"causes": [], "programs": [], "hint": "Does it?", "points": 2, "visibility": "visible", '
+        '"differences": [], "follows": ""}], "disagreements": []}'
     )
 
 

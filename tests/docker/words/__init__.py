@@ -4,8 +4,9 @@ from tests.docker.words.ends import ends
 from tests.docker.words.play import Play, Row
 from tests.docker.words.programs import prints_and_ends, processes
 from tests.docker.words.queues import handshakes, resent
+from tests.docker.words.silence import silence
 from tests.docker.words.waiting import close_wait
 
 __all__ = ["PLAYS", "Play", "Row"]
 
-PLAYS = (ends(), handshakes(), resent(), close_wait(), processes(), prints_and_ends())
+PLAYS = (ends(), handshakes(), resent(), close_wait(), processes(), prints_and_ends(), silence())

@@ -1,0 +1,179 @@
+"""Whose doing a FIN is: the program's, or its kernel's as it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.processes import ProcessRow, ProcessSample
+from lab.scenario import Scenario
+from lab.scenario.script import lines_by_number
+from lab.sockets import SocketSample
+from lab.transcript import Exited, Input, Started, TranscriptEvent
+from lab.words import Outcome, TcpState
+from tests.unit.staged import FAIL, INCONCLUSIVE, PASS, Stage, at, row, started, step
+
+OPEN = """
+    0    client_a > server  S
+    0.1  server > client_a  S.
+    0.2  client_a > server  .
+"""
+TALK = (
+    OPEN
+    + """
+    100   client_a > server  F.
+    140   server > client_a  .
+    300   server > client_a  F.
+    300.1 client_a > server  .
+"""
+)
+"""The server's FIN comes 200 ms after the client's, at 300 ms."""
+
+CRASHED = OPEN + "100 client_a > server F.\n 140 server > client_a .\n 300 server > client_a R."
+
+PROGRAM = Started(at(-50), "server", "server", "1", "/work/server", 7)
+
+
+def given(text: str, milliseconds: float, *, step: str = "5", kind: str = "signal") -> Input:
+    return Input(at(milliseconds), "server", "server", step, kind, text)
+
+
+def ended(status: int, milliseconds: float = 301) -> Exited:
+    return Exited(at(milliseconds), "server", "server", status)
+
+
+def orderly(**words: Any) -> Mapping[str, Any]:
+    return {"connection": {"from": "client_a", "to": "server:19999"}, **words}
+
+
+def waited(**words: Any) -> Mapping[str, Any]:
+    return {"close_wait": {"host": "server", "peer": "client_a", **words}}
+
+
+TERM, INT, SEGV = 143, 130, 139
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome", "told"),
+    [
+        ((), PASS, "until its own FIN"),
+        ((given("SIGTERM", 299), ended(TERM)), FAIL, "SIGTERM (step 5) ended server: killed by SIGTERM"),
+        ((given("SIGTERM", 299, step="finally.1"), ended(TERM)), FAIL, "SIGTERM (step finally.1) ended server"),
+        ((given("ctrl-c", 290, kind="key"), ended(INT)), FAIL, "the key ctrl-c (step 5) ended server"),
+        ((given("SIGTERM", 299), ended(0)), FAIL, "SIGTERM (step 5) ended server: exit status 0"),
+        ((given("SIGTERM", 299), ended(0, 1900)), PASS, "until its own FIN"),
+        ((given("SIGTERM", 301), ended(TERM, 302)), PASS, "until its own FIN"),
+        ((given("SIGUSR1", 299), ended(0)), PASS, "until its own FIN"),
+        ((given("SIGUSR1", 299), ended(138)), FAIL, "SIGUSR1 (step 5) ended server"),
+        ((given("x\n", 299, kind="text"), ended(0)), PASS, "sent as server ended: exit status 0"),
+        ((ended(1),), PASS, "sent as server ended: exit status 1"),
+        ((ended(SEGV),), FAIL, "sent as server ended: killed by SIGSEGV"),
+        ((ended(SEGV, 500),), PASS, "until its own FIN"),
+        ((given("SIGHUP", 290), ended(129, 295)), FAIL, "SIGHUP (step 5) ended server"),
+    ],
+    ids=[
+        "it runs on", "killed", "tidied up", "a key", "handled", "handled and lives on", "closed before",
+        "a signal for something else", "that ends it", "typed", "ends by itself", "crashes", "crashes later",
+        "its child ends with its terminal",
+    ],
+)  # fmt: skip
+def test_only_its_programs_close_ends_a_stay(
+    tmp_path: Path, events: tuple[TranscriptEvent, ...], outcome: Outcome, told: str
+) -> None:
+    stage = Stage(tmp_path, TALK, events=(PROGRAM, *events, step("1")))
+    result = stage.judge(waited(left=True))
+    assert (result.outcome, told in result.observed) == (outcome, True), result.observed
+    for words in ({"close": {"kind": ["orderly"]}}, {"fin": ["client_a", "server"]}):
+        assert stage.judge(orderly(**words)).outcome is outcome
+    if outcome is FAIL:
+        assert stage.judge(waited(left=False)).outcome is PASS
+        assert stage.judge(orderly(close={"kind": ["still_open"]})).outcome is PASS
+        assert (
+            "server never closed: FIN came only as"
+            in stage.judge(orderly(close={"kind": ["orderly"]})).observed
+        )
+        assert stage.judge(orderly(close={"active": "client_a"})).outcome is PASS
+
+
+@pytest.mark.parametrize(
+    ("dwell", "outcome"),
+    [({"max": "500ms"}, INCONCLUSIVE), ({"max": "100ms"}, FAIL), ({"min": "100ms"}, PASS), ({"min": "1s"}, INCONCLUSIVE)],
+)  # fmt: skip
+def test_a_stay_cut_short_by_a_death_lasted_at_least_so_long(
+    tmp_path: Path, dwell: dict[str, str], outcome: Outcome
+) -> None:
+    events = (PROGRAM, given("SIGTERM", 299), ended(TERM), step("1"))
+    result = Stage(tmp_path, TALK, events=events).judge(waited(dwell=dwell))
+    assert result.outcome is outcome
+    assert outcome is not INCONCLUSIVE or "its program ended too soon to tell" in result.observed
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"), [("5", PASS), ("7.2.1@3", PASS), ("finally.1", FAIL)], ids=["steps", "a block", "finally"]
+)  # fmt: skip
+def test_what_the_script_ends_before_anybody_closed_closes(
+    tmp_path: Path, number: str, outcome: Outcome
+) -> None:
+    talk = OPEN + "300 server > client_a F.\n 300.1 client_a > server F.\n 300.2 server > client_a ."
+    events = (PROGRAM, given("ctrl-c", 299, step=number, kind="key"), ended(INT), step("1"))
+    stage = Stage(tmp_path, talk, events=events)
+    result = stage.judge(orderly(close={"active": "server"}))
+    assert result.outcome is outcome
+    assert outcome is PASS or result.observed.startswith(
+        "server never closed: FIN came only as the key ctrl-c"
+    )
+    assert any("as the key ctrl-c" in sentence for sentence in result.evidence)
+    assert stage.judge(orderly(fin=["server", "client_a"])).outcome is outcome
+
+
+def test_a_reset_of_a_program_that_was_tidied_up_is_not_its_own(tmp_path: Path) -> None:
+    events = (PROGRAM, given("SIGKILL", 299, step="finally.1"), ended(137), step("1"))
+    stage = Stage(tmp_path, CRASHED, events=events)
+    assert stage.judge(orderly(rst={"by": "server"})).outcome is FAIL
+    assert stage.judge(orderly(close={"kind": ["reset"]})).outcome is FAIL
+    assert stage.judge(orderly(rst="none")).outcome is FAIL
+    assert stage.judge(waited(left=False)).outcome is PASS
+    alive = Stage(tmp_path, CRASHED, events=(PROGRAM, step("1")))
+    assert alive.judge(orderly(rst={"by": "server"})).outcome is PASS
+
+
+def test_the_program_that_held_the_socket_is_meant(tmp_path: Path) -> None:
+    """Another program of the host is ended as the server closes."""
+    other = replace(started("other"), at=at(-50), pid=8)
+    events = (PROGRAM, other, Exited(at(301), "server", "other", TERM), step("1"))
+    order = Input(at(299), "server", "other", "5", "signal", "SIGTERM")
+    socket = row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000", inode=5)
+    for pid, outcome in ((7, PASS), (8, FAIL), (0, PASS)):
+        looks = [ProcessSample(at(10), "server", (ProcessRow(pid, 1, pid, 2, "p", False, 4, (5,), ()),))]
+        stage = Stage(
+            tmp_path,
+            TALK,
+            samples=[SocketSample(at(1), "server", (socket,))],
+            processes=looks if pid else (),
+            events=(order, *events),
+        )
+        assert stage.judge(orderly(fin=["client_a", "server"])).outcome is outcome
+
+
+def test_a_step_says_whether_it_closes() -> None:
+    data = {
+        "version": 1,
+        "title": "Numbers",
+        "networks": {"lan": {"subnet": "192.168.153.0/24"}},
+        "hosts": {"a": {"address": "192.168.153.2"}},
+        "steps": [
+            {"actor": "a", "action": {"quiet": "1s"}},
+            {"repeat": {"times": 2, "steps": [{"actor": "a", "action": {"key": "ctrl-c", "closes": False}}]}},
+        ],
+        "finally": [{"actor": "a", "action": {"signal": "SIGTERM", "closes": True}}],
+        "checks": [{"exit": {"host": "a", "running": True}}],
+    }
+    lines = lines_by_number(Scenario.model_validate_json(json.dumps(data)))
+    assert list(lines) == ["1", "2.1", "finally.1"]
+    assert getattr(lines["2.1"].action, "closes", None) is False
+    assert getattr(lines["finally.1"].action, "closes", None) is True

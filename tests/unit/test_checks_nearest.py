@@ -1,0 +1,81 @@
+"""The nearest text to one that was expected and is not there."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.checks.nearest import nearest
+from lab.judge import judge
+from lab.scenario import Scenario
+from lab.verdict import Difference
+from tests.unit.staged import FAIL, Stage, printed, started, step
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "whole", "found"),
+    [
+        ("Hello", ["bye", "Hallo"], True, "Hallo"),
+        ("Hello", ["Hello", "Hello "], True, "Hello "),
+        ("Hello", ["HELLO"], True, "HELLO"),
+        ("Hello", ["> Hello, how are you?"], True, None),
+        ("Hello", ["> Hallo, how are you?"], False, "Hallo"),
+        ("server say:Bye", ["You want to say:", "Server says:Bye"], False, "Server says:By"),
+        ("Hello", ["Hallo", "Hellos"], True, "Hellos"),
+        ("Hello", ["good-bye", "", "x"], True, None),
+        ("Hello", [], True, None),
+    ],
+)
+def test_the_nearest_is_alike_and_not_the_same(
+    text: str, lines: list[str], whole: bool, found: str | None
+) -> None:
+    assert nearest(text, lines, whole=whole) == (Difference(text, found) if found else None)
+
+
+def test_hostile_output_costs_little() -> None:
+    began = time.thread_time()
+    nearest("ab" * 5000, ["ba" * 5000 + str(number) for number in range(5000)], whole=False)
+    assert time.thread_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("words", "differs"),
+    [
+        ({"lines": {"Hello": 1}}, [("Hello", "Hallo")]),
+        ({"lines": {"Hallo": 0}}, []),
+        ({"contains": ["Hi", "Good bye"]}, [("Good bye", "Good-bye")]),
+        ({"lacks": ["Hallo"]}, []),
+    ],
+)
+def test_a_text_that_was_not_printed(
+    tmp_path: Path, words: dict[str, Any], differs: list[tuple[str, str]]
+) -> None:
+    events = (started(), printed("Hi\nHallo\nGood-bye\n"))
+    result = Stage(tmp_path, events=events).judge({"output": {"host": "server", **words}})
+    assert result.outcome is FAIL
+    assert result.differences == tuple(Difference(*pair) for pair in differs)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "differs"),
+    [
+        ({"text": "Hello, ${nonce}"}, [Difference("Hello, 7f", "Hallo, 7f")]),
+        ({"line": "Hello, ${nonce}"}, [Difference("Hello, 7f", "Hallo, 7f")]),
+        ({"text": "Hello ${never}"}, []),
+        ({"regex": "Hello.*"}, []),
+    ],
+)
+def test_a_step_that_did_not_find_its_text(
+    tmp_path: Path, pattern: dict[str, str], differs: list[Difference]
+) -> None:
+    events = (started(), replace(step("1", FAIL), rest="Hi\r\nHallo, 7f\r\n"))
+    evidence = Stage(tmp_path, events=events, variables={"nonce": "7f"}).evidence()
+    data = json.loads(evidence.scenario.model_dump_json(by_alias=True, exclude_unset=True))
+    data["steps"] = [{"actor": "server", "action": {"expect": pattern}}]
+    scenario = Scenario.model_validate_json(json.dumps(data))
+    assert judge(replace(evidence, scenario=scenario)).results[0].differences == tuple(differs)

@@ -1,0 +1,105 @@
+"""The first cause of several failures, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from lab.judge import judge
+from lab.report.style import Style
+from lab.report.verdict import as_data, table
+from lab.sockets import SocketSample
+from lab.transcript import Exited
+from lab.verdict import Verdict
+from lab.words import TcpState
+from tests.unit.staged import FAIL, Stage, at, exited, printed, row, started, step
+
+REFUSED = "0 client_a > server S\n 0.1 server > client_a R."
+OPEN = "0 client_a > server S\n 0.1 server > client_a S.\n 0.2 client_a > server .\n"
+
+LISTENS = {"name": "listens", "listener": {"host": "server", "port": 19999, "address": "any"}}
+MADE = {
+    "name": "made",
+    "connection": {"from": "client_a", "to": "server:19999"},
+    "handshake": "complete",
+    "bytes": {"client_a": 5},
+    "close": {"kind": ["orderly"]},
+}
+COUNTED = {"name": "counted", "connections": {"to": "server:19999", "count": 1}}
+SAYS = {"name": "says", "output": {"host": "client_a", "lines": {"hello": 1}}}
+ENDS = {"name": "ends", "exit": {"host": "client_a", "status": 0}}
+LACKS = {"name": "lacks", "output": {"host": "client_a", "lacks": ["error"]}}
+OTHER = {"name": "other", "output": {"host": "client_b", "lines": {"hello": 1}}}
+LOOPBACK = [SocketSample(at(-1), "server", (row(TcpState.LISTEN, "127.0.0.1:19999"),))]
+
+CLIENT = started("client", "client_a")
+EVENTS = (
+    started(),
+    CLIENT,
+    printed("error: refused\n", "client", "client_a"),
+    exited(1, "client", "client_a"),
+    replace(step("3", FAIL, expected="hello"), host="client_a"),
+)
+
+
+def follows(verdict: Verdict) -> dict[str, str]:
+    return {result.name: result.follows for result in verdict.results if result.outcome is FAIL}
+
+
+def test_one_wrong_bind_is_the_cause_of_all_the_rest(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, REFUSED, samples=LOOPBACK, events=EVENTS)
+    verdict = judge(stage.evidence(MADE, COUNTED, SAYS, ENDS, LACKS, LISTENS))
+    assert follows(verdict) == {
+        "conversation": "listens",
+        "made": "listens",
+        "counted": "listens",
+        "says": "listens",
+        "ends": "listens",
+        "lacks": "",
+        "listens": "",
+    }
+    lines = list(table(verdict, Style(width=200)))
+    assert lines[0] == "✗ fail  listens"
+    assert [line for line in lines if "follows" in line] == ["        follows   from: listens"] * 5
+    assert lines[-1].endswith("0 of 7 checks passed, 7 failed, 5 of them because of another")
+    assert [result["follows"] for result in as_data(verdict)["results"]][:2] == ["listens"] * 2  # type: ignore[attr-defined]
+
+
+def test_without_a_check_of_the_listener_the_refusal_is_the_cause(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, REFUSED, samples=LOOPBACK, events=EVENTS, unplayed="4")
+    verdict = judge(stage.evidence(SAYS, MADE, OTHER.copy()))
+    assert follows(verdict) == {"conversation": "made", "says": "made", "made": ""}
+
+
+def test_a_script_that_broke_off_explains_what_did_not_come(tmp_path: Path) -> None:
+    events = (started(), CLIENT, started("client", "client_b"), step("3", FAIL, expected="hello"))
+    stage = Stage(tmp_path, OPEN, events=events, unplayed="4")
+    verdict = judge(
+        stage.evidence(
+            MADE, SAYS, OTHER, {"name": "no", "rst": {"by": "server"}, "connection": MADE["connection"]}
+        )
+    )
+    assert follows(verdict) == {
+        "conversation": "",
+        "made": "conversation",
+        "says": "conversation",
+        "other": "conversation",
+        "no": "conversation",
+    }
+
+
+def test_a_program_that_crashed_is_the_cause_of_a_broken_script(tmp_path: Path) -> None:
+    crash = Exited(at(1), "server", "server", 139)
+    events = (started(), CLIENT, crash, replace(step("3", FAIL), host="client_a"))
+    runs = {"name": "runs", "exit": {"host": "server", "status": 0}}
+    verdict = judge(Stage(tmp_path, OPEN, events=events).evidence(SAYS, runs))
+    assert follows(verdict) == {"conversation": "runs", "says": "runs", "runs": ""}
+
+
+def test_what_came_and_should_not_have_follows_from_nothing(tmp_path: Path) -> None:
+    """A server that never closes, a reset, a text: they are wrong, whatever else is."""
+    talk = OPEN + "1 client_a > server F.\n 1.1 server > client_a .\n"
+    stays = {"name": "stays", "close_wait": {"host": "server", "left": True}}
+    stage = Stage(tmp_path, talk, events=EVENTS, unplayed="4")
+    verdict = judge(stage.evidence(stays, LACKS, {**MADE, "name": "made"}))
+    assert follows(verdict) == {"conversation": "", "stays": "", "lacks": "", "made": ""}
