@@ -15,7 +15,7 @@ from lab.history import SocketHistory, grouped, histories
 from lab.packets import RST, Reader, Segment, opened
 from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
-from lab.situation import SituationEvent
+from lab.situation import Killed, SituationEvent
 from lab.sockets import Sampling, SocketSample
 from lab.transcript import Input, Output, ProgramRun, Started, Transcript
 
@@ -126,6 +126,12 @@ class Evidence:
     def runs(self) -> Mapping[str, Sequence[ProgramRun]]:
         """The runs of each host's programs."""
         return grouped((run.started.host, run) for run in self.transcript.runs())
+
+    @cached_property
+    def killed(self) -> Mapping[str, Sequence[Killed]]:
+        """The processes of each host that a signal ended."""
+        ended = (event for event in self.situation if isinstance(event, Killed))
+        return grouped((event.host, event) for event in ended)
 
     @cached_property
     def inputs(self) -> Mapping[tuple[str, str], Sequence[Input]]:

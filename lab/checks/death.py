@@ -7,6 +7,7 @@ close. One that the script ended, or that crashed, has not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +15,7 @@ from lab.checks.holders import held_by
 from lab.checks.select import runs_of
 from lab.evidence import Evidence
 from lab.flows import Connection, Moment, Side
+from lab.processes import ProcessRow
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Key, SendSignal
 from lab.transcript import Exited, Input, ProgramRun
@@ -48,23 +50,24 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a program that sent a FIN or an RST.
+    """The end of a program, or of a process that it had started, that sent a FIN or an RST.
 
     ``counts`` says whether that is the program's close all the same. ``order`` is what the script gave it.
     """
 
-    exited: Exited
+    who: str
+    status: int
     reason: Reason
     counts: bool
     order: Input | None = None
 
     def told(self) -> str:
         """The end, as the cause of what was sent: ``SIGTERM (step finally.1) ended server``."""
-        program, status = self.exited.program, describe_status(self.exited.status)
+        how = describe_status(self.status)
         if self.order is None:
-            return f"{program} ended: {status}"
+            return f"{self.who} ended: {how}"
         given = self.order.text if self.order.kind == "signal" else f"the key {self.order.text}"
-        return f"{given} (step {self.order.step}) ended {program}: {status}"
+        return f"{given} (step {self.order.step}) ended {self.who}: {how}"
 
 
 def death_behind(what: Moment | None, side: Side, connection: Connection, evidence: Evidence) -> Death | None:
@@ -74,19 +77,29 @@ def death_behind(what: Moment | None, side: Side, connection: Connection, eviden
     """
     if what is None:
         return None
-    runs = _holders(what, side, connection, evidence)
-    deaths = [_death(run, what, side, evidence) for run in runs]
-    return deaths[0] if len(deaths) == 1 else None
+    held = held_by(evidence, side.host, (side.port, connection.peer_of(side).port))
+    runs = _holders(what, side, held, evidence)
+    death = _death(runs[0], what, side, evidence) if len(runs) == 1 else None
+    return death or _death_of_child(what, side, held, evidence)
 
 
-def _holders(what: Moment, side: Side, connection: Connection, evidence: Evidence) -> list[ProgramRun]:
+def _death_of_child(what: Moment, side: Side, held: Sequence[ProcessRow], evidence: Evidence) -> Death | None:
+    """The end, by a signal, of a process that was seen to hold a side's socket; its program may go on."""
+    holders = {row.pid for row in held}
+    for killed in evidence.killed.get(side.host, ()):
+        if killed.pid in holders and -_HEARD_EARLY <= killed.at - what.time <= _AT_ONCE:
+            who = f"{killed.name} (process {killed.number})"
+            return Death(who, killed.status, Reason.CRASH, counts=False)
+    return None
+
+
+def _holders(what: Moment, side: Side, held: Sequence[ProcessRow], evidence: Evidence) -> list[ProgramRun]:
     """The programs that may have had a side's socket at a moment: where looks tell, those that did."""
     runs = [
         run
         for run in runs_of(evidence, side.host)
         if run.started.at <= what.time and (run.exited is None or run.exited.at >= what.time - _HUNG_UP)
     ]
-    held = held_by(evidence, side.host, (side.port, connection.peer_of(side).port))
     known = {pid for row in held for pid in (row.pid, row.parent, row.session)}
     return [run for run in runs if run.started.pid in known] or ([] if known else runs)
 
@@ -100,11 +113,13 @@ def _death(run: ProgramRun, what: Moment, side: Side, evidence: Evidence) -> Dea
         by_it = signal_name(exited.status) == _signal_of(order)
         if order.at > what.time or not (by_it or before_end <= _OBEYS):
             return None
-        return Death(exited, Reason.SCRIPT, _is_way_to_close(order, what, side, evidence), order)
+        counts = _is_way_to_close(order, what, side, evidence)
+        return Death(exited.program, exited.status, Reason.SCRIPT, counts, order)
     if not -_HEARD_EARLY <= before_end <= _AT_ONCE:
         return None
     crashed = bool(signal_name(exited.status))
-    return Death(exited, Reason.CRASH if crashed else Reason.ITSELF, counts=not crashed)
+    reason = Reason.CRASH if crashed else Reason.ITSELF
+    return Death(exited.program, exited.status, reason, counts=not crashed)
 
 
 def _order(run: ProgramRun, exited: Exited, evidence: Evidence) -> Input | None:

@@ -24,6 +24,10 @@ SERVERS = {
     + "def close(*_): end.close(); sys.exit(0)\nsignal.signal(signal.SIGTERM, close)\n"
     + _READS
     + _STAYS,
+    "breeds": _ACCEPTS
+    + "if os.fork():\n    end.close()\n    time.sleep(60)\n"
+    + _READS
+    + "time.sleep(0.3)\nos.kill(os.getpid(), signal.SIGSEGV)\n",
     "forks": _ACCEPTS + "if os.fork():\n    end.close()\n    time.sleep(60)\n" + _READS + _STAYS,
 }
 """Servers whose client has closed, as their host's name says what they do about it, or what is done to them."""

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from lab import checks
 from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
 from lab.scenario.script import lines_by_number
+from lab.situation import Killed
 from lab.sockets import SocketSample
 from lab.transcript import Exited, Input, Started, TranscriptEvent
 from lab.words import Outcome, TcpState
@@ -158,6 +160,29 @@ def test_the_program_that_held_the_socket_is_meant(tmp_path: Path) -> None:
             events=(order, *events),
         )
         assert stage.judge(orderly(fin=["client_a", "server"])).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("pid", "milliseconds", "outcome"),
+    [(9, 301, FAIL), (9, 200, PASS), (9, 600, PASS), (10, 301, PASS)],
+    ids=["the child", "before", "later", "another"],
+)
+def test_a_child_that_crashes_has_not_closed(
+    tmp_path: Path, pid: int, milliseconds: float, outcome: Outcome
+) -> None:
+    """Its parent, the program, goes on."""
+    socket = row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000", inode=5)
+    looks = [ProcessSample(at(10), "server", (ProcessRow(9, 7, 7, 12, "srv", False, 4, (5,), ()),))]
+    samples = [SocketSample(at(1), "server", (socket,))]
+    stage = Stage(tmp_path, TALK, samples=samples, processes=looks, events=(PROGRAM, step("1")))
+    spec = orderly(fin=["client_a", "server"])
+    evidence = stage.evidence(spec)
+    assert checks.judge(evidence.scenario.checks[0], evidence).outcome is PASS
+    killed = Killed(at(milliseconds), "server", pid, 7, 7, pid + 3, "srv", SEGV)
+    evidence = replace(evidence, situation=(killed,))
+    result = checks.judge(evidence.scenario.checks[0], evidence)
+    assert result.outcome is outcome
+    assert outcome is PASS or "srv (process 12) ended: killed by SIGSEGV" in result.observed
 
 
 def test_a_step_says_whether_it_closes() -> None:
