@@ -134,8 +134,14 @@ def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evi
         doubt=lacking,
         proven=any(stay.side.seen for stay in stays),
         absent=not stays and _may_come(ref, evidence),
-        missing=not stays,
+        missing=not stays and not _went_another_way(ref, evidence),
     )
+
+
+def _went_another_way(ref: CloseWaitRef, evidence: Evidence) -> bool:
+    """Whether a connection was made that ended without CLOSE_WAIT."""
+    made = [side for connection, side in _candidates(ref, evidence) if connection.handshake == "complete"]
+    return any(side.state is not TcpState.ESTABLISHED for side in made)
 
 
 def _may_come(ref: CloseWaitRef, evidence: Evidence) -> bool:

@@ -33,6 +33,9 @@ def judge(spec: ConnectionCheck, evidence: Evidence) -> CheckResult:
         certain = ref.nth == 1
     case = Case(ref, connection, evidence, Teller(evidence), lacking, certain)
     findings = [replace(found, missing=found.missing or _unfinished(case)) for found in _findings(spec, case)]
+    if _unmade(case) and spec.handshake in {None, "complete"} and not isinstance(spec.rst, ResetSpec):
+        # There was no connection: that says all, of each word.
+        findings = [replace(found, observed=tuple(_handshake_told(case))) for found in findings]
     return conclude(spec, title, findings)
 
 

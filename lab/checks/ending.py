@@ -86,9 +86,10 @@ def _nobody_first(case: Case) -> list[str]:
         return told
     if case.connection.client.fin:
         return [_AT_ONCE]
-    return ["nobody sent FIN", *(_resets_told(case) if _resets(case) else _held(case))]
+    return [_NOBODY, *(_resets_told(case) if _resets(case) else _held(case))]
 
 
+_NOBODY = "nobody sent FIN"
 _AT_ONCE = "both closed at once: neither FIN acknowledges the other"
 
 
@@ -170,7 +171,7 @@ def fin(expected: tuple[str, ...], case: Case) -> Finding:
     wanted = [case.side(end) for end in expected]
     senders = [side for side in _by_fin(case) if side.fin and not _undone(side, case)]
     unheard = _unheard(case)
-    observed = f"FIN from {listed([case.name(side) for side in senders])}"
+    observed = f"FIN from {listed([case.name(side) for side in senders])}" if senders else _NOBODY
     names = [case.name(side) if side else end for side, end in zip(wanted, expected, strict=True)]
     return find(
         f"FIN from {listed(names)}, each acknowledged" if expected else "no FIN",

@@ -10,8 +10,8 @@ from lab.verdict import Difference
 _ALIKE = 0.6
 """From so much likeness on (of 1) a text counts as meant to be the other."""
 
-_EFFORT = 1_000_000
-"""Pairs of characters that are compared at the most, from the last line back: a second of work."""
+_EFFORT = 300_000
+"""Pairs of characters that are compared at the most, from the last line back: work of a moment."""
 
 _LONGEST = 300
 """Characters of a line, and of an expected text, that are compared."""

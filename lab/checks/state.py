@@ -26,6 +26,8 @@ _UNSAMPLED = frozenset({TcpState.CLOSED})
 
 _OPEN = TcpState.ESTABLISHED
 
+_CONNECTED = frozenset(TcpState) - {TcpState.LISTEN, TcpState.SYN_SENT}
+
 
 def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
     """Look for the state in the samples and in the replayed capture."""
@@ -43,7 +45,6 @@ def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
         doubt=disputed or _lacking(ref, evidence),
         proven=bool(sampled) or (seen and not disputed),
         absent=not seen and not _others(ref, evidence),
-        missing=not seen,
     )
     return conclude(spec, f"state {ref.state} on {ref.host}", [finding])
 
@@ -104,9 +105,9 @@ def _lacking(ref: StateRef, evidence: Evidence) -> str:
 
 
 def _others(ref: StateRef, evidence: Evidence) -> list[SocketRow]:
-    """The sockets that the check speaks of, if its state is left aside."""
+    """The sockets that the check speaks of, if its state is left aside: of connections that were there."""
     rows = (stand.row for stand in history_of(evidence, ref.host).stands)
-    return [row for row in rows if _meant(row, ref, evidence)]
+    return [row for row in rows if row.state in {ref.state, *_CONNECTED} and _meant(row, ref, evidence)]
 
 
 def _states(ref: StateRef, rows: Iterable[SocketRow]) -> list[str]:

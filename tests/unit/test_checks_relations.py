@@ -29,6 +29,8 @@ COUNTED = {"name": "counted", "connections": {"to": "server:19999", "count": 1}}
 SAYS = {"name": "says", "output": {"host": "client_a", "lines": {"hello": 1}}}
 ENDS = {"name": "ends", "exit": {"host": "client_a", "status": 0}}
 LACKS = {"name": "lacks", "output": {"host": "client_a", "lacks": ["error"]}}
+WAITED = {"name": "waited", "close_wait": {"host": "server", "left": True}}
+STATE = {"name": "state", "state": {"host": "server", "state": "CLOSE_WAIT"}}
 OTHER = {"name": "other", "output": {"host": "client_b", "lines": {"hello": 1}}}
 LOOPBACK = [SocketSample(at(-1), "server", (row(TcpState.LISTEN, "127.0.0.1:19999"),))]
 
@@ -48,7 +50,7 @@ def follows(verdict: Verdict) -> dict[str, str]:
 
 def test_one_wrong_bind_is_the_cause_of_all_the_rest(tmp_path: Path) -> None:
     stage = Stage(tmp_path, REFUSED, samples=LOOPBACK, events=EVENTS)
-    verdict = judge(stage.evidence(MADE, COUNTED, SAYS, ENDS, LACKS, LISTENS))
+    verdict = judge(stage.evidence(MADE, COUNTED, SAYS, ENDS, LACKS, LISTENS, WAITED, STATE))
     assert follows(verdict) == {
         "conversation": "listens",
         "made": "listens",
@@ -57,11 +59,13 @@ def test_one_wrong_bind_is_the_cause_of_all_the_rest(tmp_path: Path) -> None:
         "ends": "listens",
         "lacks": "",
         "listens": "",
+        "waited": "listens",
+        "state": "listens",
     }
     lines = list(table(verdict, Style(width=200)))
     assert lines[0] == "✗ fail  listens"
-    assert [line for line in lines if "follows" in line] == ["        follows   from: listens"] * 5
-    assert lines[-1].endswith("0 of 7 checks passed, 7 failed, 5 of them because of another")
+    assert [line for line in lines if "follows" in line] == ["        follows   from: listens"] * 7
+    assert lines[-1].endswith("0 of 9 checks passed, 9 failed, 7 of them because of another")
     assert [result["follows"] for result in as_data(verdict)["results"]][:2] == ["listens"] * 2  # type: ignore[attr-defined]
 
 
@@ -103,3 +107,13 @@ def test_what_came_and_should_not_have_follows_from_nothing(tmp_path: Path) -> N
     stage = Stage(tmp_path, talk, events=EVENTS, unplayed="4")
     verdict = judge(stage.evidence(stays, LACKS, {**MADE, "name": "made"}))
     assert follows(verdict) == {"conversation": "", "stays": "", "lacks": "", "made": ""}
+
+
+def test_what_went_another_way_follows_from_nothing(tmp_path: Path) -> None:
+    """The server closed first: it never is in CLOSE_WAIT, whatever step failed later."""
+    talk = OPEN + (
+        "1 server > client_a F.\n 1.1 client_a > server .\n 2 client_a > server F.\n 2.1 server > client_a .\n"
+    )
+    events = (started(), CLIENT, step("3", FAIL, expected="hello"))
+    stage = Stage(tmp_path, talk, events=events, unplayed="4")
+    assert follows(judge(stage.evidence(WAITED))) == {"conversation": "", "waited": ""}

@@ -309,8 +309,16 @@ def test_a_refusal_says_what_the_host_listened_on_then(
     ]
     result = Stage(tmp_path, REFUSED, samples=samples).judge(connection(handshake="complete", rst="none"))
     assert told in result.observed
-    assert "nothing listened on that port then" in result.observed
-    assert result.observed.count("listen on ") + result.observed.count("listened on ") == 2
+    assert result.observed.count("listen on ") + result.observed.count("listened on ") == 1
+
+
+def test_a_connection_that_was_refused_is_told_once(tmp_path: Path) -> None:
+    words = {"close": {"kind": ["orderly"], "active": "client_a"}, "bytes": {"client_a": 5}, "rst": "none"}
+    result = Stage(tmp_path, REFUSED).judge(connection(handshake="complete", fin=["client_a"], **words))
+    assert (result.outcome, result.missing) == (FAIL, True)
+    assert result.observed == "server refused: RST answers the SYN to port 19999"
+    cause = Stage(tmp_path, REFUSED).judge(connection(rst={"by": "server", "cause": "late_data"}))
+    assert cause.observed == "RST from server: nothing listened on that port then"
 
 
 def test_loopback_is_judged_where_it_was_captured(tmp_path: Path) -> None:
