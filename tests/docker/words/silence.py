@@ -55,7 +55,7 @@ def silence() -> Play:
         f"- a: {{release: ack}}\n"
         f"- a.{server}: {{send: say}}\n"
         f"- {server}: {{quiet: 100ms}}\n"
-        for server, answer in zip(_SERVERS, ("timed out", "timed out", "reset"), strict=True)
+        for server, answer in zip(_SERVERS, ("timed out", "timed out", "reset by peer"), strict=True)
     )
     timed_out = "its data was not acknowledged within TCP_USER_TIMEOUT (ETIMEDOUT), says its kernel"
     return Play(
