@@ -134,11 +134,18 @@ def _uncounted(side: Side, reset: Reset, span: _Span, case: Case) -> Cause:
     if _listener_went(side, span, case):
         gone = f"the kernel of {side.host} shows LISTEN on port {side.port} no more at "
         return "listener_closed", [*counted[:2], gone + case.teller.when(span.after.at)]
-    late = reset.sent.time + _COUNTED_WITHIN if reset.sent else 0
     known = side is case.connection.client or _was_accepted(side, span, case)
-    if known and max(span.after.at, span.after.until) >= late:
-        return "other", counted
-    return None, []
+    return ("other", counted) if known and _never_counted(side, reset, span, case) else (None, [])
+
+
+def _never_counted(side: Side, reset: Reset, span: _Span, case: Case) -> bool:
+    """Whether no counter had gone up when there had been time for it, whatever else was reset meanwhile."""
+    since = reset.sent.time + _COUNTED_WITHIN if reset.sent else 0
+    samples = history_of(case.evidence, side.host).samples
+    later = (samples[number] for number in range(span.last, len(samples)))
+    found = next((sample for sample in later if max(sample.at, sample.until) >= since), None)
+    names = _COUNTERS.values()
+    return found is not None and all(getattr(found, name) == getattr(span.before, name) for name in names)
 
 
 def _after_own_fin(side: Side, reset: Reset, case: Case) -> Cause:

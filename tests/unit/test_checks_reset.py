@@ -122,6 +122,15 @@ def test_a_kernel_that_gave_up_resending_did_not_obey_a_user_timeout(tmp_path: P
         assert (result.outcome, "however often it was sent again" in result.observed) == (FAIL, True)
 
 
+def test_a_second_reset_that_nothing_counted_leaves_no_doubt(tmp_path: Path) -> None:
+    """It answers a segment that came late; the first was none of the causes all the same."""
+    before, after = around(before=(HELD,))
+    talk = RESET + "\n11.5 client_a > server .\n 11.6 server > client_a R"
+    for counters, outcome in (({}, FAIL), (UNREAD, INCONCLUSIVE)):
+        samples = [before, after, sample(40, resets=2, **counters)]
+        assert judge(tmp_path, talk, samples, "linger0").outcome is outcome
+
+
 def test_unanswered_probes_alone_are_no_cause(tmp_path: Path) -> None:
     """The program may have closed with data unread, whatever its kernel was waiting for."""
     probes = "".join(f"{1000 * number} server > client_a . seq-1\n" for number in (1, 2, 3))
