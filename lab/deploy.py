@@ -27,12 +27,13 @@ from lab.capture import Interface
 from lab.engine import ANSWER_TIMEOUT, Engine
 from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
+from lab.engine.events import Act, Events
 from lab.engine.workers import Workers
 from lab.errors import EngineError, LabError
 from lab.health import SILENCE_SECONDS, Health, not_counted
 from lab.labels import Labels
 from lab.labs import sweep
-from lab.sidecar import Agent, Listener
+from lab.sidecar import ANSWER_SECONDS, Agent, Listener
 from lab.words import LOOPBACK
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _PING_SECONDS = 5.0
 _UNDER_WAY_SECONDS = 10.0
 """How long a call of the engine that was under way may take until the lab goes down without it."""
 
+_SUBSCRIBING_SECONDS = 15.0
 _DELIVERY_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.1
 
@@ -96,6 +98,8 @@ class Deployment:
     """The sidecar's container, and the connection to it once it is started."""
     _asides: Workers = field(default_factory=lambda: Workers(2))
     """For what must not wait until others are done: to ask whether the engine is there, and to take down."""
+    _others: Events | None = None
+    """What others do to the containers."""
     _left: tuple[str, ...] = ()
     """The names of the containers that are being removed."""
 
@@ -157,12 +161,29 @@ class Deployment:
         self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
     ) -> None:
         created, started = self._begun or self.begin(sidecar_image)
+        self._hear_of_others()
         self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
             instruments = group.create_task(self._use_sidecar(started))
             for host in plan.hosts:
                 group.create_task(self._start_host(host, images[host.image], files, instruments))
         await self._wire(plan)
+        if self._others is not None:
+            async with asyncio.timeout(_SUBSCRIBING_SECONDS):
+                await asyncio.wrap_future(self._others.subscribed)
+
+    def _hear_of_others(self) -> None:
+        """Hear of what others do to the containers: that is no program's doing."""
+        loop = asyncio.get_running_loop()
+
+        def fail(error: EngineError) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self.health.fail, error)
+
+        self._others = Events(
+            self.engine, self.labels.run_id, int(time.time()), lambda act: fail(_touched(act)), fail
+        )
+        self._others.start()
 
     async def _use_sidecar(self, started: Future[Stream]) -> None:
         self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event, self.health.fail)
@@ -200,6 +221,7 @@ class Deployment:
     async def _wire(self, plan: Plan) -> None:
         names = await self.agent.ask(
             "wire",
+            seconds=ANSWER_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts),
             networks=[{"bridge": bridge.name, "mtu": bridge.mtu} for bridge in plan.bridges],
             hosts=[_cabling(self.hosts[host.name]) for host in plan.hosts],
             names=_names(plan.names),
@@ -237,6 +259,8 @@ class Deployment:
 
     def hang_up(self) -> None:
         """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""
+        if self._others is not None:
+            self._others.stop()
         if self._agent is not None:
             self._agent.close()
 
@@ -289,8 +313,7 @@ class Deployment:
         if self._begun is None or self._agent is not None:
             return
         _, started = self._begun
-        if not started.cancelled() and started.exception() is None:
-            started.result().socket.close()
+        started.add_done_callback(_close)
 
     def _remove_all(self) -> None:
         left = box.ours(self.engine, self.labels.run_id)
@@ -353,6 +376,17 @@ def _started(engine: Engine, created: Future[str]) -> Stream:
         stream.socket.close()
         raise
     return stream
+
+
+def _close(started: Future[Stream]) -> None:
+    if not started.cancelled() and started.exception() is None:
+        started.result().socket.close()
+
+
+def _touched(act: Act) -> EngineError:
+    who = f"host {act.host}" if act.host else "the lab's sidecar"
+    what = f"{who} was {act.done} from outside the lab: what it did since then cannot be judged"
+    return EngineError("host-touched", what, where=act.container, fix="run it again")
 
 
 def _offset(asked: int, there: int, answered: int) -> int:

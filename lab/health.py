@@ -67,6 +67,11 @@ class Health:
         self.error = self.error or error
         self._failed.set()
 
+    def check(self) -> None:
+        """EngineError if something of theirs has broken."""
+        if self.error is not None:
+            raise self.error
+
     @contextlib.asynccontextmanager
     async def needed(self) -> AsyncIterator[None]:
         """What is done inside ends with an EngineError, in a group, when they fail or fall silent."""
@@ -78,9 +83,9 @@ class Health:
 
     async def vouch(self, since: float) -> None:
         """EngineError unless they are at work now, and were at work since then (the loop's clock)."""
-        if self.error is not None:
-            raise self.error
+        self.check()
         await self._ask_all()
+        self.check()
         slow = next(((who, began, ended) for who, began, ended in self._slow if ended >= since), None)
         if slow is not None:
             who, began, ended = slow
@@ -89,8 +94,7 @@ class Health:
 
     async def _until_failed(self) -> None:
         await self._failed.wait()
-        if self.error is not None:
-            raise self.error
+        self.check()
 
     async def _beat(self) -> None:
         while True:

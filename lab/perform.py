@@ -57,6 +57,7 @@ async def perform(
     ended = deployment.now()
     sampling = await observer.end_sampling(deployment)
     captures = await observer.end_captures(deployment, prepared.folder)
+    deployment.health.check()
     return Performed(began, ended, scribe.transcript(), variables, sampling, captures)
 
 

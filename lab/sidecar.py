@@ -13,7 +13,7 @@ from lab.engine.frames import STDOUT, Frames
 from lab.errors import EngineError
 from lab.health import not_counted
 
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
 """How long the agent may take for a request that waits for no program."""
 
 _LONGEST_MESSAGE = 1 << 24
@@ -58,20 +58,22 @@ class Agent(asyncio.Protocol):
             agent.data_received(stream.early)
         return agent
 
-    async def ask(self, op: str, **words: Any) -> Any:
+    async def ask(self, op: str, *, seconds: float = 0.0, **words: Any) -> Any:
         """The agent's answer to a request. EngineError if it refuses, fails, is gone or takes too long.
 
         One that waits for what programs do ("wait_...", "settle") may take as long as whoever asks will wait.
+        For others ``seconds`` are given, :data:`ANSWER_SECONDS` unless said.
         """
+        seconds = seconds or ANSWER_SECONDS
         if op.startswith("wait_") or op == "settle":
             return await self._ask(op, words)
         self._prompt += 1
         try:
             with not_counted(f"the sidecar's answer to {op!r}"):
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(seconds):
                     return await self._ask(op, words)
         except TimeoutError:
-            what = f"the lab's sidecar has not answered {op!r} for {ANSWER_SECONDS:g} s"
+            what = f"the lab's sidecar has not answered {op!r} for {seconds:g} s"
             raise EngineError("sidecar-silent", what, fix="lab doctor") from None
         finally:
             self._prompt -= 1

@@ -30,9 +30,9 @@ removed a second time. A program that was made ready in a container (exec) does 
 """
 
 
-_ATTACH = re.compile(r"/containers/[^/]+/attach\?")
-_ATTACH_SECONDS = 20
-"""To attach to a container is no work for the engine."""
+_NO_WORK = re.compile(r"GET |POST /v[\d.]+/containers/[^/]+/attach\?")
+_NO_WORK_SECONDS = 15
+"""For what is no work for the engine: to say what there is, and to attach to a container."""
 
 
 class Client(APIClient):
@@ -40,8 +40,8 @@ class Client(APIClient):
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Make a request, and once more if the engine was out of order or the connection broke."""
-        if _ATTACH.search(request.path_url):
-            options["timeout"] = _ATTACH_SECONDS
+        if options.get("timeout") and _NO_WORK.match(f"{request.method} {request.path_url}"):
+            options["timeout"] = min(options["timeout"], _NO_WORK_SECONDS)
         if not _REPEATABLE.match(f"{request.method} {request.path_url}"):
             return super().send(request, **options)
         try:

@@ -354,13 +354,15 @@ def _raw(answer: Any) -> Stream:
 
     What the engine sent right behind its headers waits in the reader that the library leaves aside.
     """
-    connection: socket.socket = answer._sock  # noqa: SLF001 - the library has no other way to it
+    response = answer._response  # noqa: SLF001 - the library has no other way to it, nor to the socket
+    if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        raise ValueError(f"status {response.status_code} in place of a stream")
+    connection: socket.socket = answer._sock  # noqa: SLF001
     if type(connection) is not socket.socket:
         what = "a program's terminal cannot be held over TLS or ssh"
         fix = "run the lab on the engine's machine, or set DOCKER_HOST to its socket"
         raise EngineError("engine-not-plain", what, fix=fix)
     connection.settimeout(0)
-    response = answer._response  # noqa: SLF001
     early = bytes(response.raw._fp.fp.peek())  # noqa: SLF001
     own = connection.dup()
     response.close()
