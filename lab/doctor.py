@@ -24,6 +24,9 @@ GIGABYTE = 10**9
 ROOM_FOR_IMAGES = 2 * GIGABYTE
 """Bytes that the images and what their building leaves take."""
 
+ROOM_FOR_CONTAINERS = 20 * 10**6
+"""Bytes that the containers of labs take, where the images are there: what programs write is in memory."""
+
 ROOM_FOR_RECORDS = GIGABYTE // 2
 ROOM_IN_MEMORY = GIGABYTE
 _PROBE_SECONDS = 60
@@ -36,6 +39,10 @@ _NEEDS = {
     "namespaces": (
         "the sidecar may enter the hosts' networks",
         "the engine must grant SYS_ADMIN and SYS_PTRACE: see its security profile",
+    ),
+    "pidfds": (
+        "the sidecar may hold processes and send them signals",
+        "the engine must allow pidfd_open and pidfd_send_signal: see its seccomp profile",
     ),
     "mounts": (
         "the sidecar may mount the hosts' /etc/hosts",
@@ -134,7 +141,9 @@ def _kernel(engine: Engine) -> Iterator[Finding]:
         yield _problem("sidecar", error)
         return
     yield from _features(features)
-    yield _room("engine's disk", features.free, ROOM_FOR_IMAGES, "docker image prune; docker builder prune")
+    current = all(images.status(engine, name).state is images.State.CURRENT for name in images.OWN)
+    room = ROOM_FOR_CONTAINERS if current else ROOM_FOR_IMAGES
+    yield _room("engine's disk", features.free, room, "docker image prune; docker builder prune")
 
 
 def _features(features: Features) -> Iterator[Finding]:
@@ -152,10 +161,14 @@ def _records() -> Finding:
 
 
 def _room(subject: str, free: int, wanted: int, fix: str) -> Finding:
-    seen = f"{free / GIGABYTE:.1f} GB"
+    seen = _size(free)
     if free >= wanted:
         return Finding(subject, Health.GOOD, seen)
-    return Finding(subject, Health.PROBLEM, f"{seen}, {wanted / GIGABYTE:.1f} GB are needed", fix)
+    return Finding(subject, Health.PROBLEM, f"{seen}, {_size(wanted)} are needed", fix)
+
+
+def _size(count: int) -> str:
+    return f"{count / GIGABYTE:.1f} GB" if count >= GIGABYTE // 10 else f"{count / 10**6:.0f} MB"
 
 
 def _problem(subject: str, error: LabError) -> Finding:

@@ -13,6 +13,7 @@ different things: this process, and the engine.
 from __future__ import annotations
 
 import contextlib
+import resource
 import secrets
 import time
 from collections.abc import Iterator
@@ -69,6 +70,7 @@ def launched(engine: Engine, file: Path, options: Options) -> Iterator[Launch]:
     Raises:
         KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; nothing is left running.
     """
+    _allow_many_files()
     run_id = secrets.token_hex(4)
     # By the time that it begins, and in UTC.
     folder = options.records / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{file.stem}-{run_id}"
@@ -86,6 +88,13 @@ def launched(engine: Engine, file: Path, options: Options) -> Iterator[Launch]:
             interruption.too_late()
             if not interruption.came:
                 deployment.begin_sweep()
+
+
+def _allow_many_files() -> None:
+    """Each program of a lab is a connection of ours: hundreds are more than a process may have at first."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems name a limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _begin(engine: Engine, deployment: Deployment, interruption: Interruption) -> None:

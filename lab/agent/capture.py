@@ -91,6 +91,8 @@ class Capture:
         self.path = path
         self._pid = pid
         self._seen = 0
+        self._there = False
+        """Whether its file has been seen."""
         self._messages = b""
         self._tally = Tally(time.time_ns())
         self._asked = 0
@@ -240,9 +242,13 @@ class Capture:
             return _packet_socket()
 
     def _holds(self, token: bytes) -> bool:
-        """Whether the token is in what has been recorded since it was looked for last."""
+        """Whether the token is in what has been recorded since it was looked for last.
+
+        RuntimeError if the file was there and is gone: nothing will come to be in it.
+        """
         try:
             with open(self.path, "rb") as file:
+                self._there = True
                 while True:
                     file.seek(self._seen)
                     piece = file.read(_PIECE)
@@ -253,6 +259,8 @@ class Capture:
                     if len(piece) < _PIECE:
                         return False
         except FileNotFoundError:
+            if self._there:
+                raise RuntimeError("the capture's file is gone") from None
             return False
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -40,6 +41,17 @@ def _namespaces() -> None:
         pass
 
 
+def _pidfds() -> None:
+    """Hold a process and send it a signal, as a host's programs are ended."""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        held = os.pidfd_open(other.pid)
+        try:
+            signal.pidfd_send_signal(held, signal.SIGKILL)
+        finally:
+            os.close(held)
+            other.kill()
+
+
 def _mounts() -> None:
     """Name the hosts of another container's file system: of one that is made of ours for this."""
     with subprocess.Popen(["unshare", "--mount", "cat"], stdin=subprocess.PIPE) as other:
@@ -70,7 +82,7 @@ def _sockets() -> None:
         table.close()
 
 
-_FEATURES = (_processes, _namespaces, _mounts, _bridge, _veth, _packets, _sockets)
+_FEATURES = (_processes, _namespaces, _pidfds, _mounts, _bridge, _veth, _packets, _sockets)
 
 
 def _ip(*words: str) -> None:

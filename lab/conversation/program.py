@@ -271,8 +271,10 @@ class Program(asyncio.Protocol):
         self._end_stream()
         return True
 
-    def connection_lost(self, _: Exception | None) -> None:
-        """The engine closed the connection."""
+    def connection_lost(self, error: Exception | None) -> None:
+        """The engine closed the connection, or it broke; or what hears of the output has a mistake."""
+        if error is not None and not isinstance(error, OSError):
+            self._let_go = True
         self._end_stream()
 
     def _end_stream(self) -> None:

@@ -87,6 +87,9 @@ class Events:
             trouble = EngineError("engine-lost", what, where=self._engine.address)
         except EngineError as error:
             trouble = error
+        finally:
+            if self._stream is not None:
+                self._stream._response.close()  # noqa: SLF001 - the library shuts its socket and leaves it open
         if not self._stopped:
             self._lose(trouble)
 

@@ -11,6 +11,9 @@ from lab.engine import containers as box
 from lab.errors import EngineError
 from lab.labels import Labels
 
+_SHOWN = 300
+"""Characters that are shown of what a sidecar says in place of what it found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -59,11 +62,12 @@ def probe(engine: Engine, sidecar_image: str, labels: Labels) -> Features:
         box.start(engine, sidecar)
         with engine.doing("try the machine's kernel"):
             made = engine.client.exec_create(sidecar, ["python3", "-I", "-m", "agent.probe"])
-            said = engine.client.exec_start(made["Id"])
+            said, complaints = engine.client.exec_start(made["Id"], demux=True)
     finally:
         box.remove(engine, [sidecar])
     try:
-        found = json.loads(said)
-    except ValueError as error:
-        raise EngineError("probe", f"the sidecar said {said[:200]!r}", where=engine.address) from error
-    return Features(found["features"], found["free"])
+        found = json.loads(said or b"")
+        return Features(found["features"], found["free"])
+    except (ValueError, LookupError, TypeError) as error:
+        shown = (complaints or said or b"nothing").decode(errors="replace").strip()[-_SHOWN:]
+        raise EngineError("probe", f"the sidecar could not try it: {shown}", where=engine.address) from error

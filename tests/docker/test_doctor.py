@@ -30,7 +30,29 @@ def test_a_kernel_that_lacks_something(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = {finding.subject: finding for finding in examine() if finding.health is Health.PROBLEM}
     assert "not supported" in bad["the kernel has veth pairs"].seen
     assert "modprobe veth" in bad["the kernel has veth pairs"].fix
-    assert "0.0 GB" in bad["engine's disk"].seen
+    assert bad["engine's disk"].seen == "0 MB, 20 MB are needed"
+
+
+def test_what_a_sidecar_complains_of_is_shown_as_that(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(engine.client), "exec_start", lambda *_, **__: (b"", b"no probe\n"))
+    bad = {finding.subject: finding for finding in examine() if finding.health is Health.PROBLEM}
+    assert bad["sidecar"].seen == "the sidecar could not try it: no probe"
+
+
+def test_little_room_is_enough_where_the_images_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = engines.Features({}, free=30 * 10**6)
+    monkeypatch.setattr(engines, "probe", lambda *_: found)
+    disk = {finding.subject: finding for finding in examine()}["engine's disk"]
+    assert (disk.health, disk.seen) == (Health.GOOD, "30 MB")
+
+
+def test_wrong_use_of_docker_host_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:99999")
+    found, *_ = examine()
+    assert (found.subject, found.health) == ("engine", Health.PROBLEM)
+    assert "tcp://HOST:PORT" in found.fix
 
 
 def test_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
