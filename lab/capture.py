@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+_MAC = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,12 +16,28 @@ class Interface:
 
     ``host`` is the host whose port it is ("" for bridges and the sidecar's own), ``network`` its network.
     A frame that *enters* at a port was sent by its host, one that *leaves* there was received by it.
+    ``mac`` is that of the host's end of the cable.
     """
 
     index: int
     name: str
     host: str
     network: str
+    mac: str = ""
+
+    @property
+    def link_local(self) -> str:
+        """The IPv6 address that the host's end gives itself (RFC 4291, appendix A); empty without a MAC."""
+        if not _MAC.fullmatch(self.mac):
+            return ""
+        first, *others = bytes.fromhex(self.mac.replace(":", ""))
+        own = bytes([first ^ 2, *others[:2], 0xFF, 0xFE, *others[2:]])
+        return str(IPv6Address(bytes.fromhex("fe80") + bytes(6) + own))
+
+
+def link_local(interfaces: Iterable[Interface]) -> Mapping[str, str]:
+    """Which host has a link-local address: the MAC of its end of a cable decides."""
+    return {one.link_local: one.host for one in interfaces if one.host and one.link_local}
 
 
 @dataclass(frozen=True, slots=True)

@@ -455,6 +455,6 @@ def _cabling(host: RunningHost) -> dict[str, Any]:
 
 def _interfaces(plan: Plan, indices: Mapping[str, int]) -> tuple[Interface, ...]:
     """Every interface in the sidecar, with the host and network it belongs to."""
-    known = {bridge.name: ("", bridge.network) for bridge in plan.bridges}
-    known |= {leg.port: (host.name, leg.network) for host in plan.hosts for leg in host.legs}
-    return tuple(Interface(index, name, *known.get(name, ("", ""))) for name, index in indices.items())
+    known = {bridge.name: ("", bridge.network, "") for bridge in plan.bridges}
+    known |= {leg.port: (host.name, leg.network, leg.mac) for host in plan.hosts for leg in host.legs}
+    return tuple(Interface(index, name, *known.get(name, ("", "", ""))) for name, index in indices.items())

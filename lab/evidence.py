@@ -9,7 +9,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 
-from lab.capture import CaptureFile, HeldSegment, Interface
+from lab.capture import CaptureFile, HeldSegment, Interface, link_local
 from lab.flows import MOST_CONNECTIONS, Connection, Flows, Vantage
 from lab.history import SocketHistory, grouped, histories
 from lab.packets import RST, Reader, Segment, opened
@@ -60,13 +60,14 @@ class RunInfo:
 
     @cached_property
     def hosts_by_address(self) -> Mapping[str, str]:
-        """Which host has an address; addresses in their shortest form."""
-        return {
+        """Which host has an address, link-local ones too; addresses in their shortest form."""
+        given = {
             str(ip_address(address)): host
             for host, networks in self.addresses.items()
             for addresses in networks.values()
             for address in addresses
         }
+        return {**link_local(self.interfaces), **given}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+from lab.capture import link_local
 from lab.deploy import Deployment
 from lab.errors import EngineError
 from lab.flows import Vantage
@@ -188,4 +189,5 @@ def _vantage(host: str, deployment: Deployment, plan: Plan) -> Vantage:
         for addresses in host.addresses.values()
         for address in addresses
     }
+    hosts |= link_local(deployment.interfaces)
     return Vantage(hosts, {one.index: one.host for one in deployment.interfaces if one.host})

@@ -81,7 +81,12 @@ def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: str) -
         teller.frame(c.capture, c.began, f"SYN from {ref.from_} to {named(c.server)}:{c.server.port}")
         for c in others
     ]
-    observed = f"{ref.from_} never sent a SYN to {ref.to}" if not found else f"there were only {found}"
+    none = (
+        f"no SYN from {ref.from_} to {ref.to} was captured"
+        if lacking
+        else (f"{ref.from_} never sent a SYN to {ref.to}")
+    )
+    observed = f"there were only {found}" if found else none
     expected = f"a connection from {ref.from_} to {ref.to}" if ref.nth == 1 else f"{ref.nth} of them"
     return find(
         expected,
@@ -129,11 +134,15 @@ def _handshake_told(case: Case) -> Iterator[str]:
         case "no_reply":
             again = client.retransmissions.syn
             often = f", which was sent {again + 1} times" if again else ""
-            yield f"nothing answered the SYN{often}{_full(case)}"
+            nothing = "no answer to the SYN was captured" if case.doubt else "nothing answered the SYN"
+            yield f"{nothing}{often}{_full(case)}"
         case "half_open":
-            yield f"{case.name(server)} answered SYN-ACK, and {case.name(client)} never acknowledged it"
+            name = case.name(client)
+            heard = f"no ACK from {name} was captured" if case.doubt else f"{name} never acknowledged it"
+            yield f"{case.name(server)} answered SYN-ACK, and {heard}"
         case "unknown":
-            yield "it was under way when the capture began"
+            begun = client.syn or server.syn
+            yield "a part of it was not captured" if begun else "it was under way when the capture began"
 
 
 def _full(case: Case) -> str:

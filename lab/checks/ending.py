@@ -111,14 +111,18 @@ def _close_told(case: Case) -> list[str]:
 def _open_told(case: Case) -> list[str]:
     silent = [case.name(side) for side in case.connection.sides if side.fin is None]
     if silent:
-        return [f"{listed(silent)} never sent FIN", *_held(case)]
+        told = (
+            f"no FIN from {listed(silent)} was captured" if case.doubt else f"{listed(silent)} never sent FIN"
+        )
+        return [told, *_held(case)]
     return [_unheard(case)]
 
 
 def _unheard(case: Case) -> str:
     """Whose FIN was never acknowledged; empty if each was."""
     unheard = [case.name(side) for side in case.connection.sides if side.fin and not side.fin.acked]
-    return f"the FIN of {listed(unheard)} was never acknowledged" if unheard else ""
+    what = "no ACK of the FIN of {} was captured" if case.doubt else "the FIN of {} was never acknowledged"
+    return what.format(listed(unheard)) if unheard else ""
 
 
 def _held(case: Case) -> list[str]:

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from lab.checks import doubt
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import endpoint, history_of, listening, rows_of, went_on
+from lab.checks.select import endpoint, history_of, listening, rows_of, went_on, without_zone
 from lab.checks.telling import Teller, counted, listed, span
 from lab.evidence import Evidence
 from lab.history import SocketHistory
@@ -68,7 +68,7 @@ def _bound_to(local: str, wanted: str) -> bool:
     address = ip_address(local)
     if wanted in {"", "any"}:
         return not wanted or address.is_unspecified
-    return address.is_loopback if wanted == "loopback" else local == wanted
+    return address.is_loopback if wanted == "loopback" else local == without_zone(wanted)
 
 
 def _told(host: str, evidence: Evidence) -> str:

@@ -61,7 +61,15 @@ def host_of(evidence: Evidence, address: str, at: str) -> str:
     """The host that has an address, as host ``at`` sees it: a loopback address is its own."""
     if ip_address(address).is_loopback:
         return at
-    return evidence.info.hosts_by_address.get(str(ip_address(address)), "")
+    return evidence.info.hosts_by_address.get(without_zone(address), "")
+
+
+def without_zone(address: str) -> str:
+    """An address in its shortest form, without the zone it may be told with (RFC 4007, section 11)."""
+    try:
+        return str(ip_address(address.partition("%")[0]))
+    except ValueError:  # a text that a program printed
+        return address
 
 
 def runs_of(evidence: Evidence, host: str, program: str | None = None) -> list[ProgramRun]:

@@ -348,7 +348,9 @@ class Acts:
     def _addresses(self, host: str | None) -> list[str]:
         """Every address of a host; none for no host."""
         addresses = self._deployment.hosts[host].plan.addresses if host else {}
-        return [address for several in addresses.values() for address in several]
+        given = [address for several in addresses.values() for address in several]
+        own = [one.link_local for one in self._deployment.interfaces if one.host == host and one.link_local]
+        return [*given, *own]
 
     async def _look_at_processes(self) -> None:
         """Have the processes of all hosts looked at: what follows may end some."""

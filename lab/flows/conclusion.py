@@ -18,6 +18,7 @@ from lab.flows.facts import (
     Retransmissions,
     Side,
     Sighting,
+    StateChange,
 )
 from lab.flows.pairs import Alone
 from lab.flows.serial import MASK, distance
@@ -91,7 +92,7 @@ def _side(end: End, peer: End, named: Named) -> Side:
         retransmissions=Retransmissions(outgoing.resent_syn, outgoing.resent_data, outgoing.resent_fin),
         resent=outgoing.resent,
         refilled=outgoing.refilled,
-        history=tuple(end.states.history),
+        history=tuple(StateChange(state, Moment(*at)) for state, *at in end.states.history),
         gaps=outgoing.gaps + (0 if incoming is peer.outgoing else incoming.proven_gaps),
         reordered=outgoing.reordered,
         isn=outgoing.isn,
@@ -113,7 +114,7 @@ def _handshake(client: End, server: End) -> Handshake:
     if not (client.outgoing.syn or server.incoming.syn):
         return "unknown"
     if not (server.outgoing.syn or client.incoming.syn):
-        if client.outgoing.ack or server.incoming.ack:
+        if any(stream.ack for end in (client, server) for stream in (end.outgoing, end.incoming)):
             return "unknown"
         return "refused" if _refused(client, server) else "no_reply"
     if server.opens:  # neither knew of the other's SYN (RFC 9293, figure 7)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from lab.flows.facts import Moment, ResetCause, moment_of
 from lab.flows.serial import distance
-from lab.flows.states import States
+from lab.flows.states import CLOSE_WAIT, CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT, States
 from lab.flows.stream import Stream
 from lab.packets.segment import ACK, FIN, RST, SYN, Segment
-from lab.words import TcpState
 
 _GIVES_UP = 3
 """Segments sent again without any answer after which an RST says that the sender gave up."""
@@ -58,8 +57,9 @@ class End:
     @property
     def seen(self) -> bool:
         """Whether any frame was seen at this end's port."""
-        numbers = self.outgoing.next, self.incoming.next
-        return numbers != (None, None) or bool(self.reset_sent or self.reset_received)
+        if self.outgoing.next is not None or self.incoming.next is not None:
+            return True
+        return self.reset_sent is not None or self.reset_received is not None
 
     @property
     def late_acked(self) -> bool:
@@ -97,8 +97,8 @@ class End:
         """What the streams have come to leads to other states."""
         states, outgoing, incoming = self.states, self.outgoing, self.incoming
         # The acknowledgement first: a FIN that comes with that of one's own goes to TIME_WAIT, not CLOSING.
-        if states.now is TcpState.SYN_RECEIVED and outgoing.syn_acked is not None:
-            states.enter(TcpState.ESTABLISHED, segment)
+        if states.now is SYN_RECEIVED and outgoing.syn_acked is not None:
+            states.enter(ESTABLISHED, segment)
         if not self._fin_acked and self._fin_sent and outgoing.fin_acked is not None:
             self._fin_acked = True
             states.fin_acked(segment)
@@ -110,31 +110,31 @@ class End:
 
     def _sends_syn(self, segment: Segment) -> None:
         states = self.states
-        if segment.flags & ACK and states.now in {TcpState.CLOSED, TcpState.SYN_SENT}:
-            states.enter(TcpState.SYN_RECEIVED, segment)
+        if segment.flags & ACK and states.now in {CLOSED, SYN_SENT}:
+            states.enter(SYN_RECEIVED, segment)
         elif not states.history:
             self.opens = True
-            states.enter(TcpState.SYN_SENT, segment)
+            states.enter(SYN_SENT, segment)
             if self.incoming.syn is not None:
-                states.enter(TcpState.SYN_RECEIVED, segment)
+                states.enter(SYN_RECEIVED, segment)
 
     def _receives_syn(self, segment: Segment) -> None:
         states, syn = self.states, self.incoming.syn
-        if states.now is TcpState.SYN_SENT:
+        if states.now is SYN_SENT:
             if not segment.flags & ACK:
-                states.enter(TcpState.SYN_RECEIVED, segment)
+                states.enter(SYN_RECEIVED, segment)
             elif self.outgoing.acceptable(segment.ack):
-                states.enter(TcpState.ESTABLISHED, segment)
+                states.enter(ESTABLISHED, segment)
         elif syn is not None and syn.frame == segment.frame:
             # A SYN-ACK with other numbers takes the place of the one before.
-            states.enter_again(TcpState.ESTABLISHED, segment)
+            states.enter_again(ESTABLISHED, segment)
 
     # RST
 
     def _sends_reset(self, segment: Segment) -> None:
         if self.reset_sent is None:
             self.reset_sent = ResetSeen(segment, self, self._cause(segment))
-        self.states.enter(TcpState.CLOSED, segment)
+        self.states.enter(CLOSED, segment)
 
     def _cause(self, segment: Segment) -> ResetCause:
         outgoing, incoming = self.outgoing, self.incoming
@@ -149,15 +149,15 @@ class End:
             return "late_data"
         if outgoing.probes:
             return "keepalive_timeout"
-        return "abort" if self.states.now in {TcpState.ESTABLISHED, TcpState.CLOSE_WAIT} else "unknown"
+        return "abort" if self.states.now in {ESTABLISHED, CLOSE_WAIT} else "unknown"
 
     def _receives_reset(self, segment: Segment) -> None:
         if self.reset_received is None:
             self.reset_received = moment_of(segment)
-        if self.states.now is TcpState.SYN_SENT and self.outgoing.isn is not None:
+        if self.states.now is SYN_SENT and self.outgoing.isn is not None:
             self.refused = bool(segment.flags & ACK) and self.outgoing.acceptable(segment.ack)
             believed = self.refused
         else:
             believed = self.incoming.next is None or distance(self.incoming.arrived, segment.seq) >= 0
         if believed:
-            self.states.enter(TcpState.CLOSED, segment)
+            self.states.enter(CLOSED, segment)

@@ -7,7 +7,7 @@ from typing import Literal
 from lab.flows.facts import Moment, Resent, moment_of
 from lab.flows.holes import Hole, Holes
 from lab.flows.serial import MASK, distance
-from lab.packets.segment import ACK, FIN, IDENT, SYN, Bare, Segment
+from lab.packets.segment import ACK, FIN, IDENT, SYN, WINDOW, Bare, Segment
 
 _MOST_RESENT = 8
 """Retransmissions that are named; all are counted."""
@@ -73,8 +73,8 @@ class Stream:
     @property
     def arrived(self) -> int:
         """The number up to which everything was seen or acknowledged; only if there is a ``next``."""
-        assert self.next is not None and self.acked is not None  # noqa: S101, PT018 - as said
-        return self.holes.first_beyond(self.acked, self.next) if self.holes else self.next
+        top, acked = self.next or 0, self.acked or 0
+        return top if self.holes is None else self.holes.first_beyond(acked, top)
 
     @property
     def complete(self) -> bool:
@@ -128,7 +128,8 @@ class Stream:
             return
         if self._rivals and self.syn_acked is None:
             self._choose(ack)
-        self._seen_up_to(ack, segment)
+        if ack != self.next:
+            self._seen_up_to(ack, segment)
         self.acked = ack
         if self.syn_acked is None and self.isn is not None:
             self._acknowledge_syn(segment)
@@ -244,8 +245,8 @@ class Stream:
             self.holes = None
         if hole is not None and filled == low and self._overtaken(hole, segment, back):
             self.reordered += 1
-        elif not filled and below == 1 and length <= 1 and not fin and self.acked == self.next:
-            self.probes += 1
+        elif not filled and below == 1 and length <= 1 and not fin and self._probes(back):
+            pass
         elif length and not (fin and self.fin is not None):
             self.resent_data += 1
             self.refilled += filled == low
@@ -253,6 +254,14 @@ class Stream:
         elif fin:
             self.resent_fin += 1
             self.note("fin", segment)
+
+    def _probes(self, back: Stream) -> bool:
+        """Whether a segment of one byte that was seen, or of none, asks whether the other side is there."""
+        if back.latest is not None and not back.latest[WINDOW]:
+            self.unanswered += 1  # a window probe: the other side had no room left
+            return True
+        self.probes += self.acked == self.next
+        return self.acked == self.next
 
     def _overtaken(self, hole: Hole, segment: Segment, back: Stream) -> bool:
         return hole.overtaken(segment.time, segment.ident, self.rtt, back.rtt)

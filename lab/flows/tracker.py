@@ -6,10 +6,10 @@ from lab.flows.conclusion import Named, connection_of, outcome_of
 from lab.flows.copies import Copies
 from lab.flows.facts import Connection, Outcome, moment_of
 from lab.flows.serial import MASK
+from lab.flows.states import ESTABLISHED, SYN_SENT
 from lab.flows.vantage import Vantage
 from lab.flows.views import OneView, TwoViews, View
 from lab.packets.segment import ACK, SYN, Segment, flow_of, way_back
-from lab.words import TcpState
 
 
 class Tracker:
@@ -30,10 +30,10 @@ class Tracker:
         self._view = self._viewed(copies)
         self.take = self._view.take
         if not first.flags & SYN:
-            self._view.client.states.enter(TcpState.ESTABLISHED, first)
-            self._view.server.states.enter(TcpState.ESTABLISHED, first)
+            self._view.client.states.enter(ESTABLISHED, first)
+            self._view.server.states.enter(ESTABLISHED, first)
         elif first.flags & ACK:
-            self._view.client.states.enter(TcpState.SYN_SENT, first)
+            self._view.client.states.enter(SYN_SENT, first)
 
     def _viewed(self, copies: Copies) -> View:
         if self._vantage.ports:
@@ -47,7 +47,7 @@ class Tracker:
     def open(self) -> bool:
         """Whether both ends can still speak."""
         view = self._view
-        return view.client.states.now is view.server.states.now is TcpState.ESTABLISHED
+        return view.client.states.now is view.server.states.now is ESTABLISHED
 
     @property
     def outcome(self) -> Outcome | None:
@@ -63,7 +63,7 @@ class Tracker:
         client, server = self._view.client, self._view.server
         if syn.way != self.way:
             isn = server.outgoing.isn
-            return client.states.now is TcpState.SYN_SENT if isn is None else syn.seq == isn
+            return client.states.now is SYN_SENT if isn is None else syn.seq == isn
         if self._isn is not None:
             return syn.seq == self._isn
         answered = server.outgoing.syn or client.incoming.syn

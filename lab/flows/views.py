@@ -10,9 +10,9 @@ from lab.flows.end import End
 from lab.flows.facts import moment_of
 from lab.flows.pairs import Alone, Pairs
 from lab.flows.serial import MASK, distance
+from lab.flows.states import ESTABLISHED
 from lab.flows.stream import Stream
-from lab.packets.segment import ACK, FIN, RST, SYN, Bare, Segment, named
-from lab.words import TcpState
+from lab.packets.segment import ACK, ACKED, FIN, FLAGS, LENGTH, RST, SEQ, SYN, WAY, Bare, Segment, named
 
 _CONTROL_OR_ACK = FIN | SYN | RST | ACK
 
@@ -48,13 +48,15 @@ class OneView:
 
     def take(self, bare: Bare) -> None:
         """Tell both ends of a segment. What comes in order on an open connection changes only numbers."""
-        _, _, _, way, seq, ack, flags, length, _, _, _ = bare
-        sender, receiver = (self.client, self.server) if way == self._there else (self.server, self.client)
+        client, server = self.client, self.server
+        sender, receiver = (client, server) if bare[WAY] == self._there else (server, client)
+        if not self._open or bare[FLAGS] & _CONTROL_OR_ACK != ACK:
+            self._study(named(bare), sender, receiver)
+            return
         stream, back = sender.outgoing, receiver.outgoing
+        seq, ack, length = bare[SEQ], bare[ACKED], bare[LENGTH]
         if (
-            self._open
-            and flags & _CONTROL_OR_ACK == ACK
-            and seq == stream.next
+            seq == stream.next
             and stream.holes is None is back.holes
             and (back.next - ack) & MASK <= (back.next - back.acked) & MASK  # type: ignore[operator]
         ):
@@ -84,7 +86,7 @@ class OneView:
         new = _pass(segment, stream, back)
         sender.sent(segment, new=new)
         receiver.received(segment)
-        both_open = sender.states.now is receiver.states.now is TcpState.ESTABLISHED
+        both_open = sender.states.now is receiver.states.now is ESTABLISHED
         self._open = both_open and stream.next is not None and back.next is not None
 
 

@@ -214,11 +214,12 @@ def _flow(connection: Connection) -> FourTuple:
 
 @dataclass(slots=True)
 class _Direction:
-    """Where a side's numbers begin, what comes next, and how much the peer has acknowledged."""
+    """Where a side's numbers begin, what comes next, how much the peer has acknowledged, its own window."""
 
     base: int | None = None
     next: int | None = None
     acked: int | None = None
+    window: int = 1
 
 
 @dataclass(slots=True)
@@ -239,16 +240,23 @@ class _Numbers:
         if segment.flags & ACK:
             peer.base = (segment.ack - 1) & MASK if peer.base is None else peer.base
             peer.acked, ack = segment.ack, (segment.ack - peer.base) & MASK
-        return (segment.seq - own.base) & MASK, ack, _mark(own, segment)
+        own.window = segment.window
+        return (segment.seq - own.base) & MASK, ack, _mark(own, segment, closed=not peer.window)
 
 
-def _mark(own: _Direction, segment: Segment) -> Mark:
-    """Whether a segment repeats; the direction's next number moves on if it brings something new."""
+def _mark(own: _Direction, segment: Segment, *, closed: bool) -> Mark:
+    """Whether a segment repeats; the direction's next number moves on if it brings something new.
+
+    One that asks whether the peer is there is a window probe if the peer's window is ``closed``.
+    """
     size = segment.length + bool(segment.flags & SYN) + bool(segment.flags & FIN)
     start = 0 if own.next is None else distance(own.next, segment.seq)
-    keeps_alive = start == -1 and segment.flags == ACK and segment.length < 2 and own.acked == own.next
+    asks = start == -1 and segment.flags == ACK and segment.length < 2
+    was_acked = own.acked == own.next
     if start + size > 0 or own.next is None:
         own.next = (segment.seq + size) & MASK
-    if keeps_alive:
+    if asks and closed:
+        return "window probe"
+    if asks and was_acked:
         return "keep-alive"
     return "again" if size and start < 0 else ""

@@ -11,7 +11,7 @@ from lab.words import Outcome, TcpState
 Fate = Literal["arrived", "lost", "unseen"]
 """``lost``: a complete capture does not show it arrive; ``unseen``: nor does one that may lack frames."""
 
-Mark = Literal["", "again", "keep-alive"]
+Mark = Literal["", "again", "keep-alive", "window probe"]
 """``again``: the sender had sent these sequence numbers before."""
 
 OUTSIDE = "(elsewhere)"

@@ -115,7 +115,9 @@ TIME: Final = 1
 PLACE: Final = 2
 WAY: Final = 3
 SEQ: Final = 4
+ACKED: Final = 5
 FLAGS: Final = 6
 LENGTH: Final = 7
+WINDOW: Final = 8
 IDENT: Final = 10
 """Where its parts are."""

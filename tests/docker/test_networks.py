@@ -87,6 +87,19 @@ def test_both_families_on_one_wire(stage: Stage, at: str) -> None:
     assert_passed(stage.play(text, FILES))
 
 
+def test_a_link_local_address_is_its_hosts(stage: Stage) -> None:
+    """In the capture, in the samples of the kernel, and where a step waits for a state."""
+    hosts = (
+        "{addresses: {lan: [10.9.8.80, 'fd00:153::80']}}",
+        "{addresses: {lan: [10.9.8.5, 'fd00:153::5']}}",
+    )
+    text = talk("{lan: {subnet: 10.9.8.0/24, ipv6: 'fd00:153::/64'}}", *hosts, "fe80::ff:fe00:0%eth0")
+    finished = stage.play(text, FILES)
+    assert_passed(finished)
+    [connection] = finished.evidence.connections
+    assert (connection.server.host, connection.server.address) == ("server", "fe80::ff:fe00:0")
+
+
 ROUTER = {
     "10.2.0.80": (
         "{left: 10.1.0.0/24, right: 10.2.0.0/24}", "10.2.0.80", "10.1.0.5",

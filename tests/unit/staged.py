@@ -89,6 +89,7 @@ class Stage:
     carriage_returns: tuple[str, ...] = ()
     programs: Mapping[str, Any] = field(default_factory=dict)
     steps: Sequence[Mapping[str, Any]] = ({"actor": "server", "action": {"quiet": "1s"}},)
+    macs: Mapping[str, str] = field(default_factory=dict)
 
     def evidence(self, *specs: Mapping[str, Any]) -> Evidence:
         """The evidence, as it is read from a record."""
@@ -124,7 +125,8 @@ class Stage:
             versions={},
             addresses={host: {"lan": (address,)} for host, address in wire.HOSTS.items()},
             interfaces=tuple(
-                Interface(index, f"p{index}", host, "lan") for host, index in wire.PORTS.items()
+                Interface(index, f"p{index}", host, "lan", self.macs.get(host, ""))
+                for host, index in wire.PORTS.items()
             ),
             captures=tuple(captures),
             sampling=Sampling(at(-100), ENDED, 5 * MS, self.worst_gap, tuple(self.lost)),

@@ -248,6 +248,56 @@ def test_how_many_there_were_stays_in_doubt_whenever_frames_were_lost(tmp_path: 
     assert "while none of the connections was open" in result.observed
 
 
+@pytest.mark.parametrize(
+    ("spec", "talk", "words"),
+    [
+        (close("orderly"), LEAKING, "no FIN from server was captured"),
+        (close("orderly"), LEAKING + "\n3 server > client_a F.", "no ACK of the FIN of server was captured"),
+        (connection(handshake="complete"), NO_REPLY, "no answer to the SYN was captured"),
+        (connection(handshake="complete"), OPEN.rpartition("0.2")[0], "no ACK from client_a was captured"),
+        (connection(handshake="complete"), "", "no SYN from client_a to server:19999 was captured"),
+    ],
+)
+def test_nothing_is_said_to_have_never_happened_that_may_be_lost(
+    tmp_path: Path, spec: dict[str, Any], talk: str, words: str
+) -> None:
+    result = Stage(tmp_path, talk, dropped=1).judge(spec)
+    assert result.outcome is INCONCLUSIVE
+    assert words in result.observed
+    assert "never" not in result.observed
+    assert words not in Stage(tmp_path, talk).judge(spec).observed
+
+
+UNSEEN = OPEN + "1 client_a > server P. 5 entered left\n 1.1 server > client_a .\n"
+
+
+@pytest.mark.parametrize(
+    ("talk", "count", "outcome"),
+    [
+        (UNSEEN, ">=4", PASS),
+        (UNSEEN, ">=5", INCONCLUSIVE),
+        (UNSEEN, 5, INCONCLUSIVE),
+        (UNSEEN, "<=3", FAIL),
+        (UNSEEN + CLOSED, 5, PASS),
+        (UNSEEN + CLOSED, 6, FAIL),
+    ],
+)
+def test_bytes_are_proven_by_numbers_and_else_bounded(
+    tmp_path: Path, talk: str, count: int | str, outcome: str
+) -> None:
+    """What was acknowledged last may be a FIN: without one it proves a byte less."""
+    assert Stage(tmp_path, talk, dropped=1).judge(connection(bytes={"client_a": count})).outcome == outcome
+
+
+def test_what_fills_a_gap_is_not_proven_to_be_sent_again(tmp_path: Path) -> None:
+    spec = connection(retransmissions={"data": 0})
+    first = OPEN + "1 client_a > server P. 5 entered left\n 2 client_a > server P. 5\n"
+    seen = OPEN + "1 client_a > server P. 5\n 2 client_a > server P. 5\n"
+    again = "300 client_a > server P. 5 seq-10\n"
+    assert Stage(tmp_path, first + again, dropped=1).judge(spec).outcome is INCONCLUSIVE
+    assert Stage(tmp_path, seen + again, dropped=1).judge(spec).outcome is FAIL
+
+
 def test_evidence_names_frames_and_times_since_the_first_syn(tmp_path: Path) -> None:
     result = Stage(tmp_path, ORDERLY).judge(close("orderly"))
     assert result.evidence[:2] == (

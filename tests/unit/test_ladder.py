@@ -61,6 +61,15 @@ def shows(drawing: str, expected: str) -> None:
     assert drawing.splitlines() == expected.strip("\n").splitlines()
 
 
+@pytest.mark.parametrize(("room", "mark"), [("", "keep-alive"), ("full", "window probe")])
+def test_who_asks_while_there_is_no_room_probes_the_window(tmp_path: Path, room: str, mark: str) -> None:
+    data = f"1 client_a > server P. 5\n1.1 server > client_a . {room}\n5000 client_a > server . seq-1\n"
+    evidence, rows = told(Stage(tmp_path, HANDSHAKE + data))
+    assert [row.mark for row in rows if isinstance(row, Packet) and row.mark] == [mark]
+    [connection] = evidence.connections
+    assert connection.client.retransmissions.data == 0
+
+
 def test_a_whole_connection(tmp_path: Path) -> None:
     events = (
         step("1"),

@@ -112,7 +112,9 @@ def test_a_search_without_end_holds_up_nothing_and_ends_when_it_is_given_up(
     first, second = started
     assert (first.returncode, second.returncode) == (-signal.SIGKILL, None)
     matcher.close()
-    assert second.returncode == -signal.SIGKILL
+    assert second.returncode in {0, -signal.SIGKILL}, (
+        "killed, unless it had noticed before that its input ended"
+    )
 
 
 def test_a_process_that_is_gone_is_told_and_replaced(matcher: Matcher) -> None:

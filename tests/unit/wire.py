@@ -10,7 +10,7 @@
 A line is a time in milliseconds, a sender, a receiver, flags as tcpdump writes them (``S`` SYN, ``F`` FIN,
 ``R`` RST, ``P`` PSH, ``.`` ACK), the payload's length, and words: ``again`` repeats the sender's last
 segment, ``crossing`` acknowledges only what it did before, ``entered`` and ``left`` let the frame be seen at
-one port only, ``seq+N`` moves the number. A port may follow a host: ``client_a:40001``. Sequence
+one port only (both: at none), ``seq+N`` moves the number, ``full`` says that there is no room left. A port may follow a host: ``client_a:40001``. Sequence
 numbers follow by themselves.
 """
 
@@ -78,7 +78,7 @@ class Script:
             me.next = seq + length + bool(bits & BITS["S"]) + bool(bits & BITS["F"])
         ack = me.acknowledges if bits & BITS["."] else 0
         ports = int(source.partition(":")[2]), int(target.partition(":")[2])
-        segment = tcp(ports, seq, ack, bits, b"x" * length)
+        segment = tcp(ports, seq, ack, bits, b"x" * length, window=0 if "full" in words else 64240)
         return ip(self.hosts[source.partition(":")[0]], self.hosts[target.partition(":")[0]], segment)
 
 
@@ -87,12 +87,19 @@ def _with_port(end: str) -> str:
 
 
 def tcp(
-    ports: tuple[int, int], seq: int, ack: int, flags: int, payload: bytes = b"", *, options: bytes = b""
+    ports: tuple[int, int],
+    seq: int,
+    ack: int,
+    flags: int,
+    payload: bytes = b"",
+    *,
+    options: bytes = b"",
+    window: int = 64240,
 ) -> bytes:
     """A TCP segment; its checksum is a number that no two different segments are likely to share."""
     offset = (20 + len(options)) // 4 << 4
     mark = (seq ^ ack ^ flags ^ len(payload)) & 0xFFFF
-    head = struct.pack("!HHIIBBHHH", *ports, seq % 2**32, ack % 2**32, offset, flags, 64240, mark, 0)
+    head = struct.pack("!HHIIBBHHH", *ports, seq % 2**32, ack % 2**32, offset, flags, window, mark, 0)
     return head + options + payload
 
 
