@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lab.errors import UsageError
+from lab.errors import UsageError, unless_full
 
 PACKAGE = Path(__file__).parent
 """The package itself: the agent's source is in it."""
@@ -37,10 +37,11 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         folder.touch()
     except OSError as error:
-        raise UsageError(
+        refusal = UsageError(
             "cache-folder",
             f"the cache folder cannot be written: {error.strerror}",
             where=str(folder),
             fix="set XDG_CACHE_HOME to a folder of yours",
-        ) from error
+        )
+        raise unless_full(error, refusal) from error
     return folder

@@ -22,6 +22,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from lab import limits
 from lab.archive import FOLDER, archive
 from lab.capture import Interface
 from lab.engine import ANSWER_TIMEOUT, Engine
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CAPTURE_LIMIT = 256 * 1024**2
+CAPTURE_LIMIT = limits.CAPTURE
 """Bytes of one capture, after which it ends and the evidence is incomplete."""
 
 SAMPLING_INTERVAL = 0.005

@@ -7,13 +7,15 @@
     ├─ SubmissionError  a program that does not build        exit 1
     ├─ UsageError       a command's words are off            exit 2
     ├─ EngineError      daemon, image, launch, time-out      exit 3
-    └─ EvidenceError    capture or sampling incomplete       exit 3
+    ├─ EvidenceError    capture or sampling incomplete       exit 3
+    └─ DiskFullError    no room for records or the cache     exit 3
 
 A failed expectation of a scenario is a result, never an exception.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -89,6 +91,24 @@ class ScenarioError(LabError):
 
     def __str__(self) -> str:
         return "\n\n".join(str(problem) for problem in self.problems)
+
+
+class DiskFullError(LabError):
+    """What was to be written found no room, which is nobody's wrong use."""
+
+    def __init__(self, error: OSError, where: str) -> None:
+        what = f"the disk is full: {error.strerror}"
+        super().__init__("disk-full", what, where=where, fix="make room there, or choose another folder")
+
+
+def unless_full(error: OSError, otherwise: LabError) -> LabError:
+    """What to tell where something could not be written."""
+    return DiskFullError(error, otherwise.where) if is_full(error) else otherwise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk, or what this user may have of it, was used up."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 class SubmissionError(LabError):

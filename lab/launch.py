@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.deploy import Deployment, deployed
-from lab.errors import UsageError
+from lab.errors import UsageError, unless_full
 from lab.images import SIDECAR, State, status
 from lab.interruption import Interruption
 from lab.labels import Labels, Owner
@@ -128,4 +128,5 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         fix = "choose a folder you may write to: --records DIR"
         what = f"the run's record cannot be made: {error.strerror}"
-        raise UsageError("no-record-folder", what, where=str(folder), fix=fix) from error
+        refusal = UsageError("no-record-folder", what, where=str(folder), fix=fix)
+        raise unless_full(error, refusal) from error

@@ -12,29 +12,22 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
+from lab import limits
 from lab.capture import CaptureFile, Drop, HeldSegment
 from lab.deploy import Deployment
 from lab.engine.containers import out_of_memory
 from lab.errors import EngineError
+from lab.files import written
 from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
 from lab.sockets import Instrument, Loss, Sampling, SocketEnds, SocketRow, SocketSample
 from lab.words import kernel_state, signal_name
-
-ROWS_KEPT = 200_000
-"""Rows in all samples of the sockets of a run, and as many in those of the processes.
-
-What opens thousands must not eat the memory.
-"""
 
 _WINDOW_SECONDS = 0.08
 """Between the two looks that tell a busy program from one that is asleep."""
 
 _ENGINE_NANOSECONDS = 200_000_000
 """So long after a process was killed the engine says at the latest that it was for its memory."""
-
-HELD_KEPT = 10_000
-"""Segments kept back whose times a record holds."""
 
 
 class Observer:
@@ -46,7 +39,7 @@ class Observer:
         self._processes: list[ProcessSample] = []
         self._situation: list[SituationEvent] = []
         self._held: dict[int, HeldSegment] = {}
-        self._room = dict.fromkeys((Instrument.SOCKETS, Instrument.PROCESSES), ROWS_KEPT)
+        self._room = dict.fromkeys((Instrument.SOCKETS, Instrument.PROCESSES), limits.ROWS)
         self._lost: Counter[tuple[Instrument, str, str]] = Counter()
         self._hearers: dict[str, tuple[Instrument, Callable[[dict[str, Any]], None]]] = {
             "sockets": (Instrument.SOCKETS, self._hear_sockets),
@@ -69,8 +62,10 @@ class Observer:
             self._lost[instrument, "", f"an event of the sidecar is not as it should be: {error!r}"] += 1
 
     def _hear_held(self, event: dict[str, Any]) -> None:
-        if len(self._held) < HELD_KEPT:
+        if len(self._held) < limits.HELD:
             self._held[event["number"]] = held_in(event)
+        else:
+            self._lost[Instrument.HOLD, event["host"], f"there were more than {limits.HELD}"] += 1
 
     def _hear_released(self, event: dict[str, Any]) -> None:
         if held := self._held.get(event["number"]):
@@ -93,9 +88,10 @@ class Observer:
 
     def _finds_room(self, kind: Instrument, event: dict[str, Any]) -> bool:
         """Whether so much may be kept; once it may not, nothing more is."""
-        self._room[kind] -= 1 + len(event["rows"]) + len(event.get("gone", ()))
+        several = (value for row in event["rows"] for value in row if isinstance(value, list))
+        self._room[kind] -= 1 + len(event["rows"]) + len(event.get("gone", ())) + sum(map(len, several))
         if self._room[kind] < 0:
-            self._lost[kind, event["host"], f"the samples held more than {ROWS_KEPT} {kind}"] += 1
+            self._lost[kind, event["host"], f"the samples held more than {limits.ROWS} {kind}"] += 1
         return self._room[kind] >= 0
 
     def _end_last(self, host: str, until: int, took: int) -> None:
@@ -205,7 +201,7 @@ async def _bring(deployment: Deployment, folder: Path, name: str, host: str) -> 
     proof = await deployment.agent.ask("end_capture", name=name)
     size, drops = proof.pop("size"), tuple(Drop(**drop) for drop in proof.pop("drops"))
     offset = 0
-    with (folder / f"{name}.pcap").open("wb") as file:
+    with written(folder / f"{name}.pcap") as file:
         while offset < size:
             chunk = base64.b64decode(await deployment.agent.ask("read_capture", name=name, offset=offset))
             if not chunk:

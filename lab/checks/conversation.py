@@ -10,7 +10,7 @@ from lab.checks.causes import Failure, crashes
 from lab.checks.nearest import nearest
 from lab.checks.programs import Scene
 from lab.checks.reasons import programs_told, reasons
-from lab.checks.telling import span
+from lab.checks.telling import span, unread
 from lab.evidence import Evidence
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Expect, Run
@@ -51,7 +51,7 @@ def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
     more = "" if step.expected in step.what else f": {step.expected}"
     proof = [f"step {step.step} at {step.where} ended after {span(step.at - step.began)}"]
     if step.rest:
-        proof.append(f"not consumed: {step.rest[-200:]!r}")
+        proof.append(unread(step.rest))
     result = _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
     if step.outcome is not Outcome.FAIL:
         return result

@@ -10,6 +10,7 @@ from lab.checks.nearest import nearest
 from lab.checks.select import is_meant, was_started
 from lab.checks.telling import counted
 from lab.evidence import Evidence
+from lab.quote import quoted
 from lab.scenario.base import Count
 from lab.scenario.checks import OutputCheck, OutputRef
 from lab.transcript import Dropped, Input, Output
@@ -152,4 +153,4 @@ def _lacks(text: str, printed: _Printed) -> Finding:
 
 
 def _quoted(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+    return quoted(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from lab.evidence import Evidence
 from lab.flows import Moment, Side
+from lab.quote import quoted
 from lab.scenario.base import Count
 
 _MILLISECOND = 1_000_000
 _SECOND = 1_000_000_000
+
+_SHOWN = 200
+"""Characters of output that are shown."""
 
 
 def span(nanoseconds: int) -> str:
@@ -20,6 +24,11 @@ def span(nanoseconds: int) -> str:
 def seconds(duration: float) -> int:
     """A scenario's seconds in nanoseconds."""
     return round(duration * _SECOND)
+
+
+def unread(rest: str) -> str:
+    """The end of what a program had printed and no step consumed."""
+    return f"not consumed: {quoted(rest[-_SHOWN:])}"
 
 
 class Teller:

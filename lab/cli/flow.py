@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lab.cli.screen import Screen
-from lab.errors import ExitCode, UsageError
+from lab.errors import ExitCode, UsageError, unless_full
 from lab.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _replaced(target: Path) -> Iterator[BinaryIO]:
         part.replace(target)
     except OSError as error:
         what = f"the capture cannot be written: {error.strerror}"
-        raise UsageError("export", what, where=str(target), fix="name another file: -o FILE") from error
+        refusal = UsageError("export", what, where=str(target), fix="name another file: -o FILE")
+        raise unless_full(error, refusal) from error
     finally:
         part.unlink(missing_ok=True)

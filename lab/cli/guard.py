@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.cli.order import Order
 from lab.cli.screen import Screen
-from lab.errors import ExitCode, LabError, UsageError
+from lab.errors import DiskFullError, ExitCode, LabError, UsageError, is_full
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -30,8 +30,9 @@ def run(arguments: Sequence[str]) -> int:
         screen.say("interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a sentence and a file
-        screen.complain(_bug(error))
-        return ExitCode.BUG
+        told = _full_disk(error) or _bug(error)
+        screen.complain(told)
+        return told.exit_code
 
 
 def _understand(arguments: Sequence[str]) -> Order | int:
@@ -56,10 +57,22 @@ def _usage(error: Any) -> UsageError:
     return UsageError("usage", error.format_message(), fix=f"`{command} --help` shows what can be said")
 
 
+def _full_disk(error: Exception) -> LabError | None:
+    if isinstance(error, OSError) and is_full(error):
+        return DiskFullError(error, str(error.filename or ""))
+    return None
+
+
+class _BugError(LabError):
+    exit_code = ExitCode.BUG
+
+
 def _bug(error: Exception) -> LabError:
     """A mistake of the program's own, its traceback kept in a file."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return LabError("bug", f"a mistake in the lab itself: {what}", where=_kept(error), fix="please report it")
+    return _BugError(
+        "bug", f"a mistake in the lab itself: {what}", where=_kept(error), fix="please report it"
+    )
 
 
 def _kept(error: Exception) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Self, TextIO
 from urllib.parse import unquote
 
 from lab.errors import LabError, ScenarioError
-from lab.report.escape import escape, inert, inert_json, one_line
+from lab.report.escape import escape, inert, inert_json, one_line, unicode_json
 from lab.report.style import Ink, Style, cut
 
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
@@ -56,7 +56,7 @@ class Screen:
 
     def document(self, text: str) -> None:
         """A JSON document of the answer, whoever reads."""
-        self._write(inert_json(text))
+        self._write(inert_json(unicode_json(text)))
 
     def say(self, text: str) -> None:
         """Progress in words."""

@@ -17,6 +17,7 @@ from lab.conversation.program import KILLED, Program
 from lab.conversation.screen import Match, describe
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment
+from lab.quote import quoted
 from lab.scenario import Scenario
 from lab.scenario.base import Model
 from lab.scenario.checks import ExitCheck
@@ -260,7 +261,7 @@ class Acts:
         before, began = program.screen.unread, asyncio.get_running_loop().time()
         expected = f"nothing is printed for {action.quiet:g} s"
         if before:
-            observed = f"it had printed {_cut(before)!r} before, and no step has expected that"
+            observed = f"it had printed {quoted(_cut(before))} before, and no step has expected that"
             raise StepFailure(expected, observed, program.screen.rest)
         try:
             async with asyncio.timeout(action.quiet):
@@ -268,7 +269,7 @@ class Acts:
         except TimeoutError:
             await self.vouch(began)  # else what it printed may just not have arrived
             return
-        raise StepFailure(expected, f"it printed {_cut(printed)!r}", program.screen.rest)
+        raise StepFailure(expected, f"it printed {quoted(_cut(printed))}", program.screen.rest)
 
     async def _give(self, line: Line, action: Send | Type | SendBytes, step: str) -> None:
         program = self._found(line)

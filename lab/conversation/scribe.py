@@ -6,13 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from operator import attrgetter
 
+from lab import limits
 from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
-
-OUTPUT_LIMIT = 1024 * 1024
-"""Characters of one program's output that are kept; the rest is only counted."""
-
-EVENT_LIMIT = 200_000
-"""Events of a run that are kept: a script that loops must not eat the memory."""
 
 
 class Scribe:
@@ -26,6 +21,7 @@ class Scribe:
         self._clock = clock
         self._tell = tell
         self._events: list[TranscriptEvent] = []
+        self._kept = 0
         self._printed: Counter[tuple[str, str]] = Counter()
         self._cut: set[tuple[str, str]] = set()
         self.unplayed = ""
@@ -41,20 +37,32 @@ class Scribe:
     def printed(self, host: str, program: str, text: str) -> None:
         """A program printed something."""
         key = (host, program)
-        room = OUTPUT_LIMIT - self._printed[key] if len(self._events) < EVENT_LIMIT else 0
+        kept = text[: self._room(key)]
         self._printed[key] += len(text)
-        kept = text[: max(0, room)]
-        if kept:
-            self._write(Output(self.now(), host, program, kept))
+        self._kept += len(kept)
+        now = self.now()
+        for first in range(0, len(kept), limits.PIECE):
+            self._write(Output(now, host, program, kept[first : first + limits.PIECE]))
         if len(kept) < len(text) and key not in self._cut:
             self._cut.add(key)
-            self._write(Dropped(self.now(), host, program, OUTPUT_LIMIT))
+            self._write(Dropped(now, host, program, limits.PROGRAM_OUTPUT))
+
+    def _room(self, key: tuple[str, str]) -> int:
+        """How much more output of a program is kept; what there was is counted in full."""
+        if self._is_full:
+            return 0
+        return max(0, min(limits.PROGRAM_OUTPUT - self._printed[key], limits.OUTPUT - self._kept))
 
     def transcript(self) -> Transcript:
         """All that was written down, in order of time."""
         return Transcript(tuple(sorted(self._events, key=attrgetter("at"))), self.unplayed)
 
     def _write(self, event: TranscriptEvent) -> None:
-        if len(self._events) < EVENT_LIMIT or not isinstance(event, Output | Input):
+        if not isinstance(event, Input) or not self._is_full:
             self._events.append(event)
             self._tell(event)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether there is no room for all the events that are made of one piece of output."""
+        return len(self._events) + limits.PROGRAM_OUTPUT // limits.PIECE >= limits.EVENTS

@@ -135,6 +135,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             volumes_from=[f"{spec.sidecar}:ro"] if spec.sidecar else None,
             sysctls=dict(spec.sysctls),
         )
+        # Not create_container(): it adds the proxies of the user's Docker configuration, passwords and all.
         definition = client.create_container_config(
             spec.image,
             list(spec.command),

@@ -20,6 +20,7 @@ from lab.engine import Engine
 from lab.engine import images as engine_images
 from lab.engine.images import Build, Image, Say
 from lab.errors import EngineError, UsageError
+from lab.files import opened
 from lab.images.base import BASE, ensure_base
 from lab.images.context import CERTIFICATES, digest, files_of
 from lab.images.lock import building
@@ -159,7 +160,8 @@ def _certificates(given: Path | None) -> bytes:
     if not path:
         return b""
     try:
-        return Path(path).read_bytes()
+        with opened(Path(path)) as file:
+            return file.read()
     except OSError as error:
         raise UsageError(
             "ca-bundle",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lab.errors import LabError, Problem, ScenarioError, SourceRef, UsageError
+from lab.files import IrregularError, opened
 from lab.load.tree import Node, compose
 
 MAX_BYTES = 1024 * 1024
@@ -39,9 +38,7 @@ _BEGIN = "a scenario begins with `version: 1` and a title; `lab init` lays down 
 
 def _content(path: Path) -> bytes:
     try:
-        with open(path, "rb", opener=_without_waiting) as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise UsageError("no-file", f"{path} is no regular file", fix="name a scenario file")
+        with opened(path) as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, error) from None
@@ -53,14 +50,11 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file that may be a FIFO into which nobody writes."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
-
-
 def _unreadable(path: Path, error: OSError) -> LabError:
     if isinstance(error, FileNotFoundError):
         return UsageError("no-file", f"there is no file {path}", fix="check the path; scenarios end in .yaml")
+    if isinstance(error, IrregularError):
+        return UsageError("no-file", f"{path} is no regular file", fix="name a scenario file")
     if isinstance(error, IsADirectoryError):
         return UsageError("no-file", f"{path} is a folder", fix="name one scenario file in it")
     return UsageError(

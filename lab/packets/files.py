@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lab.errors import EvidenceError
+from lab.files import opened as regular
 from lab.packets import pcap, pcapng
 from lab.packets.pcap import Frames
 from lab.packets.problems import Problems
@@ -26,7 +27,7 @@ interface in the file."""
 def opened(path: Path) -> Iterator[BinaryIO]:
     """A capture file, to be read. EvidenceError if it cannot be opened, or cannot be read on."""
     try:
-        with path.open("rb") as stream:
+        with regular(path) as stream:
             yield stream
     except OSError as error:
         what = f"the capture cannot be read: {error.strerror}"

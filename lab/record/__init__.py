@@ -1,4 +1,4 @@
-"""The record of a run: a folder from which it can be judged again anywhere.
+r"""The record of a run: a folder from which it can be judged again anywhere.
 
 ::
 
@@ -12,8 +12,8 @@
       run.json            lab.evidence.RunInfo
       verdict.json        what became of each check
 
-JSON is ASCII; a byte of output that was no UTF-8 stands as the surrogate that ``surrogateescape`` makes
-of it. Whoever reads a record trusts nothing in it: another person may have made it.
+JSON is ASCII without lone surrogates: a text with bytes that are no UTF-8 is ``{"escaped": "caf\\xe9"}``
+(lab.record.codec). Whoever reads a record trusts nothing in it: another person may have made it.
 """
 
 from lab.record.reading import is_recorded, read, read_transcript

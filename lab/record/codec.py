@@ -6,6 +6,7 @@ Knows what records are made of: ``int``, ``str``, ``bool``, words (StrEnum), ``t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
@@ -52,6 +53,47 @@ def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
+_BYTES = re.compile(r"\\|[\udc80-\udcff]")
+_SHOWN_BYTES = re.compile(r"\\(\\|x[89a-f][0-9a-f]|)")
+_ESCAPED = "escaped"
+
+
+def escaped(data: Any) -> Any:
+    r"""What :func:`encode` gave, without lone surrogates, which JSON cannot hold.
+
+    A text with bytes that are no UTF-8 becomes ``{"escaped": "caf\\xe9"}``, in which a backslash is ``\\\\``.
+    """
+    if isinstance(data, str):
+        return {_ESCAPED: _BYTES.sub(_shown, data)} if _LONE.search(data) else data
+    if isinstance(data, list):
+        return [escaped(item) for item in data]
+    return {key: escaped(item) for key, item in data.items()} if isinstance(data, dict) else data
+
+
+_LONE = re.compile("[\udc80-\udcff]")
+
+
+def _shown(found: re.Match[str]) -> str:
+    character = found[0]
+    return "\\\\" if character == "\\" else f"\\x{ord(character) - 0xDC00:02x}"
+
+
+def _text(data: Any) -> str:
+    """A text, or one that is told with its bytes."""
+    if type(data) is not dict:
+        text: str = _exactly(str)(data)
+        return text
+    if data.keys() != {_ESCAPED} or type(data[_ESCAPED]) is not str:
+        raise Unfit(f"text is needed, or an object with {_ESCAPED!r} alone")
+    return _SHOWN_BYTES.sub(_meant, data[_ESCAPED])
+
+
+def _meant(found: re.Match[str]) -> str:
+    if not found[1]:
+        raise Unfit("a backslash is followed by another one, or by x80 to xff")
+    return "\\" if found[1] == "\\" else chr(0xDC00 + int(found[1][1:], 16))
+
+
 def decode(kind: type[T], data: Any) -> T:
     """The value of that kind that :func:`encode` made ``data`` of. Unfit if there is none."""
     of: Any = kind
@@ -69,7 +111,7 @@ def _decoder(kind: Any) -> Decoder:
         return _record(kind)
     if issubclass(kind, StrEnum):
         return _word(kind)
-    return _whole if kind is int else _exactly(kind)
+    return {int: _whole, str: _text}.get(kind) or _exactly(kind)
 
 
 def _exactly(kind: type) -> Decoder:

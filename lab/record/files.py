@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from lab import files, limits
 from lab.errors import EvidenceError
-from lab.record.layout import END, LARGEST_DOCUMENT, LARGEST_LINE, LARGEST_LINES, MIB
+from lab.record.layout import END
 
 _FIX = "take the record as the run wrote it, or run the scenario again"
 
@@ -24,23 +24,21 @@ def damaged(path: Path, what: str, line: int = 0) -> EvidenceError:
 def opened(path: Path, largest: int) -> BinaryIO:
     """A regular file of at most ``largest`` bytes, open for reading. EvidenceError for anything else."""
     try:
-        # Neither a link out of the record nor a pipe nobody writes to is followed or waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = files.opened(path, follow=False)
+    except files.IrregularError as error:
+        raise damaged(path, "it is no regular file") from error
     except OSError as error:
         raise damaged(path, f"the record lacks this file: {error.strerror}") from error
-    file = os.fdopen(descriptor, "rb")
-    told = os.fstat(descriptor)
-    regular = stat.S_ISREG(told.st_mode)
-    if not regular or told.st_size > largest:
+    if os.fstat(file.fileno()).st_size > largest:
         file.close()
-        raise damaged(path, f"it is larger than {largest // MIB} MiB" if regular else "it is no regular file")
+        raise damaged(path, f"it is larger than {largest // limits.MIB} MiB")
     return file
 
 
 def document(path: Path) -> Any:
     """The one JSON document in a file. EvidenceError if there is none."""
-    with opened(path, LARGEST_DOCUMENT) as file:
-        return _parsed(file.read(LARGEST_DOCUMENT), path)
+    with opened(path, limits.DOCUMENT) as file:
+        return _parsed(file.read(limits.DOCUMENT), path)
 
 
 class Lines:
@@ -56,8 +54,8 @@ class Lines:
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
-        with opened(self.path, LARGEST_LINES) as file:
-            while text := file.readline(LARGEST_LINE):
+        with opened(self.path, limits.LINES) as file:
+            while text := file.readline(limits.LINE):
                 number += 1
                 data = self._object(text, number)
                 if END in data:
@@ -78,9 +76,22 @@ class Lines:
 
 def _parsed(text: bytes, path: Path, line: int = 0) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        found = json.loads(text.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_object)
+        if b"\\ud" in text.lower():
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise damaged(path, "this is no JSON: a lone surrogate in a text", line) from error
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"this is no JSON: {str(error) or 'too deep'}", line) from error
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; json.loads would take the last of two values for one key, other readers the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return found
 
 
 def _refuse(constant: str) -> NoReturn:

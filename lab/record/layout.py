@@ -1,4 +1,4 @@
-"""The files of a record and how large each may be."""
+"""The files of a record, and what the events in them are called."""
 
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ SITUATION = "situation.jsonl"
 RUN = "run.json"
 VERDICT = "verdict.json"
 
-MIB = 1024 * 1024
-LARGEST_DOCUMENT = 8 * MIB
-LARGEST_LINES = 256 * MIB
-LARGEST_LINE = 4 * MIB
-LARGEST_CAPTURE = 2048 * MIB
-
 END = "end"
 """The key of a closing line: how many lines are before it."""
 
@@ -36,3 +30,12 @@ EVENTS: dict[str, type[TranscriptEvent]] = _named(TranscriptEvent)
 SITUATION_EVENTS: dict[str, type[SituationEvent]] = _named(SituationEvent)
 """Those of what surrounded a failure."""
 EVENT_NAMES: dict[type, str] = {kind: name for name, kind in {**EVENTS, **SITUATION_EVENTS}.items()}
+
+ENTRIES = ("rows", "gone")
+"""The keys of a sample under which there may be very many entries; alone in a line, they go on."""
+
+
+def weight_of(entry: Any) -> int:
+    """How many entries one counts for (lab.limits.ROWS): itself, and what it has several of."""
+    values = entry.values() if type(entry) is dict else ()
+    return 1 + sum(len(value) for value in values if type(value) is list)

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lab import limits
 from lab.errors import EvidenceError, UsageError
 from lab.evidence import Evidence, RunInfo, gather
 from lab.history import Ends, ends_of
@@ -21,7 +22,7 @@ from lab.record.writing import verdict_as_text
 from lab.scenario import Scenario
 from lab.situation import Situation, SituationEvent
 from lab.sockets import SocketSample
-from lab.transcript import Transcript, TranscriptEvent
+from lab.transcript import Output, Transcript, TranscriptEvent
 from lab.verdict import Verdict
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def read(folder: Path) -> Evidence:
     processes = tuple(_processes(folder / layout.PROCESSES, scenario))
     situation = tuple(_situation(folder / layout.SITUATION, scenario))
     for capture in info.captures:
-        opened(folder / capture.path, layout.LARGEST_CAPTURE).close()
+        opened(folder / capture.path, limits.CAPTURE).close()
     return gather(folder, scenario, info, transcript, samples, processes=processes, situation=situation)
 
 
@@ -62,7 +63,7 @@ def read_transcript(folder: Path) -> Transcript:
 def is_recorded(folder: Path, verdict: Verdict) -> bool:
     """Whether the record holds exactly this verdict, byte for byte."""
     try:
-        with opened(folder / layout.VERDICT, layout.LARGEST_DOCUMENT) as file:
+        with opened(folder / layout.VERDICT, limits.DOCUMENT) as file:
             return file.read() == verdict_as_text(verdict).encode()
     except EvidenceError:
         return False
@@ -82,12 +83,35 @@ def _fitted(path: Path, kind: type[T], data: Any, line: int = 0) -> T:
 
 
 def _transcript(path: Path, scenario: Scenario) -> Transcript:
-    file = Lines(path)
-    events = tuple(_event(path, scenario, data, line) for line, data in file)
+    file, room = Lines(path), _Room(path)
+    events = tuple(room.taken(_event(path, scenario, data, line), line) for line, data in file)
     unplayed = file.closing.get("unplayed", "")
     if not isinstance(unplayed, str):
         raise damaged(path, "unplayed: text is needed", len(events) + 1)
     return Transcript(events, unplayed)
+
+
+class _Room:
+    """What a transcript may still hold."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._events = limits.EVENTS + limits.STEPS
+        self._output = limits.OUTPUT
+        self._of_program: dict[tuple[str, str], int] = {}
+
+    def taken(self, event: TranscriptEvent, line: int) -> TranscriptEvent:
+        """The event. EvidenceError if there is no room for it."""
+        self._events -= 1
+        if self._events < 0:
+            raise damaged(self._path, "there are more events than a run has", line)
+        if isinstance(event, Output):
+            key = event.host, event.program
+            self._of_program[key] = self._of_program.get(key, 0) + len(event.text)
+            self._output -= len(event.text)
+            if self._output < 0 or self._of_program[key] > limits.PROGRAM_OUTPUT:
+                raise damaged(self._path, "there is more output than a run keeps", line)
+        return event
 
 
 def _event(path: Path, scenario: Scenario, data: dict[str, Any], line: int) -> TranscriptEvent:
@@ -99,7 +123,7 @@ def _event(path: Path, scenario: Scenario, data: dict[str, Any], line: int) -> T
 
 def _samples(path: Path, scenario: Scenario) -> Iterator[SocketSample]:
     known: dict[str, set[Ends]] = {}
-    for line, data in Lines(path):
+    for line, data in _whole_samples(path):
         sample = _fitted(path, SocketSample, data, line)
         _require_host(sample.host, scenario, path, line)
         ends = *map(ends_of, sample.rows), *map(ends_of, sample.gone)
@@ -124,8 +148,40 @@ def _unfounded(sample: SocketSample, there: dict[str, set[Ends]]) -> str:
     return ""
 
 
-def _processes(path: Path, scenario: Scenario) -> Iterator[ProcessSample]:
+def _whole_samples(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The samples of a file, each with its first line; what stands in several lines is put together."""
+    room, first = limits.ROWS, 0
+    whole: dict[str, Any] = {}
     for line, data in Lines(path):
+        goes_on = bool(whole) and data.keys() <= set(layout.ENTRIES)
+        room -= _weight(data) + (not goes_on)
+        if room < 0:
+            raise damaged(path, "there are more entries than a run keeps", line)
+        if goes_on:
+            _put_to(whole, data, path, line)
+            continue
+        if whole:
+            yield first, whole
+        first, whole = line, data
+    if whole:
+        yield first, whole
+
+
+def _weight(data: dict[str, Any]) -> int:
+    lists = (entries for key in layout.ENTRIES if type(entries := data.get(key)) is list)
+    return sum(layout.weight_of(entry) for entries in lists for entry in entries)
+
+
+def _put_to(whole: dict[str, Any], data: dict[str, Any], path: Path, line: int) -> None:
+    """Add the entries of a line that goes on with a sample."""
+    for key, entries in data.items():
+        if type(entries) is not list or type(whole.get(key)) is not list:
+            raise damaged(path, f"{key}: this line does not go on with the sample before it", line)
+        whole[key] += entries
+
+
+def _processes(path: Path, scenario: Scenario) -> Iterator[ProcessSample]:
+    for line, data in _whole_samples(path):
         sample = _fitted(path, ProcessSample, data, line)
         _require_host(sample.host, scenario, path, line)
         yield sample

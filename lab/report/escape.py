@@ -35,6 +35,26 @@ def inert_json(document: str) -> str:
     return _IN_LINE.sub(r"#\\u0023", document) if "##" in document else document
 
 
+def unicode_json(document: str) -> str:
+    r"""A JSON document in ASCII, as Python writes it, with lone surrogates shown as ``\xff`` or ``\ud800``.
+
+    Many readers refuse such a surrogate or take something else for it. Python has one in a text for each byte
+    that is no UTF-8 (surrogateescape).
+    """
+    return _ESCAPE.sub(_without_surrogate, document) if "\\ud" in document else document
+
+
+_ESCAPE = re.compile(r"\\(?:u(d[89ab]..)\\u(d[c-f]..)|u(d[89a-f])(..)|.)")
+"""An escape in JSON: a pair of surrogates, a lone one, or any other."""
+
+
+def _without_surrogate(found: re.Match[str]) -> str:
+    if found[3] is None:
+        return found[0]
+    byte = found[3] == "dc" and found[4] >= "80"
+    return f"\\\\x{found[4]}" if byte else f"\\{found[0]}"
+
+
 def escape(text: str) -> str:
     r"""The text with every character visible that a terminal would act on; newline and tab stay.
 

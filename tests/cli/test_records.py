@@ -96,9 +96,18 @@ def test_logs_show_who_typed_and_printed_what(lab: Lab, golden: Path) -> None:
 
 
 def test_logs_as_json_are_a_document_a_line(lab: Lab, golden: Path) -> None:
-    lines = lab("logs", golden / "unfriendly", "--json").out.splitlines()
-    recorded = (golden / "unfriendly" / "transcript.jsonl").read_text().splitlines()
+    lines = lab("logs", golden / "multi_client", "--json").out.splitlines()
+    recorded = (golden / "multi_client" / "transcript.jsonl").read_text().splitlines()
     assert lines == recorded[:-1]
+
+
+def test_bytes_that_are_no_utf8_are_shown_in_json(lab: Lab, golden: Path) -> None:
+    lines = lab("logs", golden / "unfriendly", "--json").out.splitlines()
+    (noise,) = (text for line in lines if "[31mred" in (text := json.loads(line).get("text", "")))
+    assert noise.startswith("\x1b[31mred\x1b]0;t\x07 \\xff ")
+    checked = lab("check", golden / "unfriendly", "--json").out
+    assert "\\ud" not in checked
+    assert "\\\\xff" in checked
 
 
 def test_logs_of_a_lab_that_is_not_done(lab: Lab, engine: FakeEngine) -> None:

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from lab.conversation.scribe import OUTPUT_LIMIT
 from lab.errors import ExitCode, SubmissionError
+from lab.limits import PROGRAM_OUTPUT
 from lab.transcript import Dropped, Exited, Input, Output, Started
 from lab.words import Outcome
 from tests.docker.stage import (
@@ -98,7 +98,7 @@ def test_a_transcript_keeps_so_much_of_an_output_and_says_so(stage: Stage) -> No
         ),
         {"p.py": "print('xy\\n' * 1_000_000 + 'last')\n"},
     )
-    assert len(printed(finished)) == OUTPUT_LIMIT
+    assert len(printed(finished)) == PROGRAM_OUTPUT
     assert sum(isinstance(event, Dropped) for event in finished.evidence.transcript.events) == 1
     assert {result.outcome for result in finished.verdict.results[1:]} == {Outcome.INCONCLUSIVE}
     assert finished.verdict.outcome is Outcome.INCONCLUSIVE

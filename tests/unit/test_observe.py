@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from lab import observe
+from lab import limits
 from lab.deploy import Deployment
 from lab.observe import Observer
 from lab.sockets import Instrument, Loss, Sampling
@@ -57,7 +57,7 @@ def test_what_the_agent_lost_is_recorded() -> None:
 
 
 def test_what_finds_no_room_is_lost_of_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe, "ROWS_KEPT", 1)
+    monkeypatch.setattr(limits, "ROWS", 1)
     observer = Observer()
     for _ in range(3):
         observer.hear(SOCKETS)

@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
+from lab import limits
 from lab.capture import HeldSegment
 from lab.errors import EvidenceError, UsageError
 from lab.evidence import Evidence
 from lab.judge import judge
-from lab.processes import ProcessRow, Sleep
+from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.record import is_recorded, read, read_transcript, write, write_verdict
-from lab.record.codec import Unfit, decode, encode
+from lab.record.codec import Unfit, decode, encode, escaped
 from lab.situation import Doing, Killed, OutOfMemory, Situation, Unread
 from lab.sockets import SocketRow, SocketSample
-from lab.transcript import Output, StepEnded, Transcript
+from lab.transcript import Input, Output, StepEnded, Transcript
 from lab.words import Outcome, TcpState
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "runs"
@@ -131,6 +132,14 @@ def test_a_pipe_is_not_waited_for(record: Path, name: str) -> None:
     (record / name).unlink()
     os.mkfifo(record / name)
     _refused(record, name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_in_the_place_of_a_file(record: Path, name: str) -> None:
+    (record / name).unlink()
+    (record / name).mkdir()
+    with pytest.raises(EvidenceError, match="lacks this file: Is a directory"):
+        read(record)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -269,3 +278,171 @@ def test_what_has_a_default_may_be_missing() -> None:
     data = encode(step)
     del data["rest"]
     assert decode(StepEnded, data) == step
+
+
+@pytest.mark.parametrize("text", ["caf\udce9 \udcff", "\\\udc80\\x80\\", "plain \\xff", "\U0001f600\udcf0\n"])
+def test_a_text_with_any_bytes_is_read_back_from_plain_unicode(text: str) -> None:
+    event = Output(1, "a", "p", text)
+    told = json.dumps(escaped(encode(event)), ensure_ascii=False)
+    assert told.encode("utf-8"), "no lone surrogates"
+    assert decode(Output, json.loads(told)) == event
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"escaped": "\\"},
+        {"escaped": "\\x7f"},
+        {"escaped": "\\q"},
+        {"escaped": 7},
+        {"escaped": "", "more": 1},
+        {},
+    ],
+)
+def test_a_text_that_is_told_otherwise_is_refused(data: Any) -> None:
+    with pytest.raises(Unfit):
+        decode(Output, {**encode(Output(1, "a", "p", "")), "text": data})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"version": 1, "version": 1}',
+        '{"title": "\\ud800"}',
+        '{"title": "\\uDCFF"}',
+        b'{"title": "\xff"}',
+        b'{"title": "\xed\xb3\xbf"}',
+        '{"title": "x"}'.encode("utf-16"),
+        "NaN",
+    ],
+)
+@pytest.mark.parametrize("name", ["scenario.json", "run.json", "transcript.jsonl"])
+def test_json_that_readers_take_differently_is_refused(record: Path, name: str, text: str | bytes) -> None:
+    data = text if isinstance(text, bytes) else text.encode()
+    (record / name).write_bytes(data + b"\n")
+    with pytest.raises(EvidenceError, match="no JSON"):
+        read(record)
+
+
+def test_a_pair_of_surrogates_is_a_character(record: Path, evidence: Evidence) -> None:
+    transcript = Transcript((Output(1, "server", "server", "\U0001f600 \\ud800"),))
+    assert _rewrite(record, replace(evidence, transcript=transcript)).transcript == transcript
+
+
+WIDE = "2001:db8:ffff:ffff:ffff:ffff:ffff:fff"
+
+
+def _wide(number: int) -> SocketRow:
+    return SocketRow(
+        TcpState.ESTABLISHED, f"{WIDE}{number % 16:x}", 65535 - number % 5000, f"{WIDE}e", number // 5000 + 1,
+        2**32 - 1, 2**32 - 1, 2**32 - 1,
+    )  # fmt: skip
+
+
+SCALE = 20
+"""The limits on how much there may be in all are so many times smaller here: it is a matter of seconds."""
+
+
+@pytest.fixture
+def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("OUTPUT", "PROGRAM_OUTPUT", "EVENTS", "STEPS", "ROWS", "HELD"):
+        monkeypatch.setattr(limits, limit, getattr(limits, limit) // SCALE)
+
+
+@pytest.mark.usefixtures("smaller")
+def test_a_record_at_every_limit_at_once_is_read(record: Path, evidence: Evidence) -> None:
+    """What is written can be read: one table says how much there may be, and all of it finds room."""
+    text = "\U0001f600" * limits.PROGRAM_OUTPUT
+    programs = limits.OUTPUT // limits.PROGRAM_OUTPUT
+    outputs = [Output(2**60, "server", f"p{number}", text) for number in range(programs)]
+    inputs = [Input(2**60, "server", "server", "1", "text", "x" * 80)] * (limits.EVENTS - programs)
+    step = StepEnded(
+        2**60, 2**60, "finally.1", "f.yaml:1:1", "server", "x" * 80, Outcome.PASS, rest="x" * 300
+    )
+    transcript = Transcript((*outputs, *inputs, *([step] * limits.STEPS)), "")
+    samples = [SocketSample(2**60, "server", tuple(map(_wide, range(limits.ROWS - 1))), took=1, until=2**60)]
+    program = ProcessRow(
+        1, 1, 1, 1, "x" * 15, False, 1, (2**32 - 1,) * 900, (Sleep("connect", 2**32 - 1),) * 98
+    )
+    processes = [ProcessSample(2**60, "server", (program,) * ((limits.ROWS - 1) // 999))]
+    one = HeldSegment(2**60, 2**60, "server", "1", WIDE, 65535, WIDE, 65535, 2**32 - 1, 2**32 - 1, 255, 65535)
+    info = replace(evidence.info, held=(one,) * limits.HELD)
+    write(record, evidence.scenario, info, transcript, samples, processes=processes)
+    again = read(record)
+    assert again.transcript == transcript
+    assert again.processes == tuple(processes)
+    assert again.sockets["server"].samples == tuple(samples)
+    assert again.info.held == info.held
+    for name in LINES:
+        assert (record / name).stat().st_size * SCALE < limits.LINES, name
+    assert (record / "run.json").stat().st_size * SCALE < limits.DOCUMENT
+    for name in ("sockets.jsonl", "processes.jsonl"):
+        assert max(map(len, (record / name).read_bytes().splitlines())) < limits.LINE, "all rows of a line"
+    assert limits.PIECE * len(json.dumps("\U0001f600")) < limits.LINE
+
+
+LINES = ("transcript.jsonl", "sockets.jsonl", "processes.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [
+        ("OUTPUT", "transcript.jsonl"),
+        ("PROGRAM_OUTPUT", "transcript.jsonl"),
+        ("ROWS", "sockets.jsonl"),
+        ("ROWS", "processes.jsonl"),
+        ("CAPTURE", "capture.pcap"),
+        ("DOCUMENT", "scenario.json"),
+        ("LINES", "transcript.jsonl"),
+        ("LINE", "sockets.jsonl"),
+    ],
+)
+def test_what_is_above_a_limit_is_refused(
+    record: Path, monkeypatch: pytest.MonkeyPatch, limit: str, name: str
+) -> None:
+    monkeypatch.setattr(limits, limit, 10)
+    with pytest.raises(EvidenceError) as caught:
+        read(record)
+    assert caught.value.where.startswith(str(record / name)) or limit in {"DOCUMENT", "LINES", "LINE", "ROWS"}
+
+
+def test_more_events_than_a_run_has_are_refused(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "EVENTS", 3)
+    monkeypatch.setattr(limits, "STEPS", 2)
+    with pytest.raises(EvidenceError, match="more events"):
+        read(record)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_a_sample_may_stand_in_several_lines(
+    record: Path, evidence: Evidence, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(limits, "ROWS_OF_LINE", size)
+    samples = [sample for host in evidence.sockets.values() for sample in host.samples]
+    write(
+        record, evidence.scenario, evidence.info, evidence.transcript, samples, processes=evidence.processes
+    )
+    again = read(record)
+    assert again.sockets == evidence.sockets
+    assert again.processes == evidence.processes
+
+
+@pytest.mark.parametrize("line", ['{"rows": 7}', '{"rows": [], "more": 1}', '{"rows": [7]}', '{"gone": {}}'])
+def test_lines_that_do_not_go_on(record: Path, line: str) -> None:
+    path = record / "sockets.jsonl"
+    *lines, _ = path.read_text().splitlines()
+    text = "\n".join([*lines[:1], line, *lines[1:], json.dumps({"end": len(lines) + 1}), ""])
+    path.write_text(text)
+    with pytest.raises(EvidenceError):
+        read(record)
+
+
+def test_what_no_reader_takes_is_not_written(
+    record: Path, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, size in (("DOCUMENT", 10), ("LINE", 10), ("LINES", limits.LINE + 10)):
+        with monkeypatch.context() as now:
+            now.setattr(limits, limit, size)
+            with pytest.raises(EvidenceError) as caught:
+                _rewrite(record, evidence)
+            assert caught.value.code == "record-too-large"

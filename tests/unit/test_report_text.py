@@ -7,7 +7,8 @@ import unicodedata
 
 import pytest
 
-from lab.report.escape import escape, inert, inert_json, one_line
+from lab.quote import quoted
+from lab.report.escape import escape, inert, inert_json, one_line, unicode_json
 from lab.report.style import LONGEST, Ink, Style, columns, cut, wrap
 
 
@@ -127,3 +128,24 @@ def test_a_line_is_cut_to_fit() -> None:
     assert cut("short", 5) == "short"
     assert cut("客户端成功连接", 10) == "客户端..."
     assert columns(cut("x客户端成功连接", 10)) <= 10
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("caf\udce9 \udcff", "caf\\xe9 \\xff"),
+        ("\ud800", "\\ud800"),
+        ("\U0001f600 \\ud83d \\", "\U0001f600 \\ud83d \\"),
+        ("\\\udc80", "\\\\x80"),
+        ("\udc7f\udd00", "\\udc7f\\udd00"),
+    ],
+)
+def test_json_holds_no_lone_surrogate(text: str, shown: str) -> None:
+    document = json.dumps({"text": [text]})
+    assert json.loads(unicode_json(document)) == {"text": [shown]}
+    assert unicode_json(document).isascii()
+
+
+def test_a_text_in_quotes() -> None:
+    assert quoted("caf\udce9 \udcff\n'") == '"caf\\xe9 \\xff\\n\'"'
+    assert quoted("\\udce9 \\\\") == repr("\\udce9 \\\\")

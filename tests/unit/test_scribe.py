@@ -6,8 +6,9 @@ from itertools import count
 
 import pytest
 
-from lab.conversation import scribe
-from lab.conversation.scribe import OUTPUT_LIMIT, Scribe
+from lab import limits
+from lab.conversation.scribe import Scribe
+from lab.limits import PIECE, PROGRAM_OUTPUT
 from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, TranscriptEvent
 from lab.words import Outcome
 
@@ -53,25 +54,37 @@ def test_an_empty_output_is_none() -> None:
 
 def test_so_much_of_each_programs_output_is_kept() -> None:
     pen, told = writer()
-    pen.printed("a", "p", "x" * (OUTPUT_LIMIT - 1))
+    pen.printed("a", "p", "x" * (PROGRAM_OUTPUT - 1))
     pen.printed("a", "p", "yz")
     pen.printed("a", "p", "more")
     pen.printed("a", "q", "another program")
-    assert [event.text[-2:] for event in told if isinstance(event, Output)] == ["xx", "y", "am"]
-    assert [event for event in told if isinstance(event, Dropped)] == [Dropped(3, "a", "p", OUTPUT_LIMIT)]
+    texts = [event.text for event in told if isinstance(event, Output)]
+    assert max(map(len, texts)) == PIECE
+    assert [text[-2:] for text in texts[-3:]] == ["xx", "y", "am"]
+    assert sum(map(len, texts)) == PROGRAM_OUTPUT + len("another program")
+    assert [event for event in told if isinstance(event, Dropped)] == [Dropped(2, "a", "p", PROGRAM_OUTPUT)]
 
 
 def test_exactly_as_much_as_is_kept_loses_nothing() -> None:
     pen, told = writer()
-    pen.printed("a", "p", "x" * OUTPUT_LIMIT)
+    pen.printed("a", "p", "x" * PROGRAM_OUTPUT)
     assert not any(isinstance(event, Dropped) for event in told)
 
 
 def test_output_for_which_there_is_no_event_left_is_told_as_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scribe, "EVENT_LIMIT", 3)
+    monkeypatch.setattr(limits, "EVENTS", 3 + 16)
     pen, told = writer()
     for _ in range(10):
         pen.printed("a", "p", "x")
     pen.note(Input(40, "a", "p", "1", "text", "too much"))
     pen.note(Exited(50, "a", "p", 0))
     assert [type(event) for event in told] == [Output, Output, Output, Dropped, Exited]
+
+
+def test_so_much_of_all_output_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "OUTPUT", 5)
+    pen, told = writer()
+    for program in ("p", "q", "r"):
+        pen.printed("a", program, "xxx")
+    assert [event.text for event in told if isinstance(event, Output)] == ["xxx", "xx"]
+    assert [event.program for event in told if isinstance(event, Dropped)] == ["q", "r"]

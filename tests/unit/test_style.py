@@ -13,7 +13,7 @@ import pytest
 from lab import assets
 
 ROOMS = (
-    "errors", "interruption", "duration", "words", "transcript", "capture", "sockets", "history", "processes", "situation", "verdict",
+    "errors", "limits", "files", "interruption", "quote", "duration", "words", "transcript", "capture", "sockets", "history", "processes", "situation", "verdict",
     "scenario", "schema", "reference", "variables", "programs", "load", "labels", "assets", "archive", "plan",
     "engine", "images", "terminal", "health", "sidecar", "build_cache", "build", "labs", "deploy", "conversation", "observe",
     "packets", "flows", "analyze", "evidence", "checks", "judge", "report", "record", "ladder", "pcapng",
