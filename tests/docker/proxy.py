@@ -160,7 +160,7 @@ class Proxy:
         """Cut everything and wait until no thread is left."""
         self.cut()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(10)
         for end in [self._door, *self._sockets]:
             end.close()
 
