@@ -91,6 +91,10 @@ _SIGNALS = tuple(
 """Linux's signals from 1 on (signal(7)): a record is judged the same where they are numbered otherwise."""
 
 
+FAULTS = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGPIPE"})
+"""Signals by which a program ends that has done something wrong, not one that somebody has ended."""
+
+
 def signal_name(status: int) -> str:
     """The signal an exit status stands for: shells and Docker add 128 to its number; "" for none."""
     return _SIGNALS[status - 129] if 129 <= status <= 128 + len(_SIGNALS) else ""

@@ -18,9 +18,8 @@ from lab.scenario.steps import Run as RunStep
 from lab.scenario.steps import Wait as WaitStep
 from lab.situation import Killed, OutOfMemory
 from lab.transcript import Input, ProgramRun, StepEnded
-from lab.words import signal_name
+from lab.words import FAULTS, signal_name
 
-_CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGPIPE"})
 _NEARLY_ALL = 80
 """Percent of the time that a program in a loop uses a processor, or waits for one."""
 
@@ -223,7 +222,7 @@ def _crashes(evidence: Evidence) -> Iterator[ChildCrashed]:
         if run.started.program != RUN
     }
     for event in evidence.situation:
-        if not isinstance(event, Killed) or signal_name(event.status) not in _CRASHES:
+        if not isinstance(event, Killed) or signal_name(event.status) not in FAULTS:
             continue
         program = own.get((event.host, event.parent)) or own.get((event.host, event.session))
         if program and (event.host, event.pid) not in own:

@@ -19,7 +19,7 @@ from lab.processes import ProcessRow
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Key, SendSignal
 from lab.transcript import Exited, Input, ProgramRun
-from lab.words import TcpState, describe_status, signal_name
+from lab.words import FAULTS, TcpState, describe_status, signal_name
 
 _KEYS = {"ctrl-c": "SIGINT", "ctrl-\\": "SIGQUIT"}
 """What a terminal makes of keys that end a program."""
@@ -84,10 +84,11 @@ def death_behind(what: Moment | None, side: Side, connection: Connection, eviden
 
 
 def _death_of_child(what: Moment, side: Side, held: Sequence[ProcessRow], evidence: Evidence) -> Death | None:
-    """The end, by a signal, of a process that was seen to hold a side's socket; its program may go on."""
-    holders = {row.pid for row in held}
+    """The crash of a process that was seen to hold a side's socket and is no program of the script itself."""
+    holders = {row.pid for row in held if (side.host, row.pid) not in evidence.programs}
     for killed in evidence.killed.get(side.host, ()):
-        if killed.pid in holders and -_HEARD_EARLY <= killed.at - what.time <= _AT_ONCE:
+        crashed = killed.pid in holders and signal_name(killed.status) in FAULTS
+        if crashed and -_HEARD_EARLY <= killed.at - what.time <= _AT_ONCE:
             who = f"{killed.name} (process {killed.number})"
             return Death(who, killed.status, Reason.CRASH, counts=False)
     return None

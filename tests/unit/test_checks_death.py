@@ -163,22 +163,30 @@ def test_the_program_that_held_the_socket_is_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pid", "milliseconds", "outcome"),
-    [(9, 301, FAIL), (9, 200, PASS), (9, 600, PASS), (10, 301, PASS)],
-    ids=["the child", "before", "later", "another"],
+    ("pid", "milliseconds", "status", "outcome"),
+    [
+        (9, 301, SEGV, FAIL),
+        (9, 200, SEGV, PASS),
+        (9, 600, SEGV, PASS),
+        (10, 301, SEGV, PASS),
+        (9, 301, INT, PASS),
+        (7, 301, SEGV, PASS),
+    ],
+    ids=["the child", "before", "later", "another", "ended by somebody", "the program, which has an end"],
 )
 def test_a_child_that_crashes_has_not_closed(
-    tmp_path: Path, pid: int, milliseconds: float, outcome: Outcome
+    tmp_path: Path, pid: int, milliseconds: float, status: int, outcome: Outcome
 ) -> None:
     """Its parent, the program, goes on."""
     socket = row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000", inode=5)
-    looks = [ProcessSample(at(10), "server", (ProcessRow(9, 7, 7, 12, "srv", False, 4, (5,), ()),))]
+    rows = [ProcessRow(number, 7, 7, number + 3, "srv", False, 4, (5,), ()) for number in (7, 9)]
+    looks = [ProcessSample(at(10), "server", tuple(rows))]
     samples = [SocketSample(at(1), "server", (socket,))]
     stage = Stage(tmp_path, TALK, samples=samples, processes=looks, events=(PROGRAM, step("1")))
     spec = orderly(fin=["client_a", "server"])
     evidence = stage.evidence(spec)
     assert checks.judge(evidence.scenario.checks[0], evidence).outcome is PASS
-    killed = Killed(at(milliseconds), "server", pid, 7, 7, pid + 3, "srv", SEGV)
+    killed = Killed(at(milliseconds), "server", pid, 7, 7, pid + 3, "srv", status)
     evidence = replace(evidence, situation=(killed,))
     result = checks.judge(evidence.scenario.checks[0], evidence)
     assert result.outcome is outcome
