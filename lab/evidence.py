@@ -115,6 +115,16 @@ class Evidence:
         return {(event.host, event.pid): event.program for event in started}
 
     @cached_property
+    def marked(self) -> Mapping[tuple[str, int], str]:
+        """The programs that the script started, by host and the mark of what came from each start."""
+        return {
+            (host, row.mark): program
+            for (host, pid), program in self.programs.items()
+            for _, row in self.looks.get((host, pid), ())
+            if row.mark > 0
+        }
+
+    @cached_property
     def outputs(self) -> Mapping[tuple[str, str], Sequence[Output]]:
         """What each program of each host has printed, in the order it was heard."""
         found: dict[tuple[str, str], list[Output]] = {}

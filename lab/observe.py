@@ -192,9 +192,9 @@ def _socket(state: int, local: str, local_port: int, remote: str, *rest: int) ->
 
 
 def _process(row: list[Any]) -> ProcessRow:
-    pid, parent, session, number, name, zombie, descriptors, sockets, asleep = row
+    pid, parent, session, number, name, zombie, descriptors, sockets, asleep, mark = row
     sleeps = tuple(Sleep(call, inode) for call, inode in asleep)
-    return ProcessRow(pid, parent, session, number, name, zombie, descriptors, tuple(sockets), sleeps)
+    return ProcessRow(pid, parent, session, number, name, zombie, descriptors, tuple(sockets), sleeps, mark)
 
 
 async def _bring(deployment: Deployment, folder: Path, name: str, host: str) -> CaptureFile:

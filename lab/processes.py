@@ -10,6 +10,9 @@ from dataclasses import dataclass
 UNKNOWN = "unknown"
 """What a program for a machine whose system calls are not known here sleeps in."""
 
+HIDDEN = -1
+"""The mark of a process that has changed it: nobody knows which start it came from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
@@ -29,6 +32,8 @@ class ProcessRow:
 
     ``pid``, ``parent`` and ``session`` are as the engine's machine counts, ``number`` is its id within the
     host. A ``zombie`` has ended, and its parent has not waited for it. ``sockets`` are the inodes it holds.
+    All processes that came from one start of the script have its ``mark``, whoever their parent is now; one
+    that came from none has 0.
     """
 
     pid: int
@@ -40,6 +45,7 @@ class ProcessRow:
     descriptors: int
     sockets: tuple[int, ...]
     asleep: tuple[Sleep, ...]
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from .exits import Exits
 from .losses import Losses
-from .processes import UNKNOWN, Processes, Row
+from .processes import HIDDEN, UNKNOWN, Processes, Row
 
 _NEVER = float("inf")
 _SOON_SECONDS = 0.002, 0.006
@@ -108,11 +108,13 @@ class Lookout:
         return not any(row[5] for rows in self.look().values() for row in rows)
 
     def sleeps(self, host: str, pid: int, call: str) -> bool:
-        """Look: whether a thread of a program, or of a child of it, sleeps in a call; of any, if pid is 0.
+        """Look: whether a thread of what came from a program sleeps in a call; of any program, if pid is 0.
 
         OSError if one sleeps in a call that is not known, so that nobody can tell.
         """
-        meant = [row for row in self.look({host})[host] if pid in (0, row[0], row[1], row[2])]
+        rows = self.look({host})[host]
+        marks = {row[9] for row in rows if row[0] == pid} - {0, HIDDEN}
+        meant = [row for row in rows if pid in (0, row[0], row[1], row[2]) or row[9] in marks]
         calls = {asleep for row in meant for asleep, _ in row[8]}
         if UNKNOWN in calls and call not in calls:
             raise OSError(

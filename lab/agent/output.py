@@ -6,6 +6,8 @@ import os
 import stat
 from collections.abc import Iterator
 
+from . import processes
+
 _PROC = "/proc"
 _TERMINALS = range(136, 144)
 """The major numbers of pseudoterminals (the kernel's admin-guide/devices)."""
@@ -22,8 +24,7 @@ def of(pid: int) -> list[list[int]]:
 def lives(pid: int) -> bool:
     """Whether a process is there and has not ended."""
     try:
-        with open(f"{_PROC}/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+        return not processes.status_of(pid).ended
     except OSError:
         return False
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from .losses import Losses
 
@@ -37,26 +39,53 @@ UNKNOWN = "unknown"
 _ON_SOCKETS = {"read": "recv", "write": "send"}
 _WITH_DESCRIPTOR = frozenset({"accept", "recv", "send", "connect", "read", "write"})
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
-WRAPPER = 1 << 51
-"""The mark of what stays between a terminal and a program: a shell, and what it starts beside that."""
+FIRST_MARK, WRAPPER = 1 << 50, 1 << 51
+"""Marks are greater than the first; the other is the mark of what stays between a terminal and a program: a
+shell, and what it starts beside that."""
 
-_RESIDENT = re.compile(r"^Max resident set\s+(\d+)", re.MULTILINE)
+HIDDEN = -1
+"""The mark of a process that has changed its limits: nobody knows which start it came from."""
+
+_RESIDENT = re.compile(r"^Max resident set\s+\S+\s+(\S+)", re.MULTILINE)
+_LOCKS = re.compile(r"^Max file locks\s+\S+\s+(\S+)", re.MULTILINE)
+"""The hard limits in /proc/PID/limits."""
+
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 PROC = "/proc"
 """Where the processes are; all that is asked about them is asked below."""
 
 _ENGINE = "runc:["
-"""The name of the engine's helper while it brings a program into a host."""
+"""The name of the engine's helper while it brings a program into a host.
 
-_EXIT_CODE = 49
-"""Its place behind the name in /proc/PID/stat."""
+Any process may call itself that, but none that came from a start is without a mark.
+"""
+
+_THREADS, _STARTTIME, _EXIT_CODE = 17, 19, 49
+"""Their places behind the name in /proc/PID/stat."""
 
 _MOST = 512
 """Processes and threads of a host that are looked at."""
 
-Row = tuple[int, int, int, int, str, bool, int, tuple[int, ...], tuple[tuple[str, int], ...]]
+Row = tuple[int, int, int, int, str, bool, int, tuple[int, ...], tuple[tuple[str, int], ...], int]
 """pid, parent, session, number within the host, name, whether it is a zombie, how many descriptors it has,
-the inodes of its sockets, and for each sleeping thread the call and the inode of its socket (0: none)"""
+the inodes of its sockets, for each sleeping thread the call and the inode of its socket (0: none), and the
+mark of the start that it came from (0: none, HIDDEN: nobody knows)"""
+
+
+class Status(NamedTuple):
+    """What /proc/PID/stat tells; ``began`` is in the kernel's ticks."""
+
+    name: str
+    state: str
+    parent: int
+    session: int
+    threads: int
+    began: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of it has: where only the first thread has, the kernel says Z as well."""
+        return self.state in "ZX" and self.threads <= 1
 
 
 class Processes:
@@ -71,8 +100,10 @@ class Processes:
         self._marks: dict[int, int] = {}
         self._wrapped: dict[int, int] = {}
         """The process that each wrapper wraps."""
-        self._machines: dict[int, tuple[str, int]] = {}
-        """The file that each process runs, and for which machine that is."""
+        self._began: dict[int, int] = {}
+        """When each process was made, by which it is told from another with its number."""
+        self._machines: dict[int, tuple[tuple[int, int], int]] = {}
+        """The file that each process runs (device and inode), and for which machine that is."""
 
     def start(self, hosts: Mapping[str, int]) -> None:
         """Watch these hosts: name to the process id of the first process. OSError if one is gone."""
@@ -105,9 +136,10 @@ class Processes:
     def _held_by(self, pid: int, host: str, mark: int) -> frozenset[int] | None:
         """The inodes of a process's sockets; None if it has ended or did not come from that start."""
         try:
-            if self._mark(pid) != mark or _stat(pid)[1] in "ZX":
+            status = self._status(pid)
+            if self._mark(pid) != mark or status.ended:
                 return None
-            return frozenset(descriptors(pid).values()) - {0}
+            return frozenset(descriptors(_living(pid, status)).values()) - {0}
         except (FileNotFoundError, ProcessLookupError):
             return None  # it has just ended
         except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
@@ -131,15 +163,23 @@ class Processes:
         return self._wrapped.get(row[0], row[0])
 
     def _is_wrapped(self, child: int, *, by: int) -> bool:
-        _, _, parent, session = _stat(child)
-        return session == by and self._mark(parent) == WRAPPER
+        status = self._status(child)
+        return status.session == by and self._mark(status.parent) == WRAPPER
 
     def _mark(self, pid: int) -> int:
         """The mark of a process; that of a program lasts."""
         mark = self._marks.get(pid) or mark_of(pid)
-        if mark not in {0, WRAPPER}:
+        if mark not in {0, WRAPPER, HIDDEN}:
             self._marks[pid] = mark
         return mark
+
+    def _status(self, pid: int) -> Status:
+        """What a process is; nothing is known any more of one that had its number before. OSError."""
+        status = status_of(pid)
+        if self._began.setdefault(pid, status.began) != status.began:
+            self._forget({pid})
+            self._began[pid] = status.began
+        return status
 
     def _without_wrappers(self, rows: list[Row]) -> tuple[Row, ...]:
         """What is wrapped is told in the place of what wraps it: by its process id, with its parent."""
@@ -171,32 +211,34 @@ class Processes:
     def _find(self) -> None:
         """Whose each process is: asked once, for there may be very many that are nobody's."""
         there = {int(name) for name in os.listdir(PROC) if name.isdigit()}
-        self._known = {pid: self._known[pid] for pid in self._known.keys() & there}
-        self._numbers = {pid: self._numbers[pid] for pid in self._numbers.keys() & there}
-        self._machines = {pid: self._machines[pid] for pid in self._machines.keys() & there}
-        self._wrapped = {pid: self._wrapped[pid] for pid in self._wrapped.keys() & there}
-        self._marks = {pid: self._marks[pid] for pid in self._marks.keys() & there}
+        self._forget(self._known.keys() - there)
         for pid in there - self._known.keys():
             try:
                 self._known[pid] = self._by_namespace.get(_namespace(pid), "")
             except OSError:
                 continue  # it has ended
 
+    def _forget(self, gone: Collection[int]) -> None:
+        for known in (self._known, self._numbers, self._marks, self._wrapped, self._began, self._machines):
+            for pid in gone:
+                known.pop(pid, None)
+
     def _rows(self, pid: int, host: str, first: int) -> Iterator[Row]:
         try:
-            name, state, parent, session = _stat(pid)
-            if session == first or name.startswith(_ENGINE):
+            status, mark = self._status(pid), self._mark(pid)
+            if status.session == first or (status.name.startswith(_ENGINE) and not mark):
                 return
             if pid not in self._numbers:
                 self._numbers[pid] = _number(pid)
-            number = self._numbers[pid]
-            if state in "ZX":
-                yield pid, parent, session, number, name, True, 0, (), ()
+            itself = pid, status.parent, status.session, self._numbers[pid], status.name
+            if status.ended:
+                yield *itself, True, 0, (), (), mark
                 return
-            held = descriptors(pid)
+            thread = _living(pid, status)
+            held = descriptors(thread)
             sockets = tuple(sorted({inode for inode in held.values() if inode}))
-            asleep = tuple(_asleep(pid, held, self._machine_of(pid)))
-            yield pid, parent, session, number, name, False, len(held), sockets, asleep
+            asleep = tuple(_asleep(pid, held, self._machine_of(thread)))
+            yield *itself, False, len(held), sockets, asleep, mark
         except (FileNotFoundError, ProcessLookupError):
             return  # it has just ended
         except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
@@ -204,8 +246,9 @@ class Processes:
 
     def _machine_of(self, pid: int) -> int:
         """To open the file that a process runs costs more than all else: it is done once."""
-        file = os.readlink(f"{PROC}/{pid}/exe")
-        if self._machines.get(pid, ("", 0))[0] != file:
+        found = os.stat(f"{PROC}/{pid}/exe")
+        file = found.st_dev, found.st_ino
+        if self._machines.get(pid, (None, 0))[0] != file:
             self._machines[pid] = file, _machine(pid)
         return self._machines[pid][1]
 
@@ -214,17 +257,31 @@ def mark_of(pid: int) -> int:
     """What marks the start that a process came from; 0 if nothing does. OSError.
 
     The mark is a limit of the resident set (setrlimit(2)). Linux does not enforce it, and every process
-    inherits it: that init has adopted one, because its parent has ended, does not take it away.
+    inherits it: that init has adopted one, because its parent has ended, does not take it away. A process may
+    lower a limit and never raise it. So the limit of file locks, which Linux does not enforce either, goes
+    down where the mark goes up: who lowers one of them fits no start.
     """
-    found = _RESIDENT.search(read(f"{PROC}/{pid}/limits"))
-    return int(found[1]) if found else 0
+    limits = read(f"{PROC}/{pid}/limits")
+    mark, locks = _limit(_RESIDENT, limits), _limit(_LOCKS, limits)
+    if mark in {None, WRAPPER}:
+        return mark or 0
+    return mark if locks == locks_of(mark) else HIDDEN
+
+
+def locks_of(mark: int) -> int:
+    """The limit of file locks that belongs to a mark."""
+    return FIRST_MARK - ((mark - FIRST_MARK) >> 10)
+
+
+def _limit(of: re.Pattern[str], limits: str) -> int | None:
+    found = of.search(limits)
+    return int(found[1]) if found and found[1].isdigit() else None
 
 
 def began(pid: int) -> int:
     """When a process was made (ns since the epoch), up to one of the kernel's ticks too early. OSError."""
     booted = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    ticks = read(f"{PROC}/{pid}/stat").rpartition(")")[2].split()[19]
-    return booted + int(ticks) * _TICK
+    return booted + status_of(pid).began * _TICK
 
 
 def _namespace(pid: int) -> int:
@@ -237,11 +294,22 @@ def read(path: str) -> str:
         return file.read(4096).decode(errors="replace")
 
 
-def _stat(pid: int) -> tuple[str, str, int, int]:
-    """Name, state, parent and session."""
+def status_of(pid: int) -> Status:
+    """What a process is. OSError."""
     name, fields = stat(f"{PROC}/{pid}")
     state, parent, _, session = fields[:4]
-    return name, state, int(parent), int(session)
+    return Status(name, state, int(parent), int(session), int(fields[_THREADS]), int(fields[_STARTTIME]))
+
+
+def _living(pid: int, status: Status) -> int:
+    """A thread of a process that has what it holds: its first, or another if that has ended."""
+    if status.state not in "ZX":
+        return pid
+    for thread in os.listdir(f"{PROC}/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if stat(f"{PROC}/{pid}/task/{thread}")[1][0] not in "ZX":
+                return int(thread)
+    raise ProcessLookupError(f"process {pid} has just ended")
 
 
 def stat(folder: str) -> tuple[str, list[str]]:
@@ -267,6 +335,10 @@ def descriptors(pid: int) -> dict[int, int]:
             found = _SOCKET.fullmatch(os.readlink(f"{PROC}/{pid}/fd/{name}"))
         except FileNotFoundError:
             continue  # closed meanwhile
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            found = None  # a file, in so many folders that the kernel does not tell its path
         held[int(name)] = int(found[1]) if found else 0
     return held
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lab.checks.select import history_of
 from lab.checks.telling import listed
 from lab.evidence import Evidence
-from lab.processes import ProcessRow
+from lab.processes import HIDDEN, ProcessRow
 
 
 def children_of(own: ProcessRow, rows: Sequence[ProcessRow]) -> tuple[ProcessRow, ...]:
-    """The processes that one started, and those that they did: of its session, or below it."""
-    family = {own.pid}
-    for row in sorted(rows, key=lambda row: row.pid):
-        if row.parent in family or row.session == own.pid:
-            family.add(row.pid)
+    """The processes that one started, and those that they did: of its session, below it, or of its mark."""
+    family = {own.pid} | {row.pid for row in rows if own.mark > 0 and row.mark == own.mark}
+    before = 0
+    while before != len(family):
+        before = len(family)
+        family |= {row.pid for row in rows if row.parent in family or row.session == own.pid}
     return tuple(row for row in rows if row.pid in family - {own.pid})
 
 
@@ -28,6 +29,14 @@ def _held(evidence: Evidence, host: str, ports: tuple[int, int]) -> Sequence[tup
     """Who was seen to hold a connection's socket, each with the number of the look."""
     shown = history_of(evidence, host).owned(ports)
     return evidence.holders.get((host, shown.inode), ()) if shown else ()
+
+
+def hidden(rows: Iterable[ProcessRow]) -> str:
+    """That nobody knows from which start some processes came, in words; empty if that is known of all."""
+    found = [f"{row.number} ({row.name})" for row in rows if row.mark == HIDDEN]
+    if not found:
+        return ""
+    return f"process {listed(found)} changed the limits by which it is known which program it came from"
 
 
 def holders(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
@@ -57,5 +66,6 @@ def _named(evidence: Evidence, host: str, row: ProcessRow) -> str:
     """``server (process 11)``, or ``its child (process 12)`` for what a program of the script started."""
     if program := evidence.programs.get((host, row.pid)):
         return f"{program} (process {row.number})"
-    parent = evidence.programs.get((host, row.parent)) or evidence.programs.get((host, row.session))
+    above = (evidence.programs.get((host, pid)) for pid in (row.parent, row.session))
+    parent = next(filter(None, above), evidence.marked.get((host, row.mark)))
     return f"the child of {parent} (process {row.number})" if parent else f"process {row.number} ({row.name})"

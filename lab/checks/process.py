@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.checks.doubt import of_looks
 from lab.checks.finding import Finding, conclude, find
-from lab.checks.holders import children_of
+from lab.checks.holders import children_of, hidden
 from lab.checks.select import is_meant
 from lab.checks.telling import Teller, counted, listed
 from lab.evidence import Evidence
@@ -17,6 +17,8 @@ from lab.scenario.checks import ProcessCheck, ProcessRef
 from lab.sockets import Instrument
 from lab.transcript import Started
 from lab.verdict import CheckResult
+
+_OF_CHILDREN = frozenset({"zombie", "running child"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Findi
                 f"{run.program} had {_plural(number, noun)} when it was looked at last",
                 [_told(last, "has " + _plural(number, noun), rows, evidence)],
                 holds=number in bounds,
-                doubt=_lacking(run.host, evidence),
+                doubt=_lacking(run.host, evidence) or (_hide(last) if noun in _OF_CHILDREN else ""),
             )
 
 
@@ -77,6 +79,11 @@ def _looks(run: Started, evidence: Evidence) -> Iterator[_Look]:
     for sample, own in evidence.looks.get((run.host, run.pid), ()):
         if sample.at >= run.at and not own.zombie:
             yield _Look(sample, own, children_of(own, sample.rows))
+
+
+def _hide(look: _Look) -> str:
+    """What may have come from a program and cannot be told to have."""
+    return hidden(row for row in look.sample.rows if row not in look.children)
 
 
 def _lacking(host: str, evidence: Evidence) -> str:

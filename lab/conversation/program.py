@@ -49,7 +49,7 @@ BECOME = (
 )
 """The host's own program of that name first: left to itself, busybox would prefer what it can do itself."""
 
-_FIRST_MARK, WRAPPER = 1 << 50, 1 << 51
+FIRST_MARK, WRAPPER = 1 << 50, 1 << 51
 """Bytes, a petabyte and two."""
 
 _MARKS = itertools.count(1)
@@ -66,13 +66,20 @@ _OTHERS = (
 _BACKGROUND_ROUNDS = 30
 
 
+def locks_of(mark: int) -> int:
+    """The limit of file locks that proves a mark: it goes down where the mark goes up."""
+    return FIRST_MARK - ((mark - FIRST_MARK) >> 10)
+
+
 def command_line(argv: tuple[str, ...], mark: int, *, tty: bool, has_input: bool) -> tuple[str, ...]:
     """What is executed in the host: a shell that sets everything and becomes the program.
 
     The ``mark`` (bytes) is a limit that Linux keeps, does not enforce and hands on to every process that
     comes from this one, also to those that init adopts: by it the agent knows which start one came from.
+    What proves that it was not changed is set before it.
     """
-    become = f"ulimit -m {mark >> 10} 2>/dev/null; " + ("" if has_input else "exec </dev/null; ")
+    marks = f"{{ ulimit -x {locks_of(mark)}; ulimit -m {mark >> 10}; }} 2>/dev/null; "
+    become = marks + ("" if has_input else "exec </dev/null; ")
     if tty:
         inner = (BUSYBOX, "sh", "-c", f"{become}{TERMINAL}; exec 2>&3 3>&-; {BECOME}", "sh", *argv)
         return (BUSYBOX, "sh", "-c", _ON_TERMINAL, "sh", _INIT, "--", *inner)
@@ -113,7 +120,7 @@ class Program(asyncio.Protocol):
         self.status: int | None = None
         """How it ended, as a shell counts; None while it runs."""
         self.pid = 0
-        self.mark = _FIRST_MARK + (next(_MARKS) << 10)
+        self.mark = FIRST_MARK + (next(_MARKS) << 10)
         self.matching = False
         """Whether a regular expression is being matched, or was when the step ran out of time."""
         self._scribe = scribe

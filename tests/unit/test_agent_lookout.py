@@ -17,9 +17,15 @@ NEVER = float("inf")
 
 
 def row(
-    pid: int, *, parent: int = 1, session: int = 0, zombie: bool = False, calls: tuple[str, ...] = ()
+    pid: int,
+    *,
+    parent: int = 1,
+    session: int = 0,
+    zombie: bool = False,
+    calls: tuple[str, ...] = (),
+    mark: int = 0,
 ) -> Row:
-    return pid, parent, session or pid, pid, "srv", zombie, 3, (), tuple((call, 0) for call in calls)
+    return pid, parent, session or pid, pid, "srv", zombie, 3, (), tuple((call, 0) for call in calls), mark
 
 
 class Watched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import socket
@@ -16,11 +17,13 @@ import pytest
 
 from lab.agent import processes
 from lab.agent.losses import Losses
-from lab.agent.processes import UNKNOWN, WRAPPER, Processes, Row
+from lab.agent.processes import HIDDEN, UNKNOWN, WRAPPER, Processes, Row
 
 X86_64, AARCH64, I386 = (2, 62), (2, 183), (1, 3)
 ACCEPT, READ, FUTEX = 43, 0, 202
-MARK = (1 << 50) + 1024
+MARK = (1 << 50) + 2048
+_LOCKS = 10
+"""RLIMIT_LOCKS (asm-generic/resource.h)."""
 
 
 class Tree:
@@ -32,17 +35,24 @@ class Tree:
     def add(
         self, pid: int, host: str, *, name: str = "srv", state: str = "S", parent: int = 1, session: int = 0,
         sockets: tuple[int, ...] = (), files: int = 0, calls: tuple[str, ...] = (), machine: tuple[int, int] = X86_64,
-        mark: int = 0,
+        mark: int = 0, locks: int = 0, threads: int = 1, began: int = 0,
     ) -> None:  # fmt: skip
-        """A process; ``calls`` are the lines of /proc/PID/task/TID/syscall, one a thread."""
+        """A process; ``calls`` are the lines of /proc/PID/task/TID/syscall, one a thread.
+
+        ``locks`` is its limit of file locks, if that is not the one that belongs to its ``mark``.
+        """
         here = self.folder / str(pid)
         (here / "ns").mkdir(parents=True)
         namespace = self.folder / f"namespace-{host}"
         namespace.touch()
         os.link(namespace, here / "ns" / "pid")
-        (here / "stat").write_text(f"{pid} ({name}) {state} {parent} {pid} {session or pid} 0 -1\n")
+        (here / "stat").write_text(
+            f"{pid} ({name}) {state} {parent} {pid} {session or pid} 0 -1{' 0' * 11} {threads} 0 {began}\n"
+        )
+        locks = locks or (processes.locks_of(mark) if mark else 0)
         (here / "limits").write_text(
-            f"Max resident set          {mark or 'unlimited':<20} unlimited            bytes     \n"
+            f"Max resident set          1024                 {mark or 'unlimited':<20} bytes     \n"
+            f"Max file locks            1024                 {locks or 'unlimited':<20} locks     \n"
         )
         (here / "status").write_text(f"Name:\t{name}\nNSpid:\t{pid}\t{pid % 100}\nSeccomp:\t2\n")
         head = b"\x7fELF" + bytes([machine[0], 1]) + bytes(12) + machine[1].to_bytes(2, "little")
@@ -91,13 +101,52 @@ def test_programs_are_found_in_their_hosts(tree: Tree) -> None:
     tree.add(211, "b", name="a (strange) name", parent=200)
     tree.add(300, "elsewhere")
     seen = watching().look()
-    assert seen["a"] == ((111, 1, 111, 11, "srv", False, 5, (7, 8), ()),)
+    assert seen["a"] == ((111, 1, 111, 11, "srv", False, 5, (7, 8), (), 0),)
     assert [(row[0], row[4]) for row in seen["b"]] == [(211, "a (strange) name")]
+
+
+def test_what_a_process_calls_itself_hides_nothing(tree: Tree) -> None:
+    tree.add(111, "a", name="runc:[2:INIT]", mark=MARK, state="Z")
+    tree.add(112, "a", name="runc:[2:INIT]", mark=MARK, locks=7)
+    assert [(row[0], row[5], row[9]) for row in watching().look()["a"]] == [
+        (111, True, MARK),
+        (112, False, HIDDEN),
+    ]
+
+
+def test_a_process_whose_first_thread_has_ended_runs(tree: Tree) -> None:
+    tree.add(111, "a", state="Z", threads=2, sockets=(7,))
+    (tree.folder / "111" / "fd" / "0").unlink()
+    tree.add(113, "a", sockets=(8,))
+    thread = tree.folder / "111" / "task" / "113"
+    thread.mkdir()
+    (thread / "stat").write_text("113 (srv) S 1\n")
+    (thread / "syscall").write_text(f"{call(ACCEPT, 0)}\n")
+    row, _ = watching().look()["a"]
+    assert row[:9] == (111, 1, 111, 11, "srv", False, 1, (8,), (("accept", 8),))
+
+
+def test_a_path_longer_than_the_kernel_tells_spoils_nothing(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.add(111, "a", files=2, sockets=(7,), calls=(call(ACCEPT, 2),))
+    readlink = os.readlink
+
+    def refused(path: str) -> str:
+        if path.endswith(("fd/0", "exe")):
+            raise OSError(errno.ENAMETOOLONG, "File name too long", path)
+        return readlink(path)
+
+    monkeypatch.setattr(os, "readlink", refused)
+    losses = Losses()
+    (row,) = watching(losses).look()["a"]
+    assert row[6:9] == (3, (7,), (("accept", 7),))
+    assert losses.told() == []
 
 
 def test_zombies_are_told_and_hold_nothing(tree: Tree) -> None:
     tree.add(111, "a", sockets=(7,), state="Z", session=110)
-    assert watching().look()["a"] == ((111, 1, 110, 11, "srv", True, 0, (), ()),)
+    assert watching().look()["a"] == ((111, 1, 110, 11, "srv", True, 0, (), (), 0),)
 
 
 def asleep(row: Row) -> Any:
@@ -168,6 +217,15 @@ def test_a_number_that_is_used_again_is_another_process(tree: Tree) -> None:
     assert watched.look() == {"a": (), "b": ()}
     tree.add(111, "b")
     assert [row[0] for row in watched.look()["b"]] == [111]
+
+
+def test_a_number_that_is_used_again_at_once_has_the_mark_of_its_process(tree: Tree) -> None:
+    tree.add(111, "a", mark=MARK, began=5)
+    watched = watching()
+    assert [row[9] for row in watched.look()["a"]] == [MARK]
+    (tree.folder / "111").rename(tree.folder / "gone")
+    tree.add(111, "a", mark=MARK + 1024, began=9)
+    assert [row[9] for row in watched.look()["a"]] == [MARK + 1024]
 
 
 def unreadable(stat: Path) -> None:
@@ -252,8 +310,15 @@ def test_a_program_is_told_in_the_place_of_the_shell_that_wraps_it(tree: Tree) -
 
 def test_the_mark_and_the_beginning_of_a_real_process(sleeper: subprocess.Popen[str]) -> None:
     assert processes.mark_of(sleeper.pid) == 0
+    locks = processes.locks_of(MARK)
+    resource.prlimit(sleeper.pid, _LOCKS, (locks, locks))
+    assert processes.mark_of(sleeper.pid) == 0, "it is being marked"
     resource.prlimit(sleeper.pid, resource.RLIMIT_RSS, (MARK, MARK))
     assert processes.mark_of(sleeper.pid) == MARK
+    resource.prlimit(sleeper.pid, resource.RLIMIT_RSS, (1024, MARK))
+    assert processes.mark_of(sleeper.pid) == MARK, "what a program may set back is no mark"
+    resource.prlimit(sleeper.pid, resource.RLIMIT_RSS, (1024, MARK - 1024))
+    assert processes.mark_of(sleeper.pid) == HIDDEN, "what it may not is told"
     ago = time.time_ns() - processes.began(sleeper.pid)
     assert 0 <= ago < 10_000_000_000
 

@@ -10,7 +10,7 @@ import pytest
 
 from lab import checks
 from lab.checks import conversation, doubt
-from lab.processes import ProcessRow, ProcessSample, Sleep
+from lab.processes import HIDDEN, ProcessRow, ProcessSample, Sleep
 from lab.scenario.checks import SUBJECTS
 from lab.sockets import Instrument, Loss, SocketSample
 from lab.transcript import Dropped, TranscriptEvent
@@ -183,7 +183,9 @@ def test_who_holds_a_socket(tmp_path: Path) -> None:
 def process(pid: int, *, parent: int = 1, session: int = 7, zombie: bool = False, **more: Any) -> ProcessRow:
     sleeps = tuple(Sleep(call, 0) for call in more.get("asleep", ()))
     sockets = more.get("sockets", ())
-    return ProcessRow(pid, parent, session, pid + 4, "srv", zombie, 3 + len(sockets), sockets, sleeps)
+    return ProcessRow(
+        pid, parent, session, pid + 4, "srv", zombie, 3 + len(sockets), sockets, sleeps, more.get("mark", 0)
+    )
 
 
 def looked(milliseconds: float, *rows: ProcessRow) -> ProcessSample:
@@ -216,6 +218,26 @@ def test_processes(tmp_path: Path, words: dict[str, Any], outcome: str, told: st
     result = stage.judge({"process": {"host": "server", **words}})
     assert result.outcome == outcome
     assert told in result.observed
+
+
+def test_what_a_program_left_to_init_counts_for_it(tmp_path: Path) -> None:
+    rows = (
+        process(7, mark=5),
+        *(process(pid, session=70, mark=mark) for pid, mark in ((8, 5), (9, 6), (10, 0))),
+    )
+    stage = Stage(tmp_path, events=(started(),), processes=[looked(1, *rows)])
+    assert stage.judge({"process": {"host": "server", "children": 1}}).outcome is PASS
+    assert "process 12 (srv)" in str(stage.judge({"process": {"host": "server", "children": 0}}))
+
+
+@pytest.mark.parametrize("who", [7, 8])
+def test_a_process_that_hides_where_it_came_from_leaves_a_doubt(tmp_path: Path, who: int) -> None:
+    rows = [process(pid, session=pid, mark=HIDDEN if pid == who else 5 + pid) for pid in (7, 8)]
+    stage = Stage(tmp_path, events=(started(),), processes=[looked(1, *rows)])
+    result = stage.judge({"process": {"host": "server", "zombies": 0}})
+    assert result.outcome is INCONCLUSIVE
+    assert f"process {who + 4} (srv) changed the limits by which it is known" in result.observed
+    assert stage.judge({"process": {"host": "server", "descriptors": 3}}).outcome is PASS
 
 
 def test_a_program_that_was_not_looked_at_is_not_judged(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from lab.agent.processes import WRAPPER as WRAPPER_OF_THE_AGENT
+from lab.agent import processes
+from lab.conversation import program as programs
 from lab.conversation.matcher import Matcher
-from lab.conversation.program import WRAPPER, Program
+from lab.conversation.program import Program
 from lab.conversation.scribe import Scribe
 from lab.transcript import Output, TranscriptEvent
 
@@ -61,5 +62,8 @@ def test_a_pipe_needs_no_setting_and_what_never_was_set_has_ended() -> None:
     assert is_set(lost)
 
 
-def test_both_ends_know_the_same_mark_of_a_wrapper() -> None:
-    assert WRAPPER == WRAPPER_OF_THE_AGENT
+def test_both_ends_know_the_same_marks() -> None:
+    for number in (1, 2, 1000):
+        mark = programs.FIRST_MARK + (number << 10)
+        assert programs.locks_of(mark) == processes.locks_of(mark)
+    assert (programs.FIRST_MARK, programs.WRAPPER) == (processes.FIRST_MARK, processes.WRAPPER)

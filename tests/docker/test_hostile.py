@@ -1,0 +1,94 @@
+"""Programs that want to change a verdict: what they hide is found, or leaves a doubt; others do not suffer."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.words import Outcome
+from tests.docker.stage import Stage, one_host
+
+LAST = """
+print("there", flush=True)
+time.sleep(60)
+"""
+
+RENAMED = """
+import ctypes, os, time
+if not os.fork():
+    ctypes.CDLL(None).prctl(15, b"runc:[2:INIT]", 0, 0, 0)
+    os._exit(0)
+time.sleep(0.2)
+"""
+
+GIVEN_AWAY = """
+import os, time
+BEFORE
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        AFTER
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+"""
+
+LOWERED = "import resource; resource.setrlimit(RLIMIT, (0, LIMIT)); time.sleep(0.1)"
+
+LEADERLESS = """
+import ctypes, os, threading, time
+if not os.fork():
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)  # exit(2): this thread alone
+time.sleep(0.2)
+"""
+
+DEEP = """
+import os, shutil, time
+for _ in range(20):
+    os.mkdir("d" * 250)
+    os.chdir("d" * 250)
+held = open("file", "w")
+shutil.copy("/usr/bin/python3", "python3")
+if not os.fork():
+    os.execv("python3", ["python3", "-c", "import time; time.sleep(60)"])
+time.sleep(0.3)
+"""
+
+
+def given_away(before: str = "", after: str = "") -> str:
+    return GIVEN_AWAY.replace("BEFORE", before).replace("AFTER", after or "pass")
+
+
+def lowered(limit: int, value: str) -> str:
+    return LOWERED.replace("RLIMIT", str(limit)).replace("LIMIT", value)
+
+
+@pytest.mark.parametrize(
+    ("program", "check", "outcome"),
+    [
+        pytest.param(RENAMED, "zombies: 0", Outcome.FAIL, id="zombie with the name of the engine's helper"),
+        pytest.param(given_away(), "children: 0", Outcome.FAIL, id="adopted by init"),
+        pytest.param(given_away(), "children: 1", Outcome.PASS, id="adopted by init and counted"),
+        pytest.param(
+            given_away(after=lowered(5, "1 << 40")),
+            "children: 0",
+            Outcome.INCONCLUSIVE,
+            id="child without mark",
+        ),
+        pytest.param(
+            given_away(before=lowered(10, "7")),
+            "children: 0",
+            Outcome.INCONCLUSIVE,
+            id="program without mark",
+        ),
+        pytest.param(LEADERLESS, "children: 1, zombies: 0", Outcome.PASS, id="first thread ended"),
+        pytest.param(DEEP, "children: 1, zombies: 0", Outcome.PASS, id="paths of 5,000 bytes"),
+    ],
+)
+def test_what_a_program_hides(stage: Stage, program: str, check: str, outcome: Outcome) -> None:
+    text = one_host(
+        "- a: {start: p}\n- a: {expect: there}\n- a: {quiet: 300ms}",
+        checks=f"- process: {{host: a, program: p, {check}}}",
+    )
+    finished = stage.play(text, {"p.py": program + LAST})
+    assert finished.verdict.results[-1].outcome is outcome, finished.verdict
