@@ -18,6 +18,12 @@ _SOON_SECONDS = 0.002, 0.006
 _LATER_SECONDS = 0.02
 """So long after the last thing that happened there they have done it, and sleep again."""
 
+_CHILDREN_SECONDS, _PEEK_SECONDS = 0.05, 0.001
+"""So long, and so often, is asked after that whether a program has a child that is not known."""
+
+_LONGEST_REST = 0.25
+"""Seconds after which what happened is looked at, whatever the last looks have cost."""
+
 _SHARE = 1 / 300
 """The part of a core that looks which nobody asked for take in the long run."""
 
@@ -37,6 +43,9 @@ class Lookout:
         self._soon: tuple[dict[str, float], ...] = tuple({} for _ in _SOON_SECONDS)
         self._later: dict[str, float] = {}
         """When to look at a host where something happened (time.monotonic)."""
+        self._children: dict[str, float] = {}
+        """Until when to ask for children at a host."""
+        self._peeked = 0.0
         self._saved, self._saved_at = _SAVED_SECONDS, time.monotonic()
         """Seconds of a processor that may be spent, and when that was so; a debt is below 0."""
         self._watching = False
@@ -45,7 +54,8 @@ class Lookout:
     def due(self) -> float:
         """When to look (time.monotonic); infinity while there is no reason."""
         first = min([at for dues in (*self._soon, self._later) for at in dues.values()], default=_NEVER)
-        return max(first, self._rested)
+        peek = self._peeked + _PEEK_SECONDS if self._children else _NEVER
+        return max(min(first, peek), self._rested)
 
     def start(self, hosts: dict[str, int]) -> None:
         """Watch these hosts, name to the process id of the first process. OSError if one is gone."""
@@ -59,6 +69,7 @@ class Lookout:
             for dues, seconds in zip(self._soon, _SOON_SECONDS, strict=True):
                 dues.setdefault(host, now + seconds)
             self._later[host] = now + _LATER_SECONDS
+            self._children[host] = now + _CHILDREN_SECONDS
 
     def begun(self, pid: int) -> None:
         """A program was started: it is worth a look, whatever it does."""
@@ -69,7 +80,13 @@ class Lookout:
         """Look at the hosts whose time has come."""
         now = time.monotonic()
         due = {host for dues in (*self._soon, self._later) for host, at in dues.items() if at <= now}
-        self._look_within_budget(due)
+        spent = time.thread_time()
+        due |= {host for host in self._children if host not in due and self.processes.has_new_child(host)}
+        self._children = {host: until for host, until in self._children.items() if until > now}
+        self._peeked = now
+        self._spend(time.thread_time() - spent)
+        if due:
+            self._look_within_budget(due)
 
     def glance(self) -> None:
         """Look at all hosts if that may be afforded: something is about to happen to a program."""
@@ -77,10 +94,14 @@ class Lookout:
             self._look_within_budget(None)
 
     def _look_within_budget(self, hosts: Collection[str] | None) -> None:
-        now, spent = time.monotonic(), time.thread_time()
+        spent = time.thread_time()
         self.look(hosts)
+        self._spend(time.thread_time() - spent)
+
+    def _spend(self, seconds: float) -> None:
+        now = time.monotonic()
         saved = min(_SAVED_SECONDS, self._saved + (now - self._saved_at) * _SHARE)
-        self._saved, self._saved_at = saved - (time.thread_time() - spent), now
+        self._saved, self._saved_at = max(saved - seconds, -_LONGEST_REST * _SHARE), now
 
     @property
     def _rested(self) -> float:
@@ -133,5 +154,5 @@ class Lookout:
     def stop(self) -> None:
         """Look no more unless asked."""
         self._watching = False
-        for dues in (*self._soon, self._later):
+        for dues in (*self._soon, self._later, self._children):
             dues.clear()

@@ -98,6 +98,8 @@ class Processes:
         self._known: dict[int, str] = {}
         self._numbers: dict[int, int] = {}
         self._marks: dict[int, int] = {}
+        self._shown: dict[str, tuple[int, ...]] = {}
+        """The processes of each host at the last look."""
         self._wrapped: dict[int, int] = {}
         """The process that each wrapper wraps."""
         self._began: dict[int, int] = {}
@@ -122,6 +124,7 @@ class Processes:
                 found[host] += self._rows(pid, host, self._hosts[host])
             else:
                 self._losses.note("processes", host, f"there are more than {_MOST}")
+        self._shown |= {host: tuple(row[0] for row in rows if not row[5]) for host, rows in found.items()}
         return {host: self._without_wrappers(rows) for host, rows in found.items()}
 
     def of_start(self, host: str, mark: int) -> dict[int, frozenset[int]]:
@@ -157,6 +160,15 @@ class Processes:
                 if name == host and self._mark(child) != WRAPPER and self._is_wrapped(child, by=pid):
                     return child
         return 0
+
+    def has_new_child(self, host: str) -> bool:
+        """Whether a process of a host has made one since the last look (proc(5), children): cheap to ask."""
+        for pid in self._shown.get(host, ()):
+            with contextlib.suppress(OSError):
+                children = read(f"{PROC}/{pid}/task/{pid}/children").split()
+                if any(int(child) not in self._known for child in children):
+                    return True
+        return False
 
     def process_of(self, row: Row) -> int:
         """The process that a row tells of: what is wrapped has the process id of what wraps it there."""

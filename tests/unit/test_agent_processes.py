@@ -353,3 +353,19 @@ def test_a_real_descriptor_of_a_socket() -> None:
         held = processes.descriptors(os.getpid())
         assert held[opened.fileno()] == os.fstat(opened.fileno()).st_ino
         assert set(held.values()) >= {0}
+
+
+def test_a_child_that_no_look_has_shown(tree: Tree) -> None:
+    tree.add(111, "a", calls=(call(ACCEPT),))
+    watched = watching()
+    watched.look()
+    children = tree.folder / "111" / "task" / "111" / "children"
+    assert not watched.has_new_child("a"), "where the kernel does not tell, nobody knows"
+    children.write_text("")
+    assert not watched.has_new_child("a")
+    children.write_text("112 ")
+    assert watched.has_new_child("a")
+    assert not watched.has_new_child("b")
+    tree.add(112, "a", parent=111)
+    watched.look()
+    assert not watched.has_new_child("a")
