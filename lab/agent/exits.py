@@ -42,6 +42,8 @@ class Exits:
         self._held: dict[int, tuple[str, Row, int]] = {}
         """By pidfd: the host, what was seen last, and the process id."""
         self._pidfds: dict[int, int] = {}
+        self._ended: dict[str, set[int]] = {}
+        """Those of each host that have ended and were seen at the last look all the same: zombies."""
         self._told = 0
 
     def fileno(self) -> int:
@@ -54,8 +56,9 @@ class Exits:
             for row in rows:
                 if (pidfd := self._pidfds.get(row[0])) is not None:
                     self._held[pidfd] = host, row, self._held[pidfd][2]
-                elif not row[5] and len(self._held) < _MOST:
+                elif row[0] not in self._ended.get(host, ()) and len(self._held) < _MOST:
                     self._open(host, row, process_of(row))
+            self._ended[host] = self._ended.get(host, set()) & {row[0] for row in rows}
 
     def _open(self, host: str, row: Row, pid: int) -> None:
         with contextlib.suppress(OSError):  # it has just ended
@@ -69,6 +72,7 @@ class Exits:
             at = time.time_ns()
             host, row, process = self._held.pop(pidfd)
             del self._pidfds[row[0]]
+            self._ended.setdefault(host, set()).add(row[0])
             status = _status(pidfd, process)
             os.close(pidfd)
             if status > _SIGNALLED and self._told < _MOST_TOLD:

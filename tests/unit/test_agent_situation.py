@@ -157,6 +157,18 @@ def test_of_one_that_ends_by_itself_nothing_is_told(here: Here) -> None:
     assert _ended("", here) == []
 
 
+def test_a_zombie_is_told_once_though_no_look_has_shown_it_alive(here: Here) -> None:
+    told: list[dict[str, Any]] = []
+    exits = Exits(told.append)
+    with subprocess.Popen([sys.executable, "-c", "import os; os.abort()"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        here.pids = [child.pid]
+        for _ in range(3):
+            exits.hold(here.processes.look(), here.processes.process_of)
+            exits.hear()
+    assert [(event["pid"], event["status"]) for event in told] == [(child.pid, 128 + signal.SIGABRT)]
+
+
 def test_a_zombie_tells_how_it_ended_on_any_kernel() -> None:
     with subprocess.Popen([sys.executable, "-c", "import os; os.abort()"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
