@@ -20,10 +20,12 @@ from lab.situation import Killed, OutOfMemory
 from lab.transcript import Input, ProgramRun, StepEnded
 from lab.words import FAULTS, signal_name
 
-_NEARLY_ALL = 80
-"""Percent of the time that a program in a loop uses a processor, or waits for one."""
+_NEARLY_ALL, _ENOUGH = 80, 20
+"""Percent of the time that a program in a loop uses a processor or waits for one, and that it uses one.
 
-_CANNOT_RUN = frozenset({126, 127})
+Where it had one for less than that, the machine is short of processors, and nobody knows what it does.
+"""
+
 _LAST_LINE = 300
 _PIECES = 200
 """Of an output, the last that are looked at for its last lines."""
@@ -490,7 +492,7 @@ class Failure:
         for one in self._concerned():
             enough = _NEARLY_ALL * min(1.0, self._evidence.scenario.hosts[one.host].limits.cpus)
             for state in one.states:
-                if isinstance(state, Busy) and state.used + state.waited >= enough:
+                if isinstance(state, Busy) and _runs_all_the_time(state, enough):
                     yield InLoop(self.scene.named(one), state.used, state.waited, self._closed_by(one))
 
     def _closed_by(self, one: ProgramState) -> tuple[str, ...]:
@@ -507,6 +509,10 @@ class Failure:
             if isinstance(one.state, Asleep) and not _has_printed(self._evidence, one.run):
                 model = self._evidence.scenario.programs[_model(self._evidence.scenario, one.run)]
                 yield Buffered(self.scene.named(one), model.tty)
+
+
+def _runs_all_the_time(state: Busy, enough: float) -> bool:
+    return state.used + state.waited >= enough and state.used >= min(_ENOUGH, enough)
 
 
 def _line_of(scenario: Scenario, step: StepEnded) -> Line | None:

@@ -81,6 +81,8 @@ def _state(state: State, now: int) -> str:
             when = f" {span(before)} before" if before > 0 else ""
             return f"ended{when}: {describe_status(state.status)}"
         case Busy():
+            if state.used < state.waited // 4:
+                return f"ready to run: it waited {state.waited} % of the time for a processor"
             waited = f" and waited {state.waited} % for one" if state.waited > state.used // 2 else ""
             return f"busy: it used {state.used} % of a processor{waited} and slept in no call"
         case Stopped():
@@ -235,7 +237,8 @@ def _stopped(cause: IsStopped, _: int) -> str:
 
 @_reason.register
 def _loop(cause: InLoop, _: int) -> str:
-    told = f"{cause.program} is busy in a loop: it used {cause.used} % of a processor and slept in no call"
+    used = f"it used {cause.used} % of a processor and slept in no call"
+    told = f"{cause.program} is busy, maybe in a loop: {used}"
     if cause.closed:
         told += (
             f"; {listed(list(cause.closed))} has closed a connection that it still holds (CLOSE_WAIT): recv"

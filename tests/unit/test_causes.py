@@ -290,6 +290,13 @@ def test_a_loop_that_does_not_end_on_0(failed: Failed) -> None:
     assert "busy: it used 75 % of a processor" in failed.programs()[0]
 
 
+def test_where_processors_are_short_nobody_knows_whether_it_is_a_loop(failed: Failed) -> None:
+    server = doing("server", sockets=(7, 8), used=1_000_000, waited=79_000_000, running=True)
+    failed.situation, failed.actor = (seen("server", server, tcp=[LISTENER, FROM_A]),), "server"
+    assert not failed.causes()
+    assert failed.programs()[0] == "server: ready to run: it waited 98 % of the time for a processor"
+
+
 def test_work_that_takes_half_the_time_is_no_loop(failed: Failed) -> None:
     server = doing("server", sockets=(7, 8), used=40_000_000, running=True)
     failed.situation, failed.actor = (seen("server", server, tcp=[LISTENER, FROM_A]),), "server"
