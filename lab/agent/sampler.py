@@ -18,6 +18,9 @@ from .watched import Difference, Listed, Watched
 _DUTY = 20
 """A look that lists the sockets of a host is followed by so many times its own length of rest."""
 
+_LONGEST_LISTING_REST = 0.5
+"""Seconds of rest after it at the most: the next look lists less."""
+
 _TOGETHER_SECONDS = 0.001
 """From something that happened to the look at it, which then shows what followed at once, and at the peer."""
 
@@ -172,7 +175,7 @@ class Sampler:
         """
         now, idle = time.monotonic(), self._idle
         host.wait = min(self._interval if changed else 2 * host.wait, idle) if host.restless else idle
-        host.free = now + max(self._interval, host.cost * _DUTY)
+        host.free = now + max(self._interval, min(host.cost * _DUTY, _LONGEST_LISTING_REST))
         # Where nothing happens all hosts are looked at together: to wake up is what costs most.
         beat = ((now + _JUST_SECONDS) // idle + 1) * idle
         host.due = max(beat if host.wait == idle else now + host.wait, host.free)

@@ -32,6 +32,12 @@ _DUTY = 10_000
 _MOST_ASKED = 32
 """Connections of a host that are asked for one by one at a look; of more than that all sockets are listed."""
 
+_QUESTION = 4
+"""Rows of a list that cost about as much as to ask for one connection."""
+
+_MISSED_DUTY = 100
+"""To list all because something was missed takes no more than one part in so many of a core."""
+
 _OVERDUE_SECONDS = 0.1
 """Between two questions for a connection that should have left TIME_WAIT and has not."""
 
@@ -83,6 +89,8 @@ class Watched:
         self._failed = False
         """Whether the last look came to no end: what it heard of is not known."""
         self._listed_due = self._all_due = self._overdue_due = 0.0
+        self._missed, self._missed_due = False, 0.0
+        """Whether something may have happened that nobody heard of, and when all are listed if so."""
         self._listing = 0.0
         """What it costs to list all sockets but those in TIME_WAIT (seconds of processor)."""
         self._overdue = False
@@ -119,9 +127,10 @@ class Watched:
             self._counting = _COUNTING_LOOKS
         self.cost = 0.0
         listed_long_ago = now >= self._listed_due
-        if whole or heard is None or (listed_long_ago and now >= self._all_due):
+        missed = self._missed and now >= self._missed_due
+        if whole or missed or (listed_long_ago and now >= self._all_due):
             self._list_all()
-        elif listed_long_ago or len(self._live) + len(heard) > _MOST_ASKED:
+        elif self._missed or listed_long_ago or len(self._live) + len(heard) > _MOST_ASKED:
             self._list(heard)
         else:
             self._ask_for({**self._interfaces(), **heard} if self._live else heard)
@@ -135,15 +144,16 @@ class Watched:
         self._failed = False
         return self._difference() if self._news or before != self.counts or not self._known else None
 
-    def _hear(self) -> tuple[Mapping[Ends, int] | None, bool]:
-        """The connections something happened to, None if any may be, and whether an RST is among it."""
+    def _hear(self) -> tuple[Mapping[Ends, int], bool]:
+        """The connections something happened to, and whether an RST is among it."""
         of_tap, of_destroyed = self.sources
         if of_destroyed in self.stirred:
             self.destroyed.drain()
         if of_tap not in self.stirred:
             return {}, False
         heard = self.tap.drain()
-        return None if heard.lost else heard.ends, heard.reset
+        self._missed = self._missed or heard.lost
+        return heard.ends, heard.reset
 
     def _difference(self) -> Difference:
         """What has changed since this was asked last; the whole table the first time."""
@@ -167,6 +177,7 @@ class Watched:
         for ends in sorted(there, key=lambda ends: (there[ends].left, self._ends_at(ends))):
             self._keep(ends, there[ends])
         self.cost = time.thread_time() - spent
+        self._missed, self._missed_due = False, time.monotonic() + _MISSED_DUTY * self.cost
         self._all_due = time.monotonic() + _DUTY * self.cost
         self._listed_due = time.monotonic() + max(_LISTED_SECONDS, _DUTY * self._listing)
 
@@ -176,7 +187,7 @@ class Watched:
         sockets = self._table.sockets(_WITHOUT_WAITING)
         there = {found.row[1:5]: found for found in sockets if found.row[0] != LISTEN}
         asked = {ends: at for ends, at in {**self._interfaces(), **heard}.items() if ends not in there}
-        if len(asked) > _MOST_ASKED:
+        if len(asked) > max(_MOST_ASKED, len(self._waiting) // _QUESTION):
             self._list_all()
             return
         self._take_listeners(_listeners(sockets))

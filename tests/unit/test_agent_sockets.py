@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lab.agent.counters import Counters, Counts
-from lab.agent.diag import LISTEN, TIME_WAIT, Row, SocketTable
+from lab.agent.diag import LISTEN, TIME_WAIT, Found, Row, SocketTable
 from lab.agent.losses import Losses
 from lab.agent.sampler import Sampler
 from lab.agent.tap import Heard
@@ -412,3 +412,53 @@ def test_a_sampler_without_hosts_has_nothing_to_do() -> None:
     sampler = Sampler(print, Losses())
     assert sampler.due == float("inf")
     assert sampler.settled()
+
+
+@pytest.fixture
+def lists(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each list of sockets that the kernel is asked for, whether it is of all of them."""
+    asked: list[bool] = []
+    listed = SocketTable.sockets
+
+    def sockets(table: SocketTable, *states: frozenset[int]) -> list[Found]:
+        asked.append(not states)
+        return listed(table, *states)
+
+    monkeypatch.setattr(SocketTable, "sockets", sockets)
+    return asked
+
+
+def test_where_all_cost_much_they_are_listed_seldom_for_what_was_missed(
+    sampled: tuple[Sampler, list[dict[str, Any]]], lists: list[bool]
+) -> None:
+    sampler, _ = sampled
+    host = sampler._hosts["a"]  # noqa: SLF001
+    tap: Any = host.tap
+    host._missed_due = time.monotonic() + 60  # noqa: SLF001 - as after a list that cost much
+    tap.say(Heard({}, reset=False, lost=True))
+    sampler.look("a", whole=False)
+    sampler.look("a", whole=False)
+    assert lists == [False, False]
+    host._missed_due = 0.0  # noqa: SLF001
+    sampler.look("a", whole=False)
+    sampler.look("a", whole=False)
+    assert lists == [False, False, True]
+
+
+def test_connections_are_asked_for_one_by_one_where_many_more_wait(
+    sampled: tuple[Sampler, list[dict[str, Any]]], lists: list[bool]
+) -> None:
+    sampler, _ = sampled
+    host = sampler._hosts["a"]  # noqa: SLF001
+    tap: Any = host.tap
+    heard = {("10.9.9.9", port, "10.9.9.8", 80): 1 for port in range(1000, 1100)}
+    tap.say(Heard(heard, reset=False, lost=False))
+    sampler.look("a", whole=False)
+    assert lists[-1], "nothing waits: to list all costs less"
+    found = Found((TIME_WAIT, "10.9.9.9", 1, "10.9.9.8", 80, 0, 0, 0), 1, 60.0)
+    later = time.monotonic() + 60
+    host._waiting = {("10.9.9.9", port, "10.9.9.8", 81): (found, later) for port in range(500)}  # noqa: SLF001
+    lists.clear()
+    tap.say(Heard(heard, reset=False, lost=False))
+    sampler.look("a", whole=False)
+    assert lists == [False]
