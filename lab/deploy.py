@@ -406,8 +406,9 @@ def _stay(seconds: int) -> tuple[str, ...]:
     unpack = f"(cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered)"
     # What it cannot take it reads all the same: its words would be lost with a connection that breaks.
     refuse = f"{{ {BUSYBOX} cat >/dev/null; kill $$; }}"
-    # What runs in the background has no input but what is given to it.
-    take_in = f"{{ {unpack} || {refuse}; }} <&3 3<&- &"
+    # What runs in the background has no input but what is given to it. Its parent ends at once, so that
+    # init waits for it: nothing of the lab's is left as a zombie among the host's processes.
+    take_in = f"( {{ {unpack} || {refuse}; }} <&3 3<&- & ) &&"
     return (BUSYBOX, "sh", "-c", f"exec 3<&0; {take_in} exec {BUSYBOX} sleep {seconds} 3<&-")
 
 
