@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 
 from lab.capture import CaptureFile, HeldSegment, Interface, link_local
-from lab.flows import MOST_CONNECTIONS, Connection, Flows, Vantage
+from lab.flows import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
 from lab.history import SocketHistory, grouped, histories
 from lab.packets import RST, Reader, Segment, opened
 from lab.processes import ProcessRow, ProcessSample
@@ -74,7 +74,8 @@ class RunInfo:
 class Evidence:
     """One run, ready to be judged.
 
-    ``connections`` are those of all captures in the order of their first SYN (or first frame);
+    ``connections`` are those of all captures in the order of their first SYN (or first frame), but for those
+    that another host than the client pretended: ``forged`` tells of these, too, and of what else was forged;
     ``unsound`` says what in the captures could not be read, in words: the file, a colon, the sentence.
     """
 
@@ -90,6 +91,8 @@ class Evidence:
     """What the programs were doing when the script broke off, and what was killed in the run."""
     resets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """When each host sent an RST (ns), repeated ones too, as its own ports and loopback saw it."""
+    forged: tuple[Forged, ...] = ()
+    """Frames that hosts have sent in the name of others."""
 
     @cached_property
     def origin(self) -> int:
@@ -187,13 +190,16 @@ def gather(
     connections: list[Connection] = []
     unsound: list[str] = []
     resets: dict[str, list[int]] = {}
+    routers = {name for name, host in scenario.hosts.items() if host.forward}
     for capture in info.captures:
-        found, damage = _read(folder / capture.path, capture, info, resets)
+        found, damage = _read(folder / capture.path, capture, info, routers, resets)
         connections += found
         unsound += (f"{capture.path}: {sentence}" for sentence in damage)
     connections.sort(
         key=lambda connection: (connection.began.time, connection.capture, connection.began.frame)
     )
+    forged = _forged(connections)
+    connections = [one for one in connections if not one.pretended]
     sent = {host: tuple(sorted(times)) for host, times in resets.items()}
     return Evidence(
         scenario,
@@ -205,11 +211,22 @@ def gather(
         processes,
         situation,
         resets=sent,
+        forged=forged,
     )
 
 
+def _forged(connections: Iterable[Connection]) -> tuple[Forged, ...]:
+    """What was forged by each host in each name."""
+    found: dict[tuple[str, str], Forged] = {}
+    for one in (one for connection in connections for one in connection.forged):
+        known = found.get((one.host, one.address), one)
+        frames = one.frames + (known.frames if known is not one else 0)
+        found[one.host, one.address] = replace(known, frames=frames, first=min(known.first, one.first))
+    return tuple(found.values())
+
+
 def _read(
-    path: Path, capture: CaptureFile, info: RunInfo, resets: dict[str, list[int]]
+    path: Path, capture: CaptureFile, info: RunInfo, routers: Collection[str], resets: dict[str, list[int]]
 ) -> tuple[tuple[Connection, ...], tuple[str, ...]]:
     let_go = 0
 
@@ -217,7 +234,7 @@ def _read(
         nonlocal let_go
         let_go += len(outcomes)
 
-    vantage = _vantage(capture, info)
+    vantage = _vantage(capture, info, routers)
     flows = Flows(vantage, capture.path, most=MOST_CONNECTIONS, retire=count)
     with opened(path) as stream:
         reader = Reader(stream)
@@ -239,8 +256,9 @@ def _note(reset: Segment, vantage: Vantage, resets: dict[str, list[int]]) -> Non
             times.append(reset.time)
 
 
-def _vantage(capture: CaptureFile, info: RunInfo) -> Vantage:
+def _vantage(capture: CaptureFile, info: RunInfo, routers: Collection[str]) -> Vantage:
     if capture.host:
         return Vantage(alone=capture.host)
     ports = {interface.index: interface.host for interface in info.interfaces if interface.host}
-    return Vantage(info.hosts_by_address, ports)
+    honest = frozenset(index for index, host in ports.items() if host not in routers)
+    return Vantage(info.hosts_by_address, ports, honest=honest)

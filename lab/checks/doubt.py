@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from lab.capture import CaptureFile
 from lab.checks.telling import counted, span
 from lab.evidence import Evidence
-from lab.flows import Connection
+from lab.flows import Connection, Forged
 from lab.sockets import Instrument, Loss
 from lab.words import TcpState
 
@@ -78,6 +78,8 @@ def of_connections(connections: Iterable[Connection], evidence: Evidence) -> str
     for connection in connections:
         if connection.handshake == "unknown":
             return "the connection was under way when the capture began"
+        if connection.forged:
+            return forgery(connection.forged[0], evidence)
         since = evidence.info.ended - _UNDER_WAY
         lost = {one.at.frame for one in connection.lost if one.overtaken or one.at.time < since}
         if alone := [frame for frame in connection.unpaired if frame not in lost]:
@@ -136,8 +138,22 @@ def of_looks(evidence: Evidence, host: str, *instruments: Instrument) -> str:
 
 
 def losses(evidence: Evidence) -> Iterator[str]:
-    """What could not be observed, whether a check needs it or not."""
-    return map(_told, evidence.info.sampling.lost)
+    """What could not be observed and what was forged, whether a check needs it or not."""
+    yield from map(_told, evidence.info.sampling.lost)
+    for forged in evidence.forged:
+        yield f"{forgery(forged, evidence)}: it counts for nobody else"
+
+
+def forgery(forged: Forged, evidence: Evidence) -> str:
+    """What a host has sent in the name of another."""
+    owner = evidence.info.hosts_by_address.get(forged.address, "nobody")
+    first = (
+        f", frame {forged.first.frame} the first" if forged.frames > 1 else f" (frame {forged.first.frame})"
+    )
+    return (
+        f"{forged.host} forged {counted(forged.frames, 'frame')} in the name of {owner} "
+        f"({forged.address}){first}"
+    )
 
 
 _LOST = {

@@ -18,6 +18,7 @@ from lab.flows.facts import (
     CloseKind,
     Connection,
     Fin,
+    Forged,
     Handshake,
     Moment,
     Outcome,
@@ -34,8 +35,8 @@ from lab.flows.vantage import Vantage
 from lab.packets.segment import ACK, FLAGS, FRAME, KIND, SYN, WAY, Bare, named, way_back
 
 __all__ = [
-    "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Handshake", "Moment", "Outcome", "Resent",
-    "Reset", "ResetCause", "Retransmissions", "Side", "Sighting", "StateChange", "Vantage",
+    "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Forged", "Handshake", "Moment", "Outcome",
+    "Resent", "Reset", "ResetCause", "Retransmissions", "Side", "Sighting", "StateChange", "Vantage",
 ]  # fmt: skip
 
 

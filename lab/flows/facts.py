@@ -169,6 +169,16 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Forged:
+    """Frames that the ``host`` has sent in the name of one of the ends, the first of them, and how many."""
+
+    host: str
+    address: str
+    first: Moment
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """A TCP connection, or an attempt at one.
 
@@ -176,7 +186,8 @@ class Connection:
     it was seen in. ``began`` is its first frame. ``first_closer`` is the side whose FIN
     the other's FIN acknowledges ("client" or "server"; "" for none). ``unpaired`` are frames that were
     seen where they entered or left the switch but not at the other end of their way; of these ``lost`` were
-    sent and, if the capture is complete, never arrived.
+    sent and, if the capture is complete, never arrived. ``forged`` are frames that another host sent in the
+    name of an end; ``pretended`` tells that it began with one of them, and that the client sent no SYN.
     """
 
     capture: str
@@ -188,6 +199,8 @@ class Connection:
     first_closer: Literal["", "client", "server"]
     unpaired: tuple[int, ...]
     lost: tuple[Lost, ...]
+    forged: tuple[Forged, ...] = ()
+    pretended: bool = False
 
     @property
     def sides(self) -> tuple[Side, Side]:

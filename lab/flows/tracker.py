@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lab.flows.conclusion import Named, connection_of, outcome_of
 from lab.flows.copies import Copies
-from lab.flows.facts import Connection, Outcome, moment_of
+from lab.flows.facts import Connection, Forged, Outcome, moment_of
 from lab.flows.serial import MASK
 from lab.flows.states import ESTABLISHED, SYN_SENT
 from lab.flows.vantage import Vantage
@@ -40,7 +42,7 @@ class Tracker:
             flow = flow_of(self.way)
             client, server = self._vantage.ports_of(flow.source), self._vantage.ports_of(flow.target)
             if client or server:
-                return TwoViews(self.way, client, server)
+                return TwoViews(self.way, client, server, self._vantage.honest)
         return OneView(self.way, copies)
 
     @property
@@ -75,7 +77,17 @@ class Tracker:
         flow, host_of = flow_of(self.way), self._vantage.host_of
         client = Named(host_of(flow.source), flow.source, flow.source_port)
         server = Named(host_of(flow.target), flow.target, flow.target_port)
-        return connection_of(capture, self.began, (view.client, view.server), (client, server), view.alone())
+        found = connection_of(capture, self.began, (view.client, view.server), (client, server), view.alone())
+        if found is None or not view.forged:
+            return found
+        forged = tuple(
+            Forged(
+                self._vantage.ports[port], (client if of_client else server).address, one.first, one.frames
+            )
+            for (of_client, port), one in view.forged.items()
+        )
+        pretended = view.client.outgoing.syn is None and self.began in {one.first for one in forged}
+        return replace(found, forged=forged, pretended=pretended)
 
 
 def way_from_client(way: bytes, flags: int) -> bytes:

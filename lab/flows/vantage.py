@@ -16,11 +16,14 @@ class Vantage:
     behind each: where it is given, a host's own view are the frames that enter there from it and leave
     there to it. ``alone`` is the host whose loopback this is: every address in it is that host's.
     Without any of them both ends are judged by one view, the first place each direction is seen at.
+    ``honest`` are those of the ports whose host forwards nothing: what enters there it has sent itself, and
+    that is forged if it is in the name of another host.
     """
 
     hosts: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[int, str] = field(default_factory=dict)
     alone: str = ""
+    honest: frozenset[int] = _NOWHERE
 
     def host_of(self, address: str) -> str:
         """The host that has the address, or an empty text."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from lab.flows.copies import Copies
 from lab.flows.end import End
-from lab.flows.facts import moment_of
+from lab.flows.facts import Moment, moment_of
 from lab.flows.pairs import Alone, Pairs
 from lab.flows.serial import MASK, distance
 from lab.flows.states import ESTABLISHED
@@ -17,11 +19,27 @@ from lab.packets.segment import ACK, ACKED, FIN, FLAGS, LENGTH, RST, SEQ, SYN, W
 _CONTROL_OR_ACK = FIN | SYN | RST | ACK
 
 
+@dataclass(slots=True)
+class Forging:
+    """Frames that one host has sent in the name of one end."""
+
+    first: Moment
+    frames: int = 0
+
+
+_NONE: Mapping[tuple[bool, int], Forging] = MappingProxyType({})
+"""Where nobody knows who has sent a frame."""
+
+
 class View(Protocol):
     """How a connection's segments reach its ends."""
 
     client: End
     server: End
+
+    @property
+    def forged(self) -> Mapping[tuple[bool, int], Forging]:
+        """Frames in the name of the client or not, by the interface where another host has sent them."""
 
     def take(self, bare: Bare) -> None:
         """Tell the ends of a segment of either direction; they come in order."""
@@ -36,7 +54,7 @@ class OneView:
     Copies of a frame tell nothing.
     """
 
-    __slots__ = ("_copies", "_open", "_there", "client", "server")
+    __slots__ = ("_copies", "_open", "_there", "client", "forged", "server")
 
     def __init__(self, there: bytes, copies: Copies) -> None:
         own, others = Stream(), Stream()
@@ -45,6 +63,7 @@ class OneView:
         self._copies = copies
         self._open = False
         """Whether both ends are open, and both were heard of."""
+        self.forged: Mapping[tuple[bool, int], Forging] = _NONE
 
     def take(self, bare: Bare) -> None:
         """Tell both ends of a segment. What comes in order on an open connection changes only numbers."""
@@ -93,17 +112,36 @@ class OneView:
 class TwoViews:
     """Frames are seen where they enter the switch, at the sender's port, and leave it, at the receiver's.
 
-    Frames at other ports are on their way through a router or flooded by the switch: they tell nothing.
+    Frames at other ports are on their way through a router or flooded by the switch: they tell nothing. Only
+    those that enter at a port of ``honest`` were sent there in the name of an end.
     """
 
-    __slots__ = ("_client_ports", "_pairs", "_server_ports", "_there", "client", "server")
+    __slots__ = (
+        "_client_ports",
+        "_honest",
+        "_pairs",
+        "_server_ports",
+        "_there",
+        "client",
+        "forged",
+        "server",
+    )
 
-    def __init__(self, there: bytes, client_ports: frozenset[int], server_ports: frozenset[int]) -> None:
+    def __init__(
+        self,
+        there: bytes,
+        client_ports: frozenset[int],
+        server_ports: frozenset[int],
+        honest: frozenset[int] = frozenset(),
+    ) -> None:
         self._there = there
         self.client, self.server = End(Stream(), Stream()), End(Stream(), Stream())
         self._client_ports = client_ports
         self._server_ports = server_ports
+        self._honest = honest
         self._pairs = (Pairs(), Pairs()) if client_ports and server_ports else None
+        self.forged: dict[tuple[bool, int], Forging] = {}
+        """Frames in the name of the client or not, by the interface where they entered."""
 
     def take(self, bare: Bare) -> None:
         """Tell the end at whose port a segment was seen."""
@@ -111,6 +149,8 @@ class TwoViews:
         there, leaving = segment.way == self._there, bool(segment.leaving)
         at_client = there is not leaving
         if segment.interface not in (self._client_ports if at_client else self._server_ports):
+            if not leaving and segment.interface in self._honest:
+                self._note_forged(segment, there=there)
             return
         if self._pairs is not None:
             self._pairs[there].see(segment)
@@ -123,6 +163,10 @@ class TwoViews:
             end.received(segment)
         else:
             end.sent(segment, new=new)
+
+    def _note_forged(self, segment: Segment, *, there: bool) -> None:
+        forging = self.forged.setdefault((there, segment.interface), Forging(moment_of(segment)))
+        forging.frames += 1
 
     def alone(self) -> Iterator[tuple[Alone, bool]]:
         """Frames seen at one of two ports only; whether a later one of that direction was seen at both."""

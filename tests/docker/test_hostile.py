@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.words import Outcome
-from tests.docker.stage import Stage, one_host
+from tests.docker.stage import Stage, assert_passed, one_host
 
 LAST = """
 print("there", flush=True)
@@ -92,3 +92,64 @@ def test_what_a_program_hides(stage: Stage, program: str, check: str, outcome: O
     )
     finished = stage.play(text, {"p.py": program + LAST})
     assert finished.verdict.results[-1].outcome is outcome, finished.verdict
+
+
+FORGER = """
+import socket, time
+time.sleep(3)  # before that the host has no address to look for a neighbour with (duplicate address detection)
+for port in (4001, 4002):
+    forged = socket.socket(socket.AF_INET6)
+    forged.setsockopt(socket.IPPROTO_IPV6, 78, 1)  # IPV6_FREEBIND
+    forged.bind(("fd00:9::2", port))
+    forged.settimeout(0.2)
+    try:
+        forged.connect(("fd00:9::3", 5000))
+    except OSError:
+        pass
+print("there", flush=True)
+"""
+
+SERVER = """
+import socket
+listener = socket.create_server(("::", 5000), family=socket.AF_INET6)
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"hi")
+    connection.close()
+"""
+
+CLIENT = """
+import socket
+connection = socket.create_connection(("fd00:9::3", 5000))
+while data := connection.recv(100):
+    print(data.decode(), flush=True)
+"""
+
+IN_ANOTHERS_NAME = """
+version: 1
+title: In another's name
+networks: {lan: {subnet: 10.9.8.0/24, ipv6: "fd00:9::/64"}}
+hosts: {bad: {address: "fd00:9::1"}, good: {address: "fd00:9::2"}, server: {address: "fd00:9::3"}}
+programs:
+  forger: {source: forger.py}
+  server: {source: server.py, listens: 5000}
+  client: {source: client.py}
+steps:
+- server: {start: server}
+- bad: {start: forger}
+- bad: {expect: there}
+- good: {start: client}
+- good: [{expect: hi}, {wait: {exited: true}}]
+checks:
+- connections: {from: good, to: "server:5000", count: 1}
+- connections: {to: "server:5000", count: 1}
+- connection: {from: good, to: "server:5000"}
+  handshake: complete
+  rst: none
+"""
+
+
+def test_what_a_host_sends_in_the_name_of_another_counts_for_nobody_else(stage: Stage) -> None:
+    finished = stage.play(IN_ANOTHERS_NAME, {"forger.py": FORGER, "server.py": SERVER, "client.py": CLIENT})
+    assert_passed(finished)
+    assert [(one.host, one.address) for one in finished.evidence.forged] == [("bad", "fd00:9::2")]

@@ -89,6 +89,7 @@ class Stage:
     carriage_returns: tuple[str, ...] = ()
     programs: Mapping[str, Any] = field(default_factory=dict)
     steps: Sequence[Mapping[str, Any]] = ({"actor": "server", "action": {"quiet": "1s"}},)
+    routers: tuple[str, ...] = ()
     macs: Mapping[str, str] = field(default_factory=dict)
 
     def evidence(self, *specs: Mapping[str, Any]) -> Evidence:
@@ -148,7 +149,10 @@ class Stage:
             "title": "Staged",
             "networks": {"lan": {"subnet": "192.168.153.0/24"}},
             "programs": self.programs,
-            "hosts": {host: {"address": address} for host, address in wire.HOSTS.items()},
+            "hosts": {
+                host: {"address": address, "forward": host in self.routers}
+                for host, address in wire.HOSTS.items()
+            },
             "steps": [*self.steps],
             "checks": [*specs] or [{"exit": {"host": "server", "running": True}}],
         }

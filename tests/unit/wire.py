@@ -10,7 +10,7 @@
 A line is a time in milliseconds, a sender, a receiver, flags as tcpdump writes them (``S`` SYN, ``F`` FIN,
 ``R`` RST, ``P`` PSH, ``.`` ACK), the payload's length, and words: ``again`` repeats the sender's last
 segment, ``crossing`` acknowledges only what it did before, ``entered`` and ``left`` let the frame be seen at
-one port only (both: at none), ``seq+N`` moves the number, ``full`` says that there is no room left. A port may follow a host: ``client_a:40001``. Sequence
+one port only (both: at none), ``by=HOST`` is the host that sends it in the name of the sender, ``seq+N`` moves the number, ``full`` says that there is no room left. A port may follow a host: ``client_a:40001``. Sequence
 numbers follow by themselves.
 """
 
@@ -149,7 +149,8 @@ def switch(text: str, *, isn: Mapping[str, int] | None = None) -> bytes:
     frames = []
     for time, source, target, packet, words in Script(isn=isn or {}).frames(text):
         if "left" not in words:
-            frames.append((time, framed(packet, interface=PORTS[source])))
+            sender = next((word[3:] for word in words if word.startswith("by=")), source)
+            frames.append((time, framed(packet, interface=PORTS[sender])))
         if "entered" not in words:
             frames.append((time + DELAY, framed(packet, interface=PORTS[target], leaving=True)))
     return pcap(sorted(frames, key=lambda frame: frame[0]))
