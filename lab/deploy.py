@@ -320,7 +320,7 @@ class Deployment:
         left = box.ours(self.engine, self.labels.run_id)
         self._left = tuple(container.name for container in left)
         if left:
-            box.remove(self.engine, [container.id for container in left])
+            box.remove_listed(self.engine, left)
             self._left = ()
 
 

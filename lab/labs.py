@@ -80,11 +80,11 @@ def all_labs(engine: Engine, now: float) -> tuple[Lab, ...]:
 
 def sweep(engine: Engine) -> None:
     """Remove what dead owners left. EngineError."""
-    from lab.engine.containers import remove
+    from lab.engine.containers import remove_listed
 
     useless = [lab for lab in all_labs(engine, time.time()) if lab.useless]
     if useless:
-        remove(engine, [container.id for lab in useless for container in lab.containers])
+        remove_listed(engine, [container for lab in useless for container in lab.containers])
 
 
 def group(containers: Iterable[Container], now: float) -> tuple[Lab, ...]:

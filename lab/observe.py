@@ -31,15 +31,22 @@ _ENGINE_NANOSECONDS = 200_000_000
 
 
 class Observer:
-    """Hears the agent's events; afterwards fetches what it recorded."""
+    """Hears the agent's events; afterwards fetches what it recorded.
 
-    def __init__(self) -> None:
+    There is room for so many rows of samples. Half of it is anybody's, and of the other half each of the
+    hosts has a part that no other host can fill.
+    """
+
+    def __init__(self, hosts: int = 1) -> None:
         self._samples: list[SocketSample] = []
         self._last: dict[str, int] = {}
         self._processes: list[ProcessSample] = []
         self._situation: list[SituationEvent] = []
         self._held: dict[int, HeldSegment] = {}
-        self._room = dict.fromkeys((Instrument.SOCKETS, Instrument.PROCESSES), limits.ROWS)
+        self._room = dict.fromkeys((Instrument.SOCKETS, Instrument.PROCESSES), limits.ROWS // 2)
+        self._part = limits.ROWS // 2 // max(1, hosts)
+        self._parts: dict[tuple[Instrument, str], int] = {}
+        """How many rows there is room for, and how many in the part of each host."""
         self._lost: Counter[tuple[Instrument, str, str]] = Counter()
         self._hearers: dict[str, tuple[Instrument, Callable[[dict[str, Any]], None]]] = {
             "sockets": (Instrument.SOCKETS, self._hear_sockets),
@@ -89,10 +96,16 @@ class Observer:
     def _finds_room(self, kind: Instrument, event: dict[str, Any]) -> bool:
         """Whether so much may be kept; once it may not, nothing more is."""
         several = (value for row in event["rows"] for value in row if isinstance(value, list))
-        self._room[kind] -= 1 + len(event["rows"]) + len(event.get("gone", ())) + sum(map(len, several))
-        if self._room[kind] < 0:
-            self._lost[kind, event["host"], f"the samples held more than {limits.ROWS} {kind}"] += 1
-        return self._room[kind] >= 0
+        needed = 1 + len(event["rows"]) + len(event.get("gone", ())) + sum(map(len, several))
+        if self._room[kind] - needed >= 0:
+            self._room[kind] -= needed
+            return True
+        host = event["host"]
+        part = self._parts.get((kind, host), self._part) - needed
+        self._parts[kind, host] = part if part >= 0 else -1
+        if part < 0:
+            self._lost[kind, host, f"the samples held too many {kind}"] += 1
+        return part >= 0
 
     def _end_last(self, host: str, until: int, took: int) -> None:
         """Until when what a host's last sample shows was seen to be so."""

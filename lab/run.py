@@ -62,7 +62,7 @@ async def _play(launch: Launch, prepared: Prepared, audience: Audience) -> Finis
 
 async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audience) -> Finished:
     """Each room is imported while there is something to wait for in the one before it."""
-    observer, deployment = Observer(), launch.deployment
+    observer, deployment = Observer(len(prepared.plan.hosts)), launch.deployment
     deployment.on_event = observer.hear
     performer = asyncio.ensure_future(asyncio.to_thread(_performer))
     async with contextlib.AsyncExitStack() as watched:

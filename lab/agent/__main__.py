@@ -45,6 +45,9 @@ _LEASE_SECONDS = 600.0
 
 _LONGEST_REQUEST = 1 << 24
 
+_DUTY = 10
+"""To try a condition is followed by so many times its own length of rest."""
+
 Condition = Callable[[], Any]
 """Tried until it gives something: True, which is answered with the time, or the answer."""
 
@@ -71,6 +74,8 @@ class Agent:
         self.lanes: dict[str, list[Lane]] = {}
         self.captures: dict[str, Capture] = {}
         self.conditions: dict[int, Condition] = {}
+        self._again: dict[int, float] = {}
+        """When to try a condition again (time.monotonic): one that costs much keeps nobody else waiting."""
         self.exits: dict[int, int] = {}
         """The pidfd of the process that each request waits for."""
         self.kept = False
@@ -258,7 +263,7 @@ class Agent:
 
     def do_cancel(self, request: int) -> None:
         """Nobody waits for this condition, or for the end of this process, any more."""
-        self.conditions.pop(request, None)
+        self._forget_condition(request)
         if request in self.exits:
             self._forget_exit(request)
 
@@ -339,14 +344,22 @@ class Agent:
             self._try(request, condition)
 
     def _try(self, request: int, condition: Condition) -> None:
+        if time.monotonic() < self._again.get(request, 0.0):
+            return
+        spent = time.thread_time()
         try:
             if not (met := condition()):
+                self._again[request] = time.monotonic() + _DUTY * (time.thread_time() - spent) - _POLL
                 return
             answer: dict[str, Any] = {"id": request, "ok": time.time_ns() if met is True else met}
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
             answer = {"id": request, "error": describe(error)}
-        del self.conditions[request]
+        self._forget_condition(request)
         self.outbox.say(answer)
+
+    def _forget_condition(self, request: int) -> None:
+        self.conditions.pop(request, None)
+        self._again.pop(request, None)
 
     def _await_exit(self, request: int, pidfd: int) -> None:
         self.exits[request] = pidfd

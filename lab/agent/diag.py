@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import NamedTuple
+
+from . import namespaces
 
 SOCK_DIAG = 4
 """NETLINK_SOCK_DIAG (linux/netlink.h)."""
@@ -21,11 +25,17 @@ _REQUEST, _REQUEST_DUMP = 0x001, 0x301
 _REPLY = 1 << 13
 """Bytes of a reply at the most. The kernel makes its replies as large as who asks has room for once."""
 
+MOST_LISTED, MOST_WAITING = 4096, 1 << 15
+"""Sockets of a host that are listed at once: those in TIME_WAIT, and all others."""
+
+_REST_SECONDS = 2.0
+"""So long nothing is listed after there were too many: other hosts have to be looked at, too."""
+
 _ANY_COOKIE = b"\xff" * 8
 ALL_STATES = frozenset(range(1, 13))
 """ESTABLISHED (1) to NEW_SYN_RECV (12); later kernels add a pseudo-state for sockets that are only bound."""
 TIME_WAIT, LISTEN = 6, 10
-_LISTENERS = frozenset({LISTEN})
+_LISTENERS, _WAITING = frozenset({LISTEN}), frozenset({TIME_WAIT})
 _BOUND_INACTIVE = 1 << 13
 """TCP_BOUND_INACTIVE (linux 6.8 and later): sockets that are bound, and neither listen nor connect."""
 
@@ -95,13 +105,24 @@ def _packed(address: str) -> bytes:
 
 
 class SocketTable:
-    """The TCP sockets of the namespace it was opened in. OSError if its kernel refuses or does not answer."""
+    """The TCP sockets of the namespace it was opened in.
 
-    def __init__(self) -> None:
-        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, SOCK_DIAG)
-        self._netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    OSError if its kernel refuses or does not answer, and if there are more than are listed.
+    """
+
+    def __init__(self, most: int = MOST_LISTED) -> None:
+        self._most = most
+        self._home = namespaces.current()
+        self._rests_until = 0.0
+        self._netlink = self._opened()
+
+    @staticmethod
+    def _opened() -> socket.socket:
+        netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, SOCK_DIAG)
+        netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         # A timeout of Python's own costs a poll(2) before each call.
-        self._netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 1, 0))
+        netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 1, 0))
+        return netlink
 
     def rows(self, states: frozenset[int] = ALL_STATES) -> tuple[Row, ...]:
         """The TCP sockets in some states, sorted."""
@@ -112,8 +133,10 @@ class SocketTable:
         return tuple(sorted([found.row for found in self._dump(_LISTENERS, _parsed_before)]))
 
     def sockets(self, states: frozenset[int] = ALL_STATES) -> list[Found]:
-        """The TCP sockets in some states, as the kernel comes to them."""
-        return self._dump(states, _parsed)
+        """The TCP sockets in some states, as the kernel comes to them, those in TIME_WAIT last."""
+        waiting = states & _WAITING
+        found = self._dump(states - waiting, _parsed) if states - waiting else []
+        return found + (self._dump(waiting, _parsed, MOST_WAITING) if waiting else [])
 
     def bound(self) -> tuple[Row, ...]:
         """The TCP sockets that are bound and neither listen nor connect; none if a kernel does not tell."""
@@ -128,17 +151,30 @@ class SocketTable:
         found = [self._answers(_of_family(family, protocol, states), _parsed) for family in families]
         return tuple(sorted([one.row for several in found for one in several]))
 
-    def _dump(self, states: frozenset[int], parsed: Callable[[bytes], _Part]) -> list[Found]:
-        return self._answers(_request(states), parsed)
+    def _dump(self, states: frozenset[int], parsed: Callable[[bytes], _Part], most: int = 0) -> list[Found]:
+        return self._answers(_request(states), parsed, most)
 
-    def _answers(self, request: bytes, parsed: Callable[[bytes], _Part]) -> list[Found]:
+    def _answers(self, request: bytes, parsed: Callable[[bytes], _Part], most: int = 0) -> list[Found]:
+        most = most or self._most
+        if time.monotonic() < self._rests_until:
+            raise OSError(f"there were more than {most}")
         self._netlink.send(request)
         sockets: list[Found] = []
         ended = False
         while not ended:
             part, ended = parsed(self._netlink.recv(_REPLY))
             sockets += part
+            if len(sockets) > most:
+                self._break_off()
+                raise OSError(f"there are more than {most}")
         return sockets
+
+    def _break_off(self) -> None:
+        """Hear no more of what the kernel was asked: that takes another socket."""
+        self._rests_until = time.monotonic() + _REST_SECONDS
+        with namespaces.within(self._home):
+            self._netlink.close()
+            self._netlink = self._opened()
 
     def find(self, ends: Ends, interface: int = 0) -> Found | None:
         """The socket of one connection, None if there is none: fifty times cheaper than all sockets.
@@ -159,6 +195,7 @@ class SocketTable:
     def close(self) -> None:
         """Let the namespace go."""
         self._netlink.close()
+        os.close(self._home)
 
 
 def _parsed(reply: bytes) -> _Part:

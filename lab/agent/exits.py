@@ -13,6 +13,7 @@ import os
 import select
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -28,9 +29,10 @@ _EXIT_CODE_AT = 60
 _SIGNALLED = 128
 
 _MOST = 256
-"""Processes that are held at once."""
+"""Processes of a host that are held at once."""
 
 _MOST_TOLD = 1000
+"""Ends of processes of a host that are told."""
 
 
 class Exits:
@@ -44,7 +46,9 @@ class Exits:
         self._pidfds: dict[int, int] = {}
         self._ended: dict[str, set[int]] = {}
         """Those of each host that have ended and were seen at the last look all the same: zombies."""
-        self._told = 0
+        self._held_of: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
+        """How many of each host are held, and were told of."""
 
     def fileno(self) -> int:
         """For select(2): readable when one of them has ended."""
@@ -56,7 +60,7 @@ class Exits:
             for row in rows:
                 if (pidfd := self._pidfds.get(row[0])) is not None:
                     self._held[pidfd] = host, row, self._held[pidfd][2]
-                elif row[0] not in self._ended.get(host, ()) and len(self._held) < _MOST:
+                elif row[0] not in self._ended.get(host, ()) and self._held_of[host] < _MOST:
                     self._open(host, row, process_of(row))
             self._ended[host] = self._ended.get(host, set()) & {row[0] for row in rows}
 
@@ -64,6 +68,7 @@ class Exits:
         with contextlib.suppress(OSError):  # it has just ended
             pidfd = os.pidfd_open(pid)
             self._held[pidfd], self._pidfds[row[0]] = (host, row, pid), pidfd
+            self._held_of[host] += 1
             self._ready.register(pidfd, select.EPOLLIN)
 
     def hear(self) -> None:
@@ -72,11 +77,12 @@ class Exits:
             at = time.time_ns()
             host, row, process = self._held.pop(pidfd)
             del self._pidfds[row[0]]
+            self._held_of[host] -= 1
             self._ended.setdefault(host, set()).add(row[0])
             status = _status(pidfd, process)
             os.close(pidfd)
-            if status > _SIGNALLED and self._told < _MOST_TOLD:
-                self._told += 1
+            if status > _SIGNALLED and self._told[host] < _MOST_TOLD:
+                self._told[host] += 1
                 pid, parent, session, number, name = row[:5]
                 self._tell(
                     {"event": "killed", "at": at, "host": host, "pid": pid, "parent": parent,

@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator
 
+_OWN = "/proc/self/ns/net"
 _CLONE_NEWNET = 0x40000000
 _SIOCETHTOOL = 0x8946
 _OFFLOADS_OFF = (0x17, 0x15, 0x1F, 0x24, 0x2C)
@@ -22,19 +23,31 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 @contextlib.contextmanager
 def inside(pid: int) -> Iterator[None]:
     """Be in the network namespace of a process for a while; a socket opened there stays there. OSError."""
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     try:
-        there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
-        try:
-            _enter(there)
-        finally:
-            os.close(there)
+        with within(there):
+            yield
+    finally:
+        os.close(there)
+
+
+@contextlib.contextmanager
+def within(there: int) -> Iterator[None]:
+    """The same by a descriptor of the namespace."""
+    home = current()
+    try:
+        _enter(there)
         try:
             yield
         finally:
             _enter(home)
     finally:
         os.close(home)
+
+
+def current() -> int:
+    """A descriptor of the network namespace we are in. OSError."""
+    return os.open(_OWN, os.O_RDONLY)
 
 
 def _enter(namespace: int) -> None:

@@ -63,6 +63,9 @@ Any process may call itself that, but none that came from a start is without a m
 _THREADS, _STARTTIME, _EXIT_CODE = 17, 19, 49
 """Their places behind the name in /proc/PID/stat."""
 
+_MOST_DESCRIPTORS = 8192
+"""Descriptors of all processes of a host together that are looked at."""
+
 _MOST = 512
 """Processes and threads of a host that are looked at."""
 
@@ -102,6 +105,8 @@ class Processes:
         """The processes of each host at the last look."""
         self._wrapped: dict[int, int] = {}
         """The process that each wrapper wraps."""
+        self._room: dict[str, int] = {}
+        """How many descriptors of each host may still be looked at in this look."""
         self._began: dict[int, int] = {}
         """When each process was made, by which it is told from another with its number."""
         self._machines: dict[int, tuple[tuple[int, int], int]] = {}
@@ -117,6 +122,7 @@ class Processes:
         self._find()
         wanted = self._hosts.keys() if hosts is None else self._hosts.keys() & hosts
         found: dict[str, list[Row]] = {name: [] for name in self._hosts if name in wanted}
+        self._room = dict.fromkeys(found, _MOST_DESCRIPTORS)
         for pid, host in sorted(self._known.items()):
             if host not in found or pid == self._hosts[host]:
                 continue
@@ -247,7 +253,7 @@ class Processes:
                 yield *itself, True, 0, (), (), mark
                 return
             thread = _living(pid, status)
-            held = descriptors(thread)
+            held = self._descriptors(thread, host)
             sockets = tuple(sorted({inode for inode in held.values() if inode}))
             asleep = tuple(_asleep(pid, held, self._machine_of(thread)))
             yield *itself, False, len(held), sockets, asleep, mark
@@ -255,6 +261,16 @@ class Processes:
             return  # it has just ended
         except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
             self._losses.note("processes", host, error)
+
+    def _descriptors(self, pid: int, host: str) -> dict[int, int]:
+        """Those of a process; none where the host's processes have had more than are looked at."""
+        room = self._room.get(host, _MOST_DESCRIPTORS)
+        if room > 0:
+            held = descriptors(pid)
+            self._room[host] = room - len(held)
+            return held
+        self._losses.note("processes", host, f"they hold more than {_MOST_DESCRIPTORS} descriptors")
+        return {}
 
     def _machine_of(self, pid: int) -> int:
         """To open the file that a process runs costs more than all else: it is done once."""

@@ -245,8 +245,11 @@ class Watched:
         """These are the listeners now; some may share an address and a port."""
         if listeners == self._listeners:
             return
+        there: dict[Ends, list[Row]] = {}
+        for row in listeners:
+            there.setdefault(row[1:5], []).append(row)
         for ends in {row[1:5] for row in {*self._listeners} ^ {*listeners}}:
-            self._news[ends] = tuple(row for row in listeners if row[1:5] == ends)
+            self._news[ends] = tuple(there.get(ends, ()))
         self._listeners = listeners
         self._overfull = any(row[5] > row[6] for row in listeners)
 
@@ -269,8 +272,8 @@ class Watched:
 
     @property
     def passing(self) -> bool:
-        """Whether a socket was in a state that the kernel is about to leave by itself."""
-        return any(found.row[0] in _TRANSIENT for found in self._live.values())
+        """Whether a socket was seen in a state that the kernel is about to leave by itself."""
+        return not self._failed and any(found.row[0] in _TRANSIENT for found in self._live.values())
 
     @property
     def restless(self) -> bool:

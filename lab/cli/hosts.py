@@ -147,9 +147,9 @@ def wipe(screen: Screen) -> ExitCode:
 
 
 def _remove(engine: Engine, labs: Sequence[Lab], screen: Screen) -> None:
-    from lab.engine.containers import remove
+    from lab.engine.containers import remove_listed
 
-    remove(engine, [container.id for lab in labs for container in lab.containers])
+    remove_listed(engine, [container for lab in labs for container in lab.containers])
     screen.show(f"removed {lab.run_id} ({lab.scenario}): {len(lab.containers)} containers" for lab in labs)
     screen.answer(
         {

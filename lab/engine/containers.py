@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -313,6 +315,18 @@ def ours(engine: Engine, run_id: str | None = None) -> list[Container]:
             )
             for one in listed
         ]  # fmt: skip
+
+
+def remove_listed(engine: Engine, containers: Sequence[Container]) -> None:
+    """End and remove containers as :func:`ours` lists them, paused ones too.
+
+    Where cgroups are of version 1 a paused container hears no signal: the engine waits for its end in vain.
+    """
+    for container in containers:
+        if container.state == "paused":
+            with contextlib.suppress(EngineError), engine.doing("unpause a container"):
+                _unless_gone(partial(engine.client.unpause, container.id))
+    remove(engine, [container.id for container in containers])
 
 
 def remove(engine: Engine, containers: Iterable[str], workers: int = WORKERS) -> None:

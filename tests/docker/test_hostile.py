@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.words import Outcome
-from tests.docker.stage import Stage, assert_passed, one_host
+from tests.docker.stage import Stage, assert_passed, one_host, steps_of
 
 LAST = """
 print("there", flush=True)
@@ -153,3 +153,47 @@ def test_what_a_host_sends_in_the_name_of_another_counts_for_nobody_else(stage: 
     finished = stage.play(IN_ANOTHERS_NAME, {"forger.py": FORGER, "server.py": SERVER, "client.py": CLIENT})
     assert_passed(finished)
     assert [(one.host, one.address) for one in finished.evidence.forged] == [("bad", "fd00:9::2")]
+
+
+LISTENERS = """
+import os, socket, time
+for process in range(12):
+    if not os.fork():
+        kept = [socket.create_server(("", 10000 + process * 900 + number)) for number in range(900)]
+        time.sleep(60)
+time.sleep(2)
+print("there", flush=True)
+time.sleep(60)
+"""
+
+BESIDE = """
+version: 1
+title: Beside very many listeners
+networks: {lan: 10.9.8.0/24}
+hosts: {bad: 10.9.8.1, good: 10.9.8.2}
+programs:
+  listeners: {source: listeners.py, tty: false}
+  server: {source: server.py, listens: 5000}
+steps:
+- bad: {start: listeners}
+- bad: {expect: there, within: 20s}
+- good: {start: server}
+- good: {run: "true"}
+- good: {signal: SIGKILL}
+- good: {wait: {exited: true}}
+checks:
+- exit: {host: bad, running: true}
+- exit: {host: good, program: server, signal: SIGKILL}
+- state: {host: good, port: 5000, state: LISTEN, observed: true}
+- state: {host: bad, port: 9, state: LISTEN, observed: false}
+"""
+
+
+def test_what_is_dear_to_look_at_costs_its_own_host(stage: Stage) -> None:
+    finished = stage.play(BESIDE, {"listeners.py": LISTENERS, "server.py": SERVER})
+    results = finished.verdict.results
+    assert [one.outcome for one in results] == [Outcome.PASS] * 4 + [Outcome.INCONCLUSIVE], results
+    assert "there are more than 4096" in results[-1].observed
+    quick = [event for event in steps_of(finished).values() if event.step in {"3", "4", "5", "6"}]
+    assert max(event.at - event.began for event in quick) < 2_000_000_000
+    assert {loss.host for loss in finished.evidence.info.sampling.lost} == {"bad"}

@@ -265,6 +265,21 @@ def test_very_many_processes_are_not_all_told(tree: Tree, monkeypatch: pytest.Mo
     assert [(one["host"], one["why"]) for one in losses.told()] == [("a", "there are more than 3")]
 
 
+def test_very_many_descriptors_are_not_all_looked_at(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_MOST_DESCRIPTORS", 3)
+    tree.add(111, "a", sockets=(1, 2, 3))
+    tree.add(112, "a", sockets=(4,), state="S")
+    tree.add(211, "b", sockets=(5,))
+    losses = Losses()
+    watched = watching(losses)
+    for _ in range(2):
+        seen = watched.look()
+        assert [row[7] for row in (*seen["a"], *seen["b"])] == [(1, 2, 3), (), (5,)]
+    assert [(one["host"], one["count"], one["why"]) for one in losses.told()] == [
+        ("a", 2, "they hold more than 3 descriptors")
+    ]
+
+
 def test_a_host_that_is_gone(tree: Tree) -> None:
     tree.end(200)
     with pytest.raises(FileNotFoundError):

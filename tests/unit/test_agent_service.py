@@ -15,6 +15,7 @@ from typing import IO, Any
 import pytest
 
 from lab import assets
+from lab.agent.__main__ import Agent
 
 PATIENCE = 10.0
 
@@ -109,6 +110,35 @@ def test_a_condition_that_cannot_be_tried_is_an_answer(service: Service) -> None
     assert told["id"] == 3
     assert "nobody" in told["error"]
     service.ask("hello", lease=60)
+
+
+def test_a_condition_that_costs_much_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = os.pipe()
+    monkeypatch.setattr("lab.agent.__main__._INPUT", ends[0])
+    agent = Agent()
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(agent.outbox, "say", said.append)
+    tried: list[float] = []
+
+    def dear() -> bool:
+        began = time.thread_time()
+        tried.append(time.monotonic())
+        while time.thread_time() - began < 0.01:
+            pass
+        return len(tried) == 3
+
+    agent.conditions |= {1: dear}
+    until = time.monotonic() + PATIENCE
+    while agent.conditions and time.monotonic() < until:
+        agent._tick()  # noqa: SLF001
+        time.sleep(0.001)
+    first, second, third = tried
+    assert min(second - first, third - second) > 0.09
+    assert [one["id"] for one in said] == [1]
+    for end in ends:
+        os.close(end)
 
 
 def test_a_process_that_is_not_there_has_ended(service: Service, sleeper: subprocess.Popen[bytes]) -> None:

@@ -8,7 +8,8 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,40 @@ def test_listeners_alone(table: SocketTable) -> None:
                 rows = [row for row in table.listeners() if row[2] == port]
                 assert [(row[0], row[5]) for row in rows] == [(LISTEN, 1)]
         assert port not in {row[2] for row in table.listeners()}
+
+
+def test_more_than_are_listed_are_not_listed_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ExitStack() as opened:
+        few = opened.enter_context(closing(SocketTable(most=2)))
+        servers = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        ends = (*servers[0].getsockname(), "0.0.0.0", 0)  # noqa: S104 - what a listener is connected to
+        for ask, why in (
+            (few.sockets, "are"),
+            (few.listeners, "were"),
+            (few.rows, "were"),
+            (few.bound, "were"),
+        ):
+            with pytest.raises(OSError, match=f"there {why} more than 2"):
+                ask()
+        found = few.find(ends)
+        assert found is not None, "one may be asked for all the same"
+        assert found.row[1:5] == ends
+        monkeypatch.setattr("lab.agent.diag.time.monotonic", lambda now=time.monotonic: now() + 10)
+        with pytest.raises(OSError, match="there are more than 2"):
+            few.listeners()
+
+
+def test_twenty_thousand_listeners_are_taken_at_once(
+    sampled: tuple[Sampler, list[dict[str, Any]]],
+) -> None:
+    host = sampled[0]._hosts["a"]  # noqa: SLF001
+    many: list[Row] = [(LISTEN, "10.0.0.1", port, "0.0.0.0", 0, 0, 1, port) for port in range(20_000)]  # noqa: S104
+    began = time.thread_time()
+    host._take_listeners(tuple(many))  # noqa: SLF001
+    assert time.thread_time() - began < 2
+    assert sum(row in many for row in islice(host.rows, 10)) == 10
 
 
 def test_what_is_left_of_time_wait(table: SocketTable) -> None:

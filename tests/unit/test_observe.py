@@ -57,9 +57,9 @@ def test_what_the_agent_lost_is_recorded() -> None:
 
 
 def test_what_finds_no_room_is_lost_of_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ROWS", 1)
-    observer = Observer()
-    for _ in range(3):
-        observer.hear(SOCKETS)
-    assert len(observer.samples) == 1
-    assert ended(observer).lost == (Loss(Instrument.SOCKETS, "a", 2, "the samples held more than 1 sockets"),)
+    monkeypatch.setattr(limits, "ROWS", 8)
+    observer = Observer(hosts=2)
+    for host in "aaaaaaaabb":
+        observer.hear({**SOCKETS, "host": host})
+    assert [sample.host for sample in observer.samples] == [*"aaaaaabb"]
+    assert ended(observer).lost == (Loss(Instrument.SOCKETS, "a", 2, "the samples held too many sockets"),)
