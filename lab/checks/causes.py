@@ -30,6 +30,8 @@ _LAST_LINE = 300
 _PIECES = 200
 """Of an output, the last that are looked at for its last lines."""
 _KILL = "SIGKILL"
+_GRACE = 100_000_000
+"""ns after which a look tells of a child that has ended, at the most."""
 _SOON = 1_000_000_000
 """ns between the engine's word that memory was used up and the end that it brought, at the most."""
 
@@ -266,7 +268,7 @@ class Failure:
     def causes(self) -> tuple[Cause, ...]:
         """Why it failed, what explains most first."""
         told = [
-            *self._memory(), *self._carriage_returns(), *crashes(self._evidence), *self._ports(),
+            *self._memory(), *self._carriage_returns(), *self._crashed(), *self._ports(),
             *self._died(), *self._stopped(), *self._loops(), *self._not_accepted(), *self._deadlocks(),
         ]  # fmt: skip
         return tuple(dict.fromkeys(told or [*self._waits_for_peer(), *self._buffered()]))
@@ -318,8 +320,14 @@ class Failure:
 
     # --- what ended ----------------------------------------------------------------------------
 
+    def _crashed(self) -> Iterator[ChildCrashed]:
+        until = max(map(self.scene.looked_at, self._evidence.scenario.hosts)) + _GRACE
+        return (crash for crash in crashes(self._evidence) if crash.at <= until)
+
     def _memory(self) -> Iterator[MemoryUsedUp]:
-        for host in dict.fromkeys(e.host for e in self._evidence.situation if isinstance(e, OutOfMemory)):
+        used_up = [event for event in self._evidence.situation if isinstance(event, OutOfMemory)]
+        before = [event for event in used_up if event.at <= self.scene.looked_at(event.host) + _SOON]
+        for host in dict.fromkeys(event.host for event in before):
             limit = self._evidence.scenario.hosts[host].limits.memory
             killed = tuple(
                 one.name
@@ -506,7 +514,7 @@ class Failure:
         if self._line is None or not isinstance(self._line.action, Expect):
             return
         for one in self._mine:
-            if isinstance(one.state, Asleep) and not _has_printed(self._evidence, one.run):
+            if isinstance(one.state, Asleep) and not _has_printed(self._evidence, one.run, self.step.at):
                 model = self._evidence.scenario.programs[_model(self._evidence.scenario, one.run)]
                 yield Buffered(self.scene.named(one), model.tty)
 
@@ -554,9 +562,10 @@ def swapped(port: int) -> int:
     return (port & 0xFF) << 8 | port >> 8
 
 
-def _has_printed(evidence: Evidence, run: ProgramRun) -> bool:
+def _has_printed(evidence: Evidence, run: ProgramRun, until: int) -> bool:
     outputs = evidence.outputs.get((run.started.host, run.started.program), ())
-    return bool(outputs) and outputs[-1].at >= run.started.at
+    first = bisect_left(outputs, run.started.at, key=lambda event: event.at)
+    return first < len(outputs) and outputs[first].at <= until
 
 
 def printed_by(evidence: Evidence, run: ProgramRun) -> str:

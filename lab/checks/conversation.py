@@ -55,7 +55,7 @@ def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
     result = _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
     if step.outcome is not Outcome.FAIL:
         return result
-    failure = Failure(Scene(evidence), step)
+    failure = Failure(Scene(evidence, step.at), step)
     return replace(result, causes=reasons(failure.causes, step.at), programs=tuple(programs_told(failure)))
 
 

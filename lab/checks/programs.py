@@ -111,15 +111,20 @@ class ProgramState:
 
     @property
     def states(self) -> tuple[State, ...]:
-        """Of all its processes."""
-        return (self.state, *(child.state for child in self.children))
+        """Of all its processes that are there; of those that have ended only where no other is."""
+        states = (self.state, *(child.state for child in self.children))
+        return tuple(state for state in states if not isinstance(state, Ended)) or states
 
 
 class Scene:
-    """All programs at that moment, and the sockets of their hosts."""
+    """All programs when the script broke off (``at``), and the sockets of their hosts.
 
-    def __init__(self, evidence: Evidence) -> None:
+    What came later, as the steps of ``finally`` ended programs, is no part of it.
+    """
+
+    def __init__(self, evidence: Evidence, at: int) -> None:
         self.evidence = evidence
+        self._at = at
         self.hosts: Mapping[str, Situation] = {
             event.host: event for event in evidence.situation if isinstance(event, Situation)
         }
@@ -133,10 +138,20 @@ class Scene:
     def programs(self) -> tuple[ProgramState, ...]:
         """The last run of each program; a command that has ended is none of them."""
         last: dict[tuple[str, str], ProgramRun] = {}
-        for run in self.evidence.transcript.runs():
-            if run.started.program != RUN or run.exited is None:
+        for run in map(self._as_it_was, self.evidence.transcript.runs()):
+            if run.started.at <= self._at and (run.started.program != RUN or run.exited is None):
                 last[run.started.host, run.started.program] = run
         return tuple(self._program(run) for run in last.values())
+
+    def looked_at(self, host: str) -> int:
+        """When it was seen what a host's programs did, or when the script broke off."""
+        seen = self.hosts.get(host)
+        return max(self._at, seen.at) if seen else self._at
+
+    def _as_it_was(self, run: ProgramRun) -> ProgramRun:
+        """A run without an end that came later."""
+        later = run.exited is not None and run.exited.at > self.looked_at(run.started.host)
+        return ProgramRun(run.started) if later else run
 
     def named(self, program: ProgramState) -> str:
         """``server``, or ``host.program`` where a host has several."""
@@ -173,13 +188,22 @@ class Scene:
             state: State = Ended(run.exited.at, run.exited.status)
         else:
             state = self._state(doing.get(run.started.pid), seen)
-        family = _family(run.started.pid, doing)
+        family = self._family(run, doing)
         children = tuple(
             Member(one.row.number, one.row.name, self._state(one, seen))
             for one in family
             if one.row.pid != run.started.pid
         )
         return ProgramState(run, state, children, family)
+
+    def _family(self, run: ProgramRun, doing: Mapping[int, Doing]) -> tuple[Doing, ...]:
+        """The processes of a program: its own first, and those that came from it, its own gone or not."""
+        rows = [one.row for one in doing.values()]
+        if own := doing.get(run.started.pid):
+            return (own, *(doing[row.pid] for row in children_of(own.row, rows)))
+        looks = self.evidence.looks.get((run.started.host, run.started.pid), ())
+        marks = {row.mark for _, row in looks if row.mark > 0}
+        return tuple(doing[row.pid] for row in rows if row.session == run.started.pid or row.mark in marks)
 
     def _state(self, doing: Doing | None, seen: Situation | None) -> State:
         if doing is None or seen is None:
@@ -214,12 +238,3 @@ class Scene:
                 yield Wait(sleep.call, "udp", None, row.local_port)
             else:
                 yield Wait(sleep.call, input=sleep.call == "read" and doing.input)
-
-
-def _family(pid: int, doing: Mapping[int, Doing]) -> tuple[Doing, ...]:
-    """The processes of a program: its own first, and those that came from it, its own gone or not."""
-    rows = [one.row for one in doing.values()]
-    own = doing.get(pid)
-    if own is None:
-        return tuple(one for one in doing.values() if one.row.session == pid)
-    return (own, *(doing[row.pid] for row in children_of(own.row, rows)))

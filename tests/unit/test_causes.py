@@ -109,7 +109,7 @@ class Failed:
     def causes(self) -> tuple[Cause, ...]:
         evidence = self.stage().evidence(*self.checks)
         step = next(event for event in evidence.transcript.events if isinstance(event, StepEnded))
-        return Failure(Scene(evidence), step).causes
+        return Failure(Scene(evidence, step.at), step).causes
 
     def why(self) -> str:
         return "\n".join(conversation.judge(self.stage().evidence(*self.checks)).causes)
@@ -373,3 +373,28 @@ def test_a_record_from_before_is_judged_without_causes(failed: Failed) -> None:
     failed.situation = ()
     assert failed.causes() == ()
     assert failed.programs() == ("server: running", "client_a: running")
+
+
+def test_what_finally_did_is_no_part_of_the_failure(failed: Failed) -> None:
+    """The look at the failure counts: programs were alive, whatever ended them, or was started, later."""
+    key = Input(at(1200), "server", "server", "finally.1", "key", "ctrl-c")
+    ended = Exited(at(1300), "server", "server", 130), Exited(at(1400), "client_a", "client", 1)
+    more = Started(at(1500), "server", "server", "finally.2", "s", 160)
+    server = doing("server", ("recv", 8), sockets=(7, 8))
+    situation = (seen("server", server, tcp=[LISTENER, FROM_A]), A_IN_RECV)
+    failed.situation = situation
+    stage = failed.stage()
+    words = Output(at(1250), "server", "server", "Traceback (most recent call last):\nKeyboardInterrupt\n")
+    stage.events = (*stage.events, key, words, *ended, more)
+    killed = Killed(at(1350), "server", 103, 100, 100, 12, "srv", 139)
+    stage.situation = (*situation, killed, OutOfMemory(at(3000), "server"))
+    result = conversation.judge(stage.evidence())
+    assert "each waits for the other to send" in result.causes[0]
+    assert result.programs[0] == ("server: asleep in recv on its connection with client_a")
+    assert result.programs[1] == "client_a: asleep in recv on its connection with server:5000"
+    assert len(result.causes) == 1
+
+
+def test_a_program_that_ended_before_the_failure_has_ended_for_it(failed: Failed) -> None:
+    failed.events, failed.situation = (Exited(at(940), "server", "server", 0),), (A_IN_POLL,)
+    assert failed.programs()[0] == "server: ended 60.000 ms before: exit status 0"
