@@ -147,6 +147,12 @@ HOSTS = """
 10.9.8.1\ta
 10.9.8.2\tb_b
 """.strip()
+ANOTHERS_IPV4 = (
+    "import socket; s = socket.socket(); s.setsockopt(0, 15, 1); "
+    's.bind(("10.9.8.7", 0)); s.connect(("10.9.8.2", 9))'
+)
+"""What IPV6_FREEBIND allows over IPv6: over IPv4 the kernel refuses to send in the name of another."""
+
 INSIDE = {
     "id -u; id -g": "65534\n65534",
     "touch /here /etc/here /usr/here 2>&1 | grep -c Read-only": "3",
@@ -165,6 +171,12 @@ INSIDE = {
     "ulimit -c; ulimit -n": "0\n64",
     "ip link set eth0 down 2>&1 | grep -c permitted": "1",
     "python3 -c 'import socket; socket.socket(2, socket.SOCK_RAW, 1)' 2>&1 | grep -c PermissionError": "1",
+    "ip link set eth0 address 02:00:00:00:09:09 2>&1 | grep -c permitted": "1",
+    "ip neigh replace 10.9.8.2 lladdr 02:00:00:00:09:09 dev eth0 2>&1 | grep -c permitted": "1",
+    "python3 -c 'import socket; socket.socket(17, socket.SOCK_RAW)' 2>&1 | grep -c PermissionError": "1",
+    "python3 -c 'import socket; socket.socket(10, socket.SOCK_RAW, 58)' 2>&1 | grep -c PermissionError": "1",
+    "python3 -c 'import socket; socket.socket().setsockopt(0, 19, 1)' 2>&1 | grep -c PermissionError": "1",
+    f"python3 -c '{ANOTHERS_IPV4}' 2>&1 | grep -cE 'Invalid argument|unreachable'": "1",
     "ls /var/run/docker.sock 2>&1 | grep -c 'No such'": "1",
     "unshare -Ur true 2>&1 | grep -c permitted": "1",
     'python3 -c \'import socket; s = socket.socket(); s.bind(("", 80)); print("bound")\'': "bound",
