@@ -170,9 +170,14 @@ def _left(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Fin
         _told(stay, evidence),
         list(_proof(stay, Teller(evidence), evidence)),
         holds=stay.by_fin == wanted,
-        doubt=lacking,
+        doubt=lacking or _untold(stay),
         proven=stay.by_fin and not wanted,
     )
+
+
+def _untold(stay: _Stay) -> str:
+    """Why nobody knows whether its program ended a stay; empty if that is known."""
+    return stay.death.untold(named(stay.side), "what ended CLOSE_WAIT") if stay.death else ""
 
 
 def _bounds(bounds: Span) -> str:
@@ -189,8 +194,8 @@ def _told(stay: _Stay, evidence: Evidence) -> str:
     if stay.left is None:
         return f"{whose} never left CLOSE_WAIT, {span(stay.dwell)} when the run ended{_why(stay, evidence)}"
     sent = "its own FIN" if stay.left.state == TcpState.LAST_ACK else "an RST"
-    end = f"{sent}, sent as {stay.death.told()}" if stay.death else sent
-    if stay.cut:
+    end = f"{sent}, sent{stay.death.beside().removeprefix(',')}" if stay.death else sent
+    if stay.cut and not _untold(stay):
         return (
             f"{whose} never closed: CLOSE_WAIT lasted {span(stay.dwell)}, until {end}{_why(stay, evidence)}"
         )

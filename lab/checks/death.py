@@ -2,17 +2,19 @@
 
 Both look alike on the wire. What tells them apart is when: the kernel closes everything as a process ends,
 and the end is heard right after that. A program that ends unasked has chosen to, and its end counts as its
-close. One that the script ended, or that crashed, has not.
+close. One that the script ended, or that crashed, has not. A program that crashes may have closed shortly
+before: a look that shows it alive and without the socket proves that, and where none does nobody knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lab.checks.holders import held_by
-from lab.checks.select import runs_of
+from lab.checks.select import history_of, runs_of
+from lab.checks.telling import span
 from lab.evidence import Evidence
 from lab.flows import Connection, Moment, Side
 from lab.processes import ProcessRow
@@ -32,6 +34,9 @@ _OBEYS = 1_000_000_000
 
 _AT_ONCE = 50_000_000
 """ns between what the kernel closes as a process ends and the moment when its end is heard, at the most."""
+
+_PROMPTLY = 5_000_000
+"""ns between the two within which a program that crashes has hardly done anything else."""
 
 _HEARD_EARLY = 5_000_000
 """ns by which an end may be heard before the segment is seen."""
@@ -53,6 +58,7 @@ class Death:
     """The end of a program, or of a process that it had started, that sent a FIN or an RST.
 
     ``counts`` says whether that is the program's close all the same. ``order`` is what the script gave it.
+    ``earlier`` is how long before the end it was sent (ns), where the program may have closed by itself.
     """
 
     who: str
@@ -60,6 +66,17 @@ class Death:
     reason: Reason
     counts: bool
     order: Input | None = None
+    earlier: int = 0
+
+    def beside(self) -> str:
+        """How the end and what was sent belong together: ``, as server ended: killed by SIGSEGV``."""
+        return f", {span(self.earlier)} before {self.told()}" if self.earlier else f", as {self.told()}"
+
+    def untold(self, who: str, what: str) -> str:
+        """Why nobody knows whether a side closed; empty if that is known."""
+        if not self.earlier:
+            return ""
+        return f"whether {who} closed is not known: {what} was sent {span(self.earlier)} before {self.told()}"
 
     def told(self) -> str:
         """The end, as the cause of what was sent: ``SIGTERM (step finally.1) ended server``."""
@@ -77,20 +94,65 @@ def death_behind(what: Moment | None, side: Side, connection: Connection, eviden
     """
     if what is None:
         return None
-    held = held_by(evidence, side.host, (side.port, connection.peer_of(side).port))
-    runs = _holders(what, side, held, evidence)
-    death = _death(runs[0], what, side, evidence) if len(runs) == 1 else None
-    return death or _death_of_child(what, side, held, evidence)
+    ports = side.port, connection.peer_of(side).port
+    shown = history_of(evidence, side.host).owned(ports)
+    socket = _Socket(side.host, shown.inode if shown else 0, held_by(evidence, side.host, ports))
+    runs = _holders(what, side, socket.held, evidence)
+    death = _death(runs[0], what, side, socket, evidence) if len(runs) == 1 else None
+    return death or _death_of_child(what, side, socket, evidence)
 
 
-def _death_of_child(what: Moment, side: Side, held: Sequence[ProcessRow], evidence: Evidence) -> Death | None:
+@dataclass(frozen=True, slots=True)
+class _Socket:
+    """A side's socket, and the processes of its host that were seen to hold it."""
+
+    host: str
+    inode: int
+    held: tuple[ProcessRow, ...]
+
+    def of(self, pids: Collection[int]) -> _Socket:
+        """The same socket, as these processes hold it."""
+        return replace(self, held=tuple(row for row in self.held if row.pid in pids))
+
+    def was_closed(self, what: Moment, evidence: Evidence) -> bool:
+        """Whether looks show that each of the processes lived on without it, or after what was sent."""
+        return bool(self.held) and all(self._let_go(row.pid, what, evidence) for row in self.held)
+
+    def _let_go(self, pid: int, what: Moment, evidence: Evidence) -> bool:
+        """Whether a process that had the socket was seen alive without it, or after what was sent.
+
+        A look at a process that is just ending misses descriptors. So one counts only if the process surely
+        lived on after it: it slept in a call then, or the next look shows it alive.
+        """
+        looks, had = evidence.looks.get((self.host, pid), ()), False
+        for number, (look, row) in enumerate(looks):
+            after = any(later.descriptors for _, later in looks[number + 1 : number + 2])
+            if row.descriptors and (row.asleep or after):
+                if look.at > what.time or (had and self.inode not in row.sockets):
+                    return True
+                had = had or self.inode in row.sockets
+        return False
+
+    def seen_dead(self, what: Moment, evidence: Evidence) -> list[int]:
+        """When looks after what was sent found one of the processes dead (ns)."""
+        return [
+            look.at
+            for row in self.held
+            for look, shown in evidence.looks.get((self.host, row.pid), ())
+            if shown.zombie and look.at > what.time
+        ]
+
+
+def _death_of_child(what: Moment, side: Side, socket: _Socket, evidence: Evidence) -> Death | None:
     """The crash of a process that was seen to hold a side's socket and is no program of the script itself."""
-    holders = {row.pid for row in held if (side.host, row.pid) not in evidence.programs}
+    holders = {row.pid for row in socket.held if (side.host, row.pid) not in evidence.programs}
     for killed in evidence.killed.get(side.host, ()):
         crashed = killed.pid in holders and signal_name(killed.status) in FAULTS
-        if crashed and -_HEARD_EARLY <= killed.at - what.time <= _AT_ONCE:
+        if crashed:
             who = f"{killed.name} (process {killed.number})"
-            return Death(who, killed.status, Reason.CRASH, counts=False)
+            crash = Death(who, killed.status, Reason.CRASH, counts=False)
+            if found := _crash(crash, killed.at, what, socket.of({killed.pid}), evidence):
+                return found
     return None
 
 
@@ -105,7 +167,7 @@ def _holders(what: Moment, side: Side, held: Sequence[ProcessRow], evidence: Evi
     return [run for run in runs if run.started.pid in known] or ([] if known else runs)
 
 
-def _death(run: ProgramRun, what: Moment, side: Side, evidence: Evidence) -> Death | None:
+def _death(run: ProgramRun, what: Moment, side: Side, socket: _Socket, evidence: Evidence) -> Death | None:
     exited = run.exited
     if exited is None:
         return None
@@ -116,11 +178,26 @@ def _death(run: ProgramRun, what: Moment, side: Side, evidence: Evidence) -> Dea
             return None
         counts = _is_way_to_close(order, what, side, evidence)
         return Death(exited.program, exited.status, Reason.SCRIPT, counts, order)
-    if not -_HEARD_EARLY <= before_end <= _AT_ONCE:
+    if not signal_name(exited.status):
+        near = _may_send(what, exited.at)
+        return Death(exited.program, exited.status, Reason.ITSELF, counts=True) if near else None
+    own = run.started.pid
+    family = socket.of({row.pid for row in socket.held if own in {row.pid, row.parent, row.session}})
+    crash = Death(exited.program, exited.status, Reason.CRASH, counts=False)
+    return _crash(crash, exited.at, what, family, evidence)
+
+
+def _crash(crash: Death, heard: int, what: Moment, socket: _Socket, evidence: Evidence) -> Death | None:
+    """The crash of who held a socket, heard at a time, if it may have sent what left."""
+    if not _may_send(what, heard) or socket.was_closed(what, evidence):
         return None
-    crashed = bool(signal_name(exited.status))
-    reason = Reason.CRASH if crashed else Reason.ITSELF
-    return Death(exited.program, exited.status, reason, counts=not crashed)
+    between = min([heard, *socket.seen_dead(what, evidence)]) - what.time
+    return replace(crash, earlier=between if between > _PROMPTLY else 0)
+
+
+def _may_send(what: Moment, heard: int) -> bool:
+    """Whether what was sent may come from an end that was heard at a time."""
+    return -_HEARD_EARLY <= heard - what.time <= _AT_ONCE
 
 
 def _order(run: ProgramRun, exited: Exited, evidence: Evidence) -> Input | None:

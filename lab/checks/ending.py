@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.checks.case import Case
+from lab.checks.death import Death
 from lab.checks.finding import Finding, find
 from lab.checks.holders import holders
 from lab.checks.reset import cause_of, cause_told
@@ -29,10 +30,10 @@ def close(spec: CloseSpec, case: Case) -> Iterator[Finding]:
         both = seen in _BY_FIN
         yield find(
             f"close {' or '.join(spec.kind)}",
-            _left_behind(case) if seen != case.connection.close else _close_told(case),
+            (_left_behind(case) if seen != case.connection.close else []) or _close_told(case),
             frames,
             holds=seen in spec.kind,
-            doubt=case.doubt,
+            doubt=case.doubt or _untold(case, *case.connection.sides),
             proven=case.certain and both and not _BY_FIN & set(spec.kind),
         )
     if spec.active is not None:
@@ -43,7 +44,7 @@ def close(spec: CloseSpec, case: Case) -> Iterator[Finding]:
             [f"{case.name(active)} closed first"] if active and closed else _nobody_first(case),
             frames,
             holds=closed and active is wanted,
-            doubt=case.doubt,
+            doubt=case.doubt or _untold(case, active),
         )
 
 
@@ -51,6 +52,20 @@ def _undone(side: Side, case: Case) -> bool:
     """Whether a side's FIN is no close of its program: only its end sent it."""
     death = case.death(side)
     return death is not None and not death.counts
+
+
+def _deaths(case: Case, *sides: Side | None) -> Iterator[tuple[Side, str, Death]]:
+    """What the ends of programs may have sent, and is no close."""
+    for side in filter(None, sides):
+        for what, death in (("FIN", case.death(side)), ("RST", case.death_by_reset(side))):
+            if death is not None and not death.counts:
+                yield side, what, death
+
+
+def _untold(case: Case, *sides: Side | None) -> str:
+    """Of which side it is not known whether it closed, in words; empty if it is of each."""
+    told = (death.untold(case.name(side), what) for side, what, death in _deaths(case, *sides))
+    return next(filter(None, told), "")
 
 
 def _kind(case: Case) -> CloseKind:
@@ -73,12 +88,11 @@ def _own_reset(side: Side, case: Case) -> bool:
 
 def _left_behind(case: Case) -> list[str]:
     """What only the ends of programs sent, and what to do if that is right."""
-    told = []
-    for side in case.connection.sides:
-        for what, death in (("FIN", case.death(side)), ("RST", case.death_by_reset(side))):
-            if death is not None and not death.counts:
-                told.append(f"{case.name(side)} never closed: {what} came only as {death.told()}")
-    return told
+    sent: dict[tuple[str, str], list[str]] = {}
+    for side, what, death in _deaths(case, *case.connection.sides):
+        if not death.earlier:
+            sent.setdefault((case.name(side), death.told()), []).append(what)
+    return [f"{who} never closed: {listed(what)} came only as {how}" for (who, how), what in sent.items()]
 
 
 def _nobody_first(case: Case) -> list[str]:
@@ -153,7 +167,7 @@ def _close_frames(case: Case) -> Iterator[str]:
     for side in _by_fin(case):
         if side.fin:
             death = case.death(side)
-            ended = f", as {death.told()}" if death else ""
+            ended = death.beside() if death else ""
             yield case.frame(side.fin.first, f"FIN from {case.name(side)}{ended}")
             if side.fin.acked:
                 yield case.frame(side.fin.acked, f"the FIN of {case.name(side)} is acknowledged")
@@ -182,7 +196,7 @@ def fin(expected: tuple[str, ...], case: Case) -> Finding:
         [observed, *_left_behind(case), *([unheard] if unheard else _held(case))],
         list(_close_frames(case)),
         holds=senders == wanted and not unheard,
-        doubt=case.doubt,
+        doubt=case.doubt or _untold(case, *case.connection.sides),
         proven=case.certain and any(side not in wanted for side in senders),
     )
 
@@ -206,7 +220,7 @@ def _reset_frames(case: Case) -> Iterator[str]:
     for side in _resets(case):
         if side.reset:
             death = case.death_by_reset(side)
-            ended = f", as {death.told()}" if death else ""
+            ended = death.beside() if death else ""
             yield case.frame(side.reset.first, f"RST from {case.name(side)}{ended}")
 
 
@@ -234,7 +248,7 @@ def reset_by(spec: ResetSpec, case: Case) -> Iterator[Finding]:
         [*_resets_told(case), *_left_behind(case)],
         frames,
         holds=holds,
-        doubt=case.doubt,
+        doubt=case.doubt or _untold(case, side),
         proven=holds and case.certain,
     )
     if spec.cause is not None and side is not None and side.reset is not None:

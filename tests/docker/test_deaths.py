@@ -35,6 +35,9 @@ SERVERS = {
 CLOSED = {"prompt", "ends", "bidden"}
 """Those that count as having closed."""
 
+CRASH = {"crashes", "breeds"}
+"""Those that crash: where the machine is so busy that this is heard late, it is not known whether they closed."""
+
 FIRST = {"leaves": True, "tidied": False}
 """Programs that the script ends while nobody has closed: in a step, and in the end."""
 
@@ -107,7 +110,9 @@ def test_who_closed_and_who_was_closed(stage: Stage) -> None:
         host = name.split()[0]
         if host in SERVERS | FIRST:
             closed = host in CLOSED or FIRST.get(host, False)
-            assert result.outcome is (Outcome.PASS if closed else Outcome.FAIL), (name, result.observed)
+            if not (host in CRASH and "is not known: " in result.observed):
+                assert result.outcome is (Outcome.PASS if closed else Outcome.FAIL), (name, result.observed)
+            assert result.outcome is not Outcome.PASS or closed, (name, result.observed)
             assert closed or "ended" in result.observed, (name, result.observed)
     assert "SIGTERM (step finally.1) ended leaks: killed by SIGTERM" in told["leaks 0"].observed
     assert "crashes ended: killed by SIGSEGV" in told["crashes 0"].observed

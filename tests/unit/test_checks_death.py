@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab import checks
-from lab.processes import ProcessRow, ProcessSample
+from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.scenario import Scenario
 from lab.scenario.script import lines_by_number
 from lab.situation import Killed
@@ -191,6 +191,90 @@ def test_a_child_that_crashes_has_not_closed(
     result = checks.judge(evidence.scenario.checks[0], evidence)
     assert result.outcome is outcome
     assert outcome is PASS or "srv (process 12) ended: killed by SIGSEGV" in result.observed
+
+
+SOCKET = 5
+
+
+def look(
+    milliseconds: float, *sockets: int, descriptors: int = 4, asleep: bool = True, pid: int = 9
+) -> ProcessSample:
+    """A program, which has the socket from the first look on, and perhaps its child."""
+    sleeps = (Sleep("sleep", 0),) if asleep else ()
+    dead = not descriptors
+    rows = [ProcessRow(7, 1, 7, 10, "srv", False, 4, (), ())] if pid != 7 else []
+    child = ProcessRow(pid, 7, 7, 12, "srv", dead, descriptors, sockets, () if dead else sleeps)
+    return ProcessSample(at(milliseconds), "server", (*rows, child))
+
+
+@pytest.mark.parametrize("pid", [7, 9], ids=["the program", "its child"])
+@pytest.mark.parametrize(
+    ("looks", "crash", "outcome"),
+    [
+        ((), 302, FAIL),
+        ((), 320, INCONCLUSIVE),
+        ((), 360, PASS),
+        ((look(280, SOCKET),), 302, FAIL),
+        ((look(299),), 320, PASS),
+        ((look(299),), 302, PASS),
+        ((look(305, SOCKET),), 320, PASS),
+        ((look(305),), 320, PASS),
+        ((look(299.9, descriptors=3, asleep=False),), 320, INCONCLUSIVE),
+        ((look(299.9, asleep=False), look(310, asleep=False)), 320, PASS),
+        ((look(303, descriptors=0),), 320, FAIL),
+    ],
+    ids=[
+        "at once", "nobody looked", "much later", "it had the socket", "it had closed", "it had just closed",
+        "it had called shutdown", "it lived on", "it may have been ending", "it was seen once more",
+        "it was seen dead",
+    ],
+)  # fmt: skip
+def test_what_left_before_a_crash_is_a_close_if_a_look_proves_it(
+    tmp_path: Path, pid: int, looks: tuple[ProcessSample, ...], crash: float, outcome: Outcome
+) -> None:
+    looks = (look(10, SOCKET), *looks)
+    if pid == 7:
+        looks = tuple(
+            replace(each, rows=tuple(replace(row, pid=7) for row in each.rows[-1:])) for each in looks
+        )
+    socket = row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000", inode=SOCKET)
+    stage = Stage(
+        tmp_path,
+        TALK,
+        samples=[SocketSample(at(1), "server", (socket,))],
+        processes=looks,
+        events=(PROGRAM, *([ended(SEGV, crash)] if pid == 7 else []), step("1")),
+        situation=[Killed(at(crash), "server", 9, 7, 7, 12, "srv", SEGV)] if pid == 9 else [],
+    )
+    for spec in (
+        orderly(fin=["client_a", "server"]),
+        orderly(close={"kind": ["orderly"]}),
+        waited(left=True),
+    ):
+        result = stage.judge(spec)
+        assert result.outcome is outcome, (spec, result.observed)
+        assert ("never closed" in result.observed) is (outcome is FAIL), result.observed
+        told = f"was sent {crash - 300:.3f} ms before" in result.observed
+        assert told is (outcome is INCONCLUSIVE), result.observed
+    assert stage.judge(orderly(close={"active": "client_a"})).outcome is PASS
+    assert (
+        stage.judge(orderly(close={"kind": ["still_open"]})).outcome is not outcome or outcome is INCONCLUSIVE
+    )
+
+
+def test_what_one_end_of_a_program_sent_is_told_in_one_sentence(tmp_path: Path) -> None:
+    talk = OPEN + (
+        "300 server > client_a F.\n 300.1 client_a > server .\n"
+        "301 client_a > server P. 5\n 301.1 server > client_a R\n"
+    )
+    events = (PROGRAM, given("SIGKILL", 299, step="finally.1"), ended(137), step("1"))
+    result = Stage(tmp_path, talk, events=events).judge(
+        orderly(close={"kind": ["orderly"], "active": "client_a"})
+    )
+    assert result.observed == (
+        "server never closed: FIN and RST came only as SIGKILL (step finally.1) ended server: "
+        "killed by SIGKILL (status 137)"
+    )
 
 
 def test_a_step_says_whether_it_closes() -> None:
