@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
 
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
 from lab.evidence import Evidence
+from lab.flows import Side
 from lab.scenario import Scenario
 from lab.scenario.checks import ExitCheck
 from lab.scenario.script import numbered_lines
@@ -17,8 +18,9 @@ from lab.scenario.steps import RUN, Action, Expect, Line, Start
 from lab.scenario.steps import Run as RunStep
 from lab.scenario.steps import Wait as WaitStep
 from lab.situation import Killed, OutOfMemory
+from lab.sockets import SocketRow
 from lab.transcript import Input, ProgramRun, StepEnded
-from lab.words import FAULTS, signal_name
+from lab.words import FAULTS, TcpState, signal_name
 
 _NEARLY_ALL, _ENOUGH = 80, 20
 """Percent of the time that a program in a loop uses a processor or waits for one, and that it uses one.
@@ -26,7 +28,12 @@ _NEARLY_ALL, _ENOUGH = 80, 20
 Where it had one for less than that, the machine is short of processors, and nobody knows what it does.
 """
 
+_OPEN = TcpState.ESTABLISHED, TcpState.CLOSE_WAIT, TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2
+"""States of a connection in which a program may still get something, or a FIN."""
+
 _LAST_LINE = 300
+_TRACEBACK, _TRACED = 80, "Traceback (most recent call last)"
+"""Of an output, the last lines among which an exception is looked for, and how Python begins one."""
 _PIECES = 200
 """Of an output, the last that are looked at for its last lines."""
 _KILL = "SIGKILL"
@@ -140,11 +147,58 @@ class NotAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class NotRead:
+    """So many bytes of a peer are unread, and none of the program's threads reads there."""
+
+    program: str
+    peer: str
+    unread: int
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForLock:
+    """No thread of a program reads from a peer that waits for it; one waits for a lock, or a thread."""
+
+    program: str
+    peer: str
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSent:
+    """Who sent last on a connection, its bytes in all, and to whom else ``other`` has sent since."""
+
+    sender: str
+    bytes: int
+    other: str
+    elsewhere: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Deadlock:
     """Both ends of a connection sleep in the same call."""
 
     programs: tuple[str, str]
     call: str
+    last: LastSent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchAddress:
+    """A program of a host has tried to connect to an address that no host has."""
+
+    host: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunsOn:
+    """A program has printed the traceback of an exception, which no step consumed, and has not ended."""
+
+    program: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +247,10 @@ Cause = (
     | HeldByAnother
     | LoopbackOnly
     | NotAccepted
+    | NotRead
+    | WaitsForLock
+    | NoSuchAddress
+    | RunsOn
     | Deadlock
     | WaitsForPeer
     | IsStopped
@@ -269,9 +327,10 @@ class Failure:
         """Why it failed, what explains most first."""
         told = [
             *self._memory(), *self._carriage_returns(), *self._crashed(), *self._ports(),
-            *self._died(), *self._stopped(), *self._loops(), *self._not_accepted(), *self._deadlocks(),
+            *self._nowhere(), *self._died(), *self._runs_on(), *self._stopped(), *self._loops(),
+            *self._not_accepted(), *self._not_read(), *self._waits_for_lock(), *self._deadlocks(),
         ]  # fmt: skip
-        return tuple(dict.fromkeys(told or [*self._waits_for_peer(), *self._buffered()]))
+        return tuple(dict.fromkeys(told or [*self._buffered()] or [*self._waits_for_peer()]))
 
     # --- whom it concerns ----------------------------------------------------------------------
 
@@ -313,6 +372,45 @@ class Failure:
             for other in self.scene.programs:
                 if other.host == host and self._holds_end(other, row.remote_port):
                     yield other
+
+    @cached_property
+    def _addressed(self) -> tuple[str, str]:
+        """The host and the program that the script gave something last before the step failed."""
+        given = (
+            (event.host, event.program)
+            for event in reversed(self._evidence.transcript.events)
+            if isinstance(event, Input) and event.at <= self.step.at
+        )
+        return next(given, ("", ""))
+
+    def _matters(self, one: ProgramState, other: ProgramState) -> bool:
+        """Whether the step may hang on what one program gets of another: it has to do with both.
+
+        The script has spoken with one of them last: what it waits for is of that.
+        """
+        pair = {(program.host, program.name) for program in (one, other)}
+        own = one in self._mine or other in self._mine
+        return own and (not self._addressed[0] or self._addressed in pair)
+
+    def _connections(self, one: ProgramState) -> Iterator[tuple[SocketRow, ProgramState]]:
+        """The connections that a program holds, each with the program at its other end."""
+        seen = self.scene.hosts.get(one.host)
+        for row in seen.tcp if seen else ():
+            if row.inode in one.inodes and row.inode and row.state in _OPEN:
+                host = self.scene.peer(one.host, row)
+                for other in self.scene.programs:
+                    if other.host == host and self._holds_end(other, row.remote_port):
+                        yield row, other
+
+    def _sides(self, one: ProgramState, row: SocketRow) -> tuple[Side, Side] | None:
+        """A program's side of a connection that it holds and its peer's, as the captures show them."""
+        wanted = one.host, row.local, row.local_port, row.remote_port
+        found = None
+        for connection in self._evidence.connections:
+            for mine, peer in (connection.sides, connection.sides[::-1]):
+                if (mine.host, mine.address, mine.port, peer.port) == wanted:
+                    found = mine, peer
+        return found
 
     def _holds_end(self, program: ProgramState, port: int) -> bool:
         rows = self.scene.hosts[program.host].tcp if program.host in self.scene.hosts else ()
@@ -469,7 +567,8 @@ class Failure:
                     continue
                 rows = self.scene.queued(one.host, listener)
                 clients = tuple(dict.fromkeys(self.scene.peer(one.host, row) for row in rows))
-                if clients:
+                own = {mine.host for mine in self._mine}
+                if clients and (one in self._mine or own & {*clients}):
                     yield NotAccepted(self.scene.named(one), listener.local_port, clients, one.states)
 
     def _deadlocks(self) -> Iterator[Deadlock]:
@@ -477,18 +576,100 @@ class Failure:
             for wait in _waits(one):
                 if wait.protocol != "tcp" or wait.call not in {"recv", "send"}:
                     continue
-                for other in self._neighbours(one):
-                    if any(_is_other_end(wait, back, one.host) for back in _waits(other)):
+                for row, other in self._connections(one):
+                    on_it = (row.local_port, row.remote_port) == (wait.port, wait.peer_port)
+                    matters = self._matters(one, other)
+                    if (
+                        on_it
+                        and matters
+                        and any(_is_other_end(wait, back, one.host) for back in _waits(other))
+                    ):
                         names = sorted((self.scene.named(one), self.scene.named(other)))
-                        yield Deadlock((names[0], names[1]), wait.call)
+                        last = self._last_sent(one, other, row) if wait.call == "recv" else None
+                        yield Deadlock((names[0], names[1]), wait.call, last)
+
+    def _last_sent(self, one: ProgramState, other: ProgramState, row: SocketRow) -> LastSent | None:
+        """Who of two programs sent last on their connection, as far as that is known."""
+        found = self._sides(one, row)
+        if found is None:
+            return None
+        mine, peer = found
+        heard = [(side.heard.time, side) for side in found if side.heard]
+        if not heard or max(time for time, _ in heard) > self.step.at:
+            return None
+        time, hearer = max(heard, key=lambda pair: pair[0])
+        sender, silent, from_ = (other, one, peer) if hearer is mine else (one, other, mine)
+        elsewhere = (
+            their.host
+            for connection in self._evidence.connections
+            for own, their in (connection.sides, connection.sides[::-1])
+            if own.host == silent.host and their.host not in {sender.host, ""}
+            if their.heard and time < their.heard.time <= self.step.at
+        )
+        names = self.scene.named(sender), self.scene.named(silent)
+        return LastSent(names[0], from_.bytes, names[1], tuple(dict.fromkeys(elsewhere)))
+
+    def _not_read(self) -> Iterator[NotRead]:
+        for one in self._concerned():
+            for row, other in self._connections(one):
+                unread = row.recv_queue - (row.state is TcpState.CLOSE_WAIT)
+                near = one in self._mine or other in self._mine
+                if near and unread > 0 and _is_left_alone(one, row):
+                    yield NotRead(self.scene.named(one), self.scene.named(other), unread, one.states)
+
+    def _waits_for_lock(self) -> Iterator[WaitsForLock]:
+        for one in self._concerned():
+            calls = {wait.call for wait in _waits(one)}
+            if "futex" not in calls or "poll" in calls:
+                continue
+            for row, other in self._connections(one):
+                awaited = any(
+                    wait.call == "poll" or _is_on(wait, row.remote_port, row.local_port)
+                    for wait in _waits(other)
+                )
+                if awaited and not row.recv_queue and _is_left_alone(one, row) and self._matters(one, other):
+                    yield WaitsForLock(self.scene.named(one), self.scene.named(other), one.states)
+
+    def _runs_on(self) -> Iterator[RunsOn]:
+        for one in self._concerned():
+            text = self.scene.unread.get((one.host, one.name), "")
+            if one in self._mine:
+                text = self.step.rest or text
+            words, exception = last_exception(text)
+            if exception and not isinstance(one.state, Ended):
+                yield RunsOn(self.scene.named(one), words)
+
+    def _nowhere(self) -> Iterator[NoSuchAddress]:
+        """Addresses that no host has, and the last that a host of the step has tried."""
+        for host in dict.fromkeys((self.step.host.partition(".")[0], self._addressed[0])):
+            if not (tried := sorted(self._tried(host), key=lambda one: one[0])):
+                continue
+            at, row = tried[-1]
+            later = any(
+                connection.client.host == host and at < connection.began.time <= self.step.at
+                for connection in self._evidence.connections
+            )
+            if not later and str(ip_address(row.remote)) not in self._evidence.info.hosts_by_address:
+                yield NoSuchAddress(host, row.remote, row.remote_port)
+
+    def _tried(self, host: str) -> Iterator[tuple[int, SocketRow]]:
+        """The attempts of a host to connect that its kernel showed, and when, also without a frame."""
+        until = self.scene.looked_at(host)
+        if history := self._evidence.sockets.get(host):
+            for stand in history.in_state(TcpState.SYN_SENT):
+                if (at := history.samples[stand.first].at) <= until:
+                    yield at, stand.row
+        if seen := self.scene.hosts.get(host):
+            yield from ((until, row) for row in seen.tcp if row.state is TcpState.SYN_SENT)
 
     def _waits_for_peer(self) -> Iterator[WaitsForPeer]:
         for one in self._mine:
             for wait in _waits(one):
                 if (wait.protocol, wait.call) != ("tcp", "recv"):
                     continue
-                for other in self._neighbours(one):
-                    if other.host == wait.peer and self._holds_end(other, wait.peer_port):
+                for row, other in self._connections(one):
+                    on_it = (row.local_port, row.remote_port) == (wait.port, wait.peer_port)
+                    if on_it and self._matters(one, other):
                         yield WaitsForPeer(self.scene.named(one), self.scene.named(other), other.states)
 
     def _stopped(self) -> Iterator[IsStopped]:
@@ -514,9 +695,28 @@ class Failure:
         if self._line is None or not isinstance(self._line.action, Expect):
             return
         for one in self._mine:
-            if isinstance(one.state, Asleep) and not _has_printed(self._evidence, one.run, self.step.at):
+            if (
+                _sleeps(one)
+                and not _has_printed(self._evidence, one.run, self.step.at)
+                and self._had_cause(one)
+            ):
                 model = self._evidence.scenario.programs[_model(self._evidence.scenario, one.run)]
                 yield Buffered(self.scene.named(one), model.tty)
+
+    def _had_cause(self, one: ProgramState) -> bool:
+        """Whether a program had what it needs to print: all that was sent to it is read, if it gets anything.
+
+        One that has sockets and got nothing may just print later; not if the script has given nothing to
+        others: then it was to print by itself.
+        """
+        seen = self.scene.hosts.get(one.host)
+        rows = [row for row in (seen.tcp if seen else ()) if row.inode and row.inode in one.inodes]
+        connections = [row for row in rows if row.state is not TcpState.LISTEN]
+        if any(row.recv_queue for row in rows) or any(wait.call == "connect" for wait in _waits(one)):
+            return False
+        if any(sides[1].bytes for row in connections if (sides := self._sides(one, row))):
+            return True
+        return not rows or (not connections and not self._addressed[0])
 
 
 def _runs_all_the_time(state: Busy, enough: float) -> bool:
@@ -545,6 +745,20 @@ def _waits(one: ProgramState) -> Iterator[Wait]:
     for state in one.states:
         if isinstance(state, Asleep):
             yield from state.waits
+
+
+def _sleeps(one: ProgramState) -> bool:
+    return all(isinstance(state, Asleep) for state in one.states)
+
+
+def _is_on(wait: Wait, port: int, peer_port: int) -> bool:
+    """Whether a thread sleeps on the connection with these ports."""
+    return wait.protocol == "tcp" and (wait.port, wait.peer_port) == (port, peer_port)
+
+
+def _is_left_alone(one: ProgramState, row: SocketRow) -> bool:
+    """Whether all threads of a program sleep, and none on a connection."""
+    return _sleeps(one) and not any(_is_on(wait, row.local_port, row.remote_port) for wait in _waits(one))
 
 
 def _accepts(one: ProgramState, port: int) -> bool:
@@ -579,12 +793,22 @@ def printed_by(evidence: Evidence, run: ProgramRun) -> str:
 
 def last_words(evidence: Evidence, run: ProgramRun) -> tuple[str, bool]:
     """The last line that a run has printed, and whether it is that of an exception that nobody handled."""
-    lines = [line.strip() for line in printed_by(evidence, run).splitlines() if line.strip()]
+    return last_exception(printed_by(evidence, run))
+
+
+def last_exception(text: str) -> tuple[str, bool]:
+    """The last exception of an output that nobody handled and True, or its last line and False."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()][-_TRACEBACK:]
     if not lines:
         return "", False
-    tail = lines[-40:]
-    thrown = [line for line in tail if line.startswith(("terminate called", "what():"))]
-    python = any(line.startswith("Traceback (most recent call last)") for line in tail)
-    java = [line for line in tail if line.startswith("Exception in thread")]
-    words = " ".join(thrown) or (java[-1] if java else "") or lines[-1]
-    return words[:_LAST_LINE], bool(thrown or python or java)
+    thrown = [line for line in lines if line.lstrip().startswith(("terminate called", "what():"))]
+    java = [line for line in lines if line.startswith('Exception in thread "')]
+    words = " ".join(line.strip() for line in thrown) or (java[-1] if java else "") or _raised(lines)
+    return (words or lines[-1].strip())[:_LAST_LINE], bool(words)
+
+
+def _raised(lines: Sequence[str]) -> str:
+    """The line below Python's last traceback that names the exception: the first that is not indented."""
+    start = max((number for number, line in enumerate(lines) if _TRACED in line), default=len(lines))
+    below = (line for line in lines[start + 1 :] if not line.startswith((" ", "\t")))
+    return next(below, "")

@@ -18,14 +18,19 @@ from lab.checks.causes import (
     IsStopped,
     LoopbackOnly,
     MemoryUsedUp,
+    NoSuchAddress,
     NotAccepted,
     NotListening,
+    NotRead,
     OtherPort,
+    RunsOn,
     ServesUdp,
     SwappedPort,
+    WaitsForLock,
     WaitsForPeer,
 )
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
+from lab.checks.select import endpoint
 from lab.checks.telling import counted, listed, span
 from lab.transcript import StepEnded
 from lab.words import describe_status
@@ -221,7 +226,42 @@ def _not_accepted(cause: NotAccepted, now: int) -> str:
 def _deadlock(cause: Deadlock, _: int) -> str:
     one, other = cause.programs
     waits = "for the other to send" if cause.call == "recv" else "for the other to read"
-    return f"{one} and {other} are both asleep in {cause.call} on their connection: each waits {waits}"
+    told = f"{one} and {other} are both asleep in {cause.call} on their connection: each waits {waits}"
+    if last := cause.last:
+        told += (
+            f"; {last.sender} was the last to send ({counted(last.bytes, 'byte')} in all), {last.other} has"
+            " read that and has not answered, or waits for more, such as the newline of a line"
+        )
+        if last.elsewhere:
+            told += f"; since then {last.other} has sent to {listed(list(last.elsewhere))} instead"
+    return told
+
+
+@_reason.register
+def _not_read(cause: NotRead, now: int) -> str:
+    are = "is" if cause.unread == 1 else "are"
+    doing = " and ".join(dict.fromkeys(_state(state, now) for state in cause.states))
+    unread = counted(cause.unread, "byte")
+    return f"{unread} from {cause.peer} {are} unread: {cause.program} is {doing}"
+
+
+@_reason.register
+def _waits_for_lock(cause: WaitsForLock, now: int) -> str:
+    doing = " and ".join(dict.fromkeys(_state(state, now) for state in cause.states))
+    return (
+        f"no thread of {cause.program} reads from {cause.peer}, which waits:"
+        f" {cause.program} is {doing} (futex: a lock, or the end of another thread)"
+    )
+
+
+@_reason.register
+def _nowhere(cause: NoSuchAddress, _: int) -> str:
+    return f"{cause.host} tried to connect to {endpoint(cause.address, cause.port)}: no host has that address"
+
+
+@_reason.register
+def _runs_on(cause: RunsOn, _: int) -> str:
+    return f"{cause.program} printed the traceback of an exception and runs on: {cause.words}"
 
 
 @_reason.register

@@ -138,7 +138,7 @@ def _some(evidence: Sequence[str], most: int) -> Iterator[str]:
 
 def _screen(step: StepEnded, margin: int, style: Style) -> Iterator[str]:
     """What a failed step still had on its screen; nothing if that was nothing."""
-    lines = step.rest.replace("\r\n", "\n").strip("\n").split("\n") if step.rest else []
+    lines = step.rest.replace("\r\n", "\n").strip("\n").split("\n") if step.rest.strip() else []
     if not lines:
         return
     bar = " " * margin + ("│ " if style.unicode else "| ")

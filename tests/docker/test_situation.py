@@ -125,6 +125,27 @@ CASES = {
         "",
         ["server has a UDP socket (SOCK_DGRAM) at port 5000"],
     ),
+    "nobody reads": (
+        "s.py",
+        LISTENS + "listener.accept(), listener.accept()\n",
+        TALK,
+        ["4 bytes from a are unread: server is asleep in accept on port 5000"],
+    ),
+    "an exception in a thread": (
+        "s.py",
+        "import threading\n" + LISTENS + "connection, _ = listener.accept()\n"
+        "threading.Thread(target=lambda: int(connection.recv(9))).start()\nlistener.accept()\n",
+        TALK,
+        ["server printed the traceback of an exception and runs on: ValueError"],
+    ),
+    "a lock": (
+        "s.py",
+        "import threading\n" + LISTENS + "lock = threading.Lock()\ndef serve(connection):\n"
+        " while data := connection.recv(9):\n  lock.acquire()\n  print(data.decode(), flush=True)\n"
+        "while True:\n threading.Thread(target=serve, args=(listener.accept()[0],)).start()\n",
+        TWO,
+        ["no thread of server reads from b, which waits", "futex"],
+    ),
     "line ends": ("s.sh", "if true; then\r\n echo x\r\nfi\r\n", "", ["CR LF"]),
     "a child that crashes": (
         "s.py",
@@ -152,6 +173,18 @@ def test_the_verdict_says_why(stage: Stage, name: str) -> None:
     assert is_recorded(finished.record, judge(read(finished.record))), (
         "the record tells the same, byte for byte"
     )
+
+
+def test_what_finally_ends_was_alive_at_the_failure(stage: Stage) -> None:
+    """The client tries an address of no host, and gives up a second later; both programs are ended."""
+    text = HEADER.replace("FILE", "s.py").replace("PORTS", "5000").replace("nc server", "nc -w 1 10.9.8.77")
+    steps = (
+        "- a: {start: client}\n- a: {send: one}\n- server: {expect: one}\nfinally:\n- server: {key: ctrl-c}\n"
+    )
+    finished = stage.play(text.replace("STEPS\n", steps), {"s.py": LISTENS + "listener.accept()\n"})
+    result = finished.verdict.results[0]
+    assert result.programs[0] == "server: asleep in accept on port 5000"
+    assert "killed" not in "".join((*result.programs, *result.causes))
 
 
 def test_a_program_that_lives_for_half_a_second_was_looked_at(stage: Stage) -> None:

@@ -21,13 +21,17 @@ from lab.checks.causes import (
     HeldByAnother,
     InLoop,
     IsStopped,
+    LastSent,
     LoopbackOnly,
     MemoryUsedUp,
     NotAccepted,
     NotListening,
+    NotRead,
     OtherPort,
+    RunsOn,
     ServesUdp,
     SwappedPort,
+    WaitsForLock,
     WaitsForPeer,
     swapped,
 )
@@ -36,7 +40,7 @@ from lab.judge import judge
 from lab.processes import ProcessRow, Sleep
 from lab.programs import Recipe
 from lab.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
-from lab.sockets import SocketRow
+from lab.sockets import SocketRow, SocketSample
 from lab.transcript import Exited, Input, Output, Started, StepEnded, TranscriptEvent
 from lab.words import Outcome, TcpState
 from tests.unit.staged import PASS, Stage, at, row, step
@@ -128,6 +132,7 @@ def on_tcp(call: str, port: int, peer: str, peer_port: int, *, serves: bool = Fa
 
 
 def test_the_second_client_waits_for_what_the_server_does_with_the_first(failed: Failed) -> None:
+    failed.actor = "server"
     second = row(ESTABLISHED, f"{SERVER}:5000", "192.168.153.130:40001", inode=0)
     server = doing("server", ("recv", 8), sockets=(7, 8))
     failed.situation = (seen("server", server, tcp=[LISTENER, FROM_A, second]), A_IN_POLL)
@@ -155,12 +160,91 @@ def test_both_ends_asleep_in_one_call_wait_for_each_other(failed: Failed, call: 
     )
 
 
-def test_what_the_peer_does_that_a_program_waits_for(failed: Failed) -> None:
-    server = doing("server", ("futex", 0), sockets=(7, 8))
+def test_who_sent_last_and_to_whom_instead(failed: Failed) -> None:
+    """A reply without a newline, a request without one, and a reply to another client are no silence."""
+    server = doing("server", ("recv", 8), sockets=(7, 8))
     failed.situation = (seen("server", server, tcp=[LISTENER, FROM_A]), A_IN_RECV)
-    waits, buffered = failed.causes()
-    assert waits == WaitsForPeer("client_a", "server", (Asleep((Wait("futex"),)),))
-    assert buffered == Buffered("client_a", tty=False)
+    syn = "0 client_a:40000 > server:5000 S\n1 server:5000 > client_a:40000 S.\n"
+    failed.talk = asked = syn + "2 client_a:40000 > server:5000 P. 4\n"
+    assert failed.causes() == (
+        Deadlock(("client_a", "server"), "recv", LastSent("client_a", 4, "server", ())),
+    )
+    failed.talk = asked + "3 server:5000 > client_a:40000 P. 8\n"
+    assert failed.causes() == (
+        Deadlock(("client_a", "server"), "recv", LastSent("server", 8, "client_a", ())),
+    )
+    assert "server was the last to send (8 bytes in all), client_a has read that" in failed.why()
+    failed.talk = syn.replace("client_a", "client_b") + asked + "5 server:5000 > client_b:40000 P. 8\n"
+    assert "since then server has sent to client_b instead" in failed.why()
+
+
+def test_what_the_peer_does_that_a_program_waits_for(failed: Failed) -> None:
+    server = doing("server", ("sleep", 0), sockets=(7, 8))
+    failed.situation = (seen("server", server, tcp=[LISTENER, FROM_A]), A_IN_RECV)
+    assert failed.causes() == (WaitsForPeer("client_a", "server", (Asleep((Wait("sleep"),)),)),)
+
+
+def test_the_peer_that_the_script_has_not_spoken_with_last_is_no_cause(failed: Failed) -> None:
+    failed.actor, failed.situation = "server", (SERVES_A, A_IN_POLL)
+    assert isinstance(failed.causes()[0], WaitsForPeer)
+    failed.events = (Input(at(400), "client_a", "client", "3", "text", "x"),)
+    assert isinstance(failed.causes()[0], WaitsForPeer)
+    failed.events = (Input(at(400), "client_b", "client", "3", "text", "x"),)
+    assert not failed.causes()
+
+
+def test_bytes_that_nobody_reads(failed: Failed) -> None:
+    """The program is in another call: never a guess about its buffer."""
+    unread = replace(FROM_A, recv_queue=4)
+    failed.actor = "server"
+    for call in ("accept", "poll", "sleep"):
+        other = doing("server", (call, 7 if call == "accept" else 0), sockets=(7, 8))
+        failed.situation = (seen("server", other, tcp=[LISTENER, unread]), A_IN_RECV)
+        (cause,) = failed.causes()
+        assert isinstance(cause, NotRead)
+        assert (cause.program, cause.peer, cause.unread) == ("server", "client_a", 4)
+        assert failed.why().startswith("4 bytes from client_a are unread: server is asleep in")
+    server = doing("server", ("sleep", 0), sockets=(7, 8))
+    at_end = replace(FROM_A, state=CLOSE_WAIT, recv_queue=1)
+    failed.situation = (seen("server", server, tcp=[LISTENER, at_end]), A_IN_POLL)
+    assert not failed.causes(), "that is a FIN"
+
+
+def test_a_lock_that_is_never_released(failed: Failed) -> None:
+    """Another thread reads from another client: what counts is the connection that nobody serves."""
+    other = row(ESTABLISHED, f"{SERVER}:5000", "192.168.153.130:40001", inode=9)
+    server = doing("server", ("accept", 7), ("recv", 9), ("futex", 0), sockets=(7, 8, 9))
+    failed.situation = (seen("server", server, tcp=[LISTENER, FROM_A, other]), A_IN_RECV)
+    lock, *more = failed.causes()
+    assert isinstance(lock, WaitsForLock)
+    assert (lock.program, lock.peer, more) == ("server", "client_a", [])
+    assert "no thread of server reads from client_a, which waits" in failed.why()
+    polls = doing("server", ("poll", 0), ("futex", 0), sockets=(7, 8, 9))
+    failed.situation = (seen("server", polls, tcp=[LISTENER, FROM_A, other]), A_IN_RECV)
+    assert not [cause for cause in failed.causes() if isinstance(cause, WaitsForLock)]
+
+
+def test_an_exception_that_a_program_has_survived(failed: Failed) -> None:
+    printed = "Traceback (most recent call last):\n  File x\n    do()\nKeyError: 'ann'\nready\n"
+    server = doing("server", ("accept", 7), sockets=(7, 8))
+    failed.situation = (
+        seen("server", server, tcp=[LISTENER, FROM_A]), A_IN_RECV,
+        Unread(at(1000), "server", "server", printed),
+    )  # fmt: skip
+    assert failed.causes() == (RunsOn("server", "KeyError: 'ann'"),)
+
+
+def test_an_address_that_no_host_has(failed: Failed) -> None:
+    """The kernel alone has seen the attempt: no frame left the host, and the program is gone long since."""
+    failed.actor, failed.events = "server", (Input(at(400), "client_a", "client", "3", "text", "x"),)
+    waits = doing("server", ("accept", 7))
+    failed.situation = (seen("server", waits, tcp=[LISTENER]),)
+    stage = failed.stage()
+    stage.samples = [staged_sample(row(TcpState.SYN_SENT, f"{CLIENT}:40000", "192.168.153.77:5000"))]
+    told = conversation.judge(stage.evidence()).causes
+    assert told == ("client_a tried to connect to 192.168.153.77:5000: no host has that address",)
+    stage.samples = [staged_sample(row(TcpState.SYN_SENT, f"{CLIENT}:40000", f"{SERVER}:5000"))]
+    assert not conversation.judge(stage.evidence()).causes
 
 
 def test_a_program_that_died_before_with_its_last_words(failed: Failed) -> None:
@@ -264,6 +348,10 @@ def test_a_port_that_another_program_holds(failed: Failed) -> None:
     assert failed.causes() == (HeldByAnother("server.server", 5000, "server.other"),)
 
 
+def staged_sample(*rows: SocketRow) -> SocketSample:
+    return SocketSample(at(300), "client_a", rows)
+
+
 REFUSED = "0 client_a:40000 > server:{0} S\n0.1 server:{0} > client_a:40000 R."
 
 
@@ -322,6 +410,16 @@ def test_output_that_may_be_in_a_buffer(failed: Failed) -> None:
     assert failed.causes() == (Buffered("client_a", tty=False),)
     failed.events = (Output(at(10), "client_a", "client", "something"),)
     assert not failed.causes()
+
+
+def test_a_buffer_is_named_only_where_the_program_had_something_to_print(failed: Failed) -> None:
+    """It has got what was sent, and has read it: then its buffer comes first, not the client that idles."""
+    failed.actor, failed.situation = "server", (SERVES_A, A_IN_POLL)
+    failed.events = (Input(at(400), "client_a", "client", "3", "text", "x"),)
+    assert not [cause for cause in failed.causes() if isinstance(cause, Buffered)]
+    failed.talk = "0 client_a:40000 > server:5000 S\n1 server:5000 > client_a:40000 S.\n"
+    failed.talk += "2 client_a:40000 > server:5000 P. 4\n"
+    assert failed.causes() == (Buffered("server", tty=True),)
 
 
 def test_line_ends(failed: Failed) -> None:
