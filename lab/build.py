@@ -1,7 +1,7 @@
 """Building programs: in a container as caged as a host's, without a network, once for each version of it.
 
-The build runs as nobody. What it leaves is packed afterwards by another user, on a connection that no process
-of the build can open: a result is what lies in the program's folder, whole, as its digest says.
+The build runs as a user of its own. What it leaves is packed afterwards by another user, on a connection that
+no process of the build can open: a result is what lies in the program's folder, whole, as its digest says.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from lab.archive import FOLDER, ArchiveError, archive, checked
 from lab.assets import cache_folder
 from lab.build_cache import BuildCache
-from lab.engine import Engine
+from lab.engine import Engine, users
 from lab.engine.containers import (
-    NOBODY,
     ContainerSpec,
     Exec,
     ExecState,
@@ -52,9 +51,6 @@ _GRACE = 20.0
 """Seconds beyond those of the build for which an engine is waited for."""
 
 _PACKING_SECONDS = 60.0
-PACKER = "65533:65533"
-"""Who keeps the build's container and packs the result: a user whom the build's processes cannot touch."""
-
 _DELIVERED, _ENDED = b"delivered\n", b"ended\n"
 _BUILD = """\
 trap : TERM
@@ -130,11 +126,14 @@ def built(engine: Engine, recipe: Recipe, image: str, labels: Labels, *, seconds
 def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: float) -> bytes:
     # Should nobody be left to remove it, it ends by itself.
     stay = ("sleep", f"{2 * (seconds + _GRACE):g}")
-    container = create_caged(engine, ContainerSpec(image, stay, labels, "build", LIMITS, user=PACKER))
+    # The packer keeps the container: a user whom the build's processes cannot touch.
+    builder, packer = users.draw(2)
+    spec = ContainerSpec(image, stay, labels, "build", LIMITS, builder, keeper=packer)
+    container = create_caged(engine, spec)
     try:
         start(engine, container)
-        _run_build(engine, container, recipe, seconds)
-        packed = _packed(engine, container, recipe)
+        _run_build(engine, container, recipe, users.with_group(builder), seconds)
+        packed = _packed(engine, container, recipe, users.with_group(packer))
     finally:
         with contextlib.suppress(EngineError):  # it goes with the lab, and what became of the build is known
             remove(engine, [container])
@@ -144,12 +143,10 @@ def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: 
         raise _failure(recipe, f"what was built cannot be used: {error}") from error
 
 
-def _run_build(engine: Engine, container: str, recipe: Recipe, seconds: float) -> None:
+def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, seconds: float) -> None:
     sources = archive(recipe.files)
     words = (_folder(recipe), hashlib.sha256(sources).hexdigest(), f"{seconds:g}", f"{recipe.build}\n")
-    ended = _run(
-        engine, container, _BUILD, "sh", *words, user=NOBODY, seconds=seconds + _GRACE, given=sources
-    )
+    ended = _run(engine, container, _BUILD, "sh", *words, user=user, seconds=seconds + _GRACE, given=sources)
     if not ended.output.startswith(_DELIVERED):
         raise _lost(engine, f"the sources of {recipe.name} did not arrive whole in the build's container")
     if len(ended.output) > _LARGEST_RESULT:
@@ -166,9 +163,9 @@ def _run_build(engine: Engine, container: str, recipe: Recipe, seconds: float) -
         raise _failure(recipe, said or silent)
 
 
-def _packed(engine: Engine, container: str, recipe: Recipe) -> bytes:
+def _packed(engine: Engine, container: str, recipe: Recipe, user: str) -> bytes:
     """The content of the program's folder as an archive, seen to be whole."""
-    ended = _run(engine, container, _PACK, "sh", _folder(recipe), user=PACKER, seconds=_PACKING_SECONDS)
+    ended = _run(engine, container, _PACK, "sh", _folder(recipe), user=user, seconds=_PACKING_SECONDS)
     if len(ended.output) > _LARGEST_RESULT:
         raise _failure(recipe, "what was built is larger than 128 MiB")
     if ended.status in _FAILED:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from lab import limits
 from lab.archive import FOLDER, archive
 from lab.capture import Interface
-from lab.engine import ANSWER_TIMEOUT, Engine
+from lab.engine import ANSWER_TIMEOUT, Engine, users
 from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
 from lab.engine.events import Act, Events
@@ -166,8 +166,8 @@ class Deployment:
         self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
             instruments = group.create_task(self._use_sidecar(started))
-            for host in plan.hosts:
-                group.create_task(self._start_host(host, images[host.image], files, instruments))
+            for host, uid in zip(plan.hosts, users.draw(len(plan.hosts)), strict=True):
+                group.create_task(self._start_host(host, uid, images[host.image], files, instruments))
         await self._wire(plan)
         if self._others is not None:
             async with asyncio.timeout(_SUBSCRIBING_SECONDS):
@@ -196,7 +196,12 @@ class Deployment:
         await self.agent.ask("capture", name="capture", limit=CAPTURE_LIMIT)
 
     async def _start_host(
-        self, host: PlannedHost, image: str, files: Mapping[str, bytes], instruments: asyncio.Task[None]
+        self,
+        host: PlannedHost,
+        uid: int,
+        image: str,
+        files: Mapping[str, bytes],
+        instruments: asyncio.Task[None],
     ) -> None:
         delivery = tuple((f"{name}.tar", files[name]) for name in host.programs if name in files)
         seconds = max(1, self.labels.expires - int(time.time()))
@@ -204,7 +209,7 @@ class Deployment:
             self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ()))
         )
         spec = ContainerSpec(
-            image, _stay(seconds), labels, host.name, host.limits, self.sidecar, host.sysctls
+            image, _stay(seconds), labels, host.name, host.limits, uid, self.sidecar, host.sysctls
         )
         container, pid = await self.call(self._make_host, spec, archive(delivery))
         await instruments

@@ -96,7 +96,10 @@ def _isolation(machine: Machine) -> Finding:
         if option in ("name=rootless", "name=userns"):
             seen = f"{option}: a sidecar cannot see the hosts' processes"
             return Finding("isolation", Health.PROBLEM, seen, "use an engine that runs as root, unmapped")
-    return Finding("isolation", Health.GOOD, ", ".join(machine.security) or "none")
+    if not any(option.split(",")[0] == "name=seccomp" for option in machine.security):
+        seen = "the engine has no seccomp: system calls of programs cannot be limited"
+        return Finding("isolation", Health.PROBLEM, seen, "use a kernel and an engine with seccomp")
+    return Finding("isolation", Health.GOOD, ", ".join(machine.security))
 
 
 def _images(engine: Engine) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
-"""What hosts call one another: their /etc/hosts.
+"""What hosts call one another, their /etc/hosts, and what their user is called, in their /etc/passwd.
 
 The engine writes none where it has no network to look after, and a host's root is read-only. So a file in the
-host's own memory is mounted over the empty one, by the agent: nothing in the host may mount.
+host's own memory is mounted over the one that is there, by the agent: nothing in the host may mount.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Mapping
 
 from .namespaces import LIBC, namespace
 
-_HOSTS = b"/etc/hosts"
-_DRAFT = b"/dev/shm/hosts"
+_HOSTS, _USERS = b"/etc/hosts", b"/etc/passwd"
+_MOST_USERS = 1 << 20
+"""Bytes of an image's own /etc/passwd that are taken over."""
+
+_DRAFT = b"/dev/shm/draft"
 """No program has been started yet: whatever is there already is a mistake."""
 
 _CLONE_NEWNS = 0x00020000
@@ -27,29 +31,33 @@ _mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_u
 
 
 def name_hosts(pids: Iterable[int], text: str) -> None:
-    """Give the hosts of these first processes this /etc/hosts.
+    """Give the hosts of these first processes this /etc/hosts; the user of each is called ``nobody`` there.
 
     Raises OSError with what the kernel refused, PermissionError if a process is not in a host.
     """
     with contextlib.ExitStack() as opened:
-        hosts = []
+        hosts: dict[int, int] = {}
         for pid in pids:
-            hosts.append(os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY))
-            opened.callback(os.close, hosts[-1])
+            host = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
+            opened.callback(os.close, host)
             # Of what is held, not of the number: that may be another process's by now.
-            if os.fstat(hosts[-1]).st_ino in (namespace(os.getppid(), "mnt"), namespace(os.getpid(), "mnt")):
+            if os.fstat(host).st_ino in (namespace(os.getppid(), "mnt"), namespace(os.getpid(), "mnt")):
                 raise PermissionError(f"process {pid} is not in a host")
+            hosts[host] = os.stat(f"/proc/{pid}").st_uid
         _apart(hosts, text.encode())
 
 
-def _apart(hosts: Iterable[int], content: bytes) -> None:
-    """Do it in a process of its own, so that the agent never is among a host's files."""
+def _apart(hosts: Mapping[int, int], content: bytes) -> None:
+    """Do it in a process of its own, so that the agent never is among a host's files.
+
+    ``hosts`` are their mounts, each with the user of the host.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            for host in hosts:
-                _write(host, content)
+            for host, uid in hosts.items():
+                _write(host, uid, content)
             os._exit(0)
         except OSError as error:
             os.write(writing, b"%d" % (error.errno or 0))
@@ -59,17 +67,37 @@ def _apart(hosts: Iterable[int], content: bytes) -> None:
     with open(reading, "rb") as told:
         number = told.read()
     if os.waitpid(child, 0)[1] != 0:
-        raise OSError(int(number or 0), f"/etc/hosts cannot be mounted: {os.strerror(int(number or 0))}")
+        code = int(number or 0)
+        raise OSError(code, f"/etc/hosts and /etc/passwd cannot be mounted: {os.strerror(code)}")
 
 
-def _write(host: int, content: bytes) -> None:
+def _write(host: int, uid: int, content: bytes) -> None:
     """Nothing here may import: whatever module came late would be code of the host's, with our rights."""
     _must(LIBC.setns(host, _CLONE_NEWNS))
+    _lay(_HOSTS, content)
+    if users := _users():
+        _lay(_USERS, b"nobody:x:%d:65534:nobody:/work:/bin/sh\n" % uid + users)
+
+
+def _users() -> bytes:
+    """The image's own /etc/passwd; nothing if it has none, or none that is a plain file."""
+    try:
+        file = os.open(_USERS, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        return os.read(file, _MOST_USERS) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+    finally:
+        os.close(file)
+
+
+def _lay(path: bytes, content: bytes) -> None:
+    """Mount a file with this content over what lies there."""
     file = os.open(_DRAFT, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     try:
         os.write(file, content)
-        _must(_mount(_DRAFT, _HOSTS, None, _BIND, None))
-        _must(_mount(None, _HOSTS, None, _READ_ONLY, None))
+        _must(_mount(_DRAFT, path, None, _BIND, None))
+        _must(_mount(None, path, None, _READ_ONLY, None))
     finally:
         os.close(file)
         os.unlink(_DRAFT)  # it stays where it is mounted

@@ -143,7 +143,7 @@ def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     def cut_off(*words: object, **more: object) -> object:
         program = exec_start(*words, **more)  # type: ignore[arg-type]
-        packing = more["user"] == building.PACKER
+        packing = building._PACK in words[2]  # type: ignore[operator]  # noqa: SLF001
         receives = (
             {"result": 5000, "end of the result": 66_000}.get(request.param, 1 << 40) if packing else 1 << 40
         )

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from lab.build import LIMITS, PACKER
-from lab.engine.containers import NOBODY, OWN_PROCESSES, TOOLS, ours
+from lab.build import LIMITS
+from lab.engine import users
+from lab.engine.containers import OWN_PROCESSES, TOOLS, ours, system_calls
 from lab.errors import ExitCode
 from lab.scenario.cast import Limits
 from lab.transcript import Output, Started
-from tests.docker.stage import Stage, assert_passed, one_host
+from tests.docker.stage import Stage, assert_passed, one_host, printed
 
 MIB = 1024**2
 
@@ -39,17 +40,24 @@ GIVEN = Limits.model_validate(
 )
 
 
-def _assert_caged(told: dict[str, Any], limits: Limits, user: str = NOBODY) -> None:
+def _uid(told: dict[str, Any]) -> int:
+    """The user of a container's first process, from the lab's range."""
+    uid, group = map(int, told["Config"]["User"].split(":"))
+    assert 0x7000_0000 <= uid < 0x8000_0000
+    assert group == users.GROUP
+    return uid
+
+
+def _assert_caged(told: dict[str, Any], limits: Limits, uid: int) -> None:
     cage, config = told["HostConfig"], told["Config"]
-    assert config["User"] == user
     assert cage["CapDrop"] == ["ALL"]
     assert not cage["CapAdd"]
     assert not cage["Privileged"]
-    assert cage["SecurityOpt"] == ["no-new-privileges:true"], "with the engine's own seccomp profile"
+    assert cage["SecurityOpt"] == ["no-new-privileges:true", f"seccomp={system_calls()}"]
     assert cage["ReadonlyRootfs"]
     assert cage["Init"]
     assert cage["AutoRemove"]
-    assert cage["IpcMode"] == "private"
+    assert cage["IpcMode"] == cage["CgroupnsMode"] == "private"
     assert cage["PidMode"] == ""
     assert cage["UTSMode"] == ""
     assert cage["NetworkMode"] == "none"
@@ -58,16 +66,19 @@ def _assert_caged(told: dict[str, Any], limits: Limits, user: str = NOBODY) -> N
     assert cage["Memory"] == cage["MemorySwap"] == limits.memory
     assert cage["NanoCpus"] == int(limits.cpus * 1e9)
     assert cage["PidsLimit"] == limits.processes + OWN_PROCESSES
-    assert cage["ShmSize"] == 16 * MIB
     assert cage["LogConfig"]["Type"] == "none"
     assert {one["Name"]: (one["Soft"], one["Hard"]) for one in cage["Ulimits"]} == {
         "nofile": (limits.open_files, limits.open_files),
         "fsize": (limits.file_size, limits.file_size),
         "core": (0, 0),
+        "sigpending": (4096, 4096),
+        "msgqueue": (819200, 819200),
+        "memlock": (8 * MIB, 8 * MIB),
     }
     assert cage["Tmpfs"] == {
-        "/work": f"exec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=0755,uid=65534,gid=65534",
+        "/work": f"exec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=0755,uid={uid},gid=65534",
         "/tmp": f"noexec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=1777",  # noqa: S108
+        "/dev/shm": f"noexec,nosuid,nodev,size={16 * MIB},nr_inodes=1024,mode=1777",  # noqa: S108
     }
     assert not cage["Binds"]
     assert config["Healthcheck"] == {"Test": ["NONE"]}
@@ -92,8 +103,10 @@ def test_hosts_are_caged_and_the_sidecar_holds_what_it_needs(stage: Stage) -> No
     run_id = json.loads(done.stdout)["runs"][0]["run"]
     try:
         hosts = {told["Config"]["Labels"]["tcp-lab.host"]: told for told in _inspected(stage, "host")}
-        _assert_caged(hosts["a"], GIVEN)
-        _assert_caged(hosts["b_b"], Limits())
+        uids = {name: _uid(told) for name, told in hosts.items()}
+        assert uids["a"] != uids["b_b"]
+        _assert_caged(hosts["a"], GIVEN, uids["a"])
+        _assert_caged(hosts["b_b"], Limits(), uids["b_b"])
         for told in hosts.values():
             _assert_served_by_the_sidecar(told)
         (sidecar,) = _inspected(stage, "sidecar")
@@ -126,7 +139,7 @@ def test_builds_are_caged(stage: Stage) -> None:
     with ThreadPoolExecutor(1) as pool:
         lab = pool.submit(stage.lab, "run", file)
         (told,) = _until(lambda: _inspected(stage, "build"))
-        _assert_caged(told, LIMITS, PACKER)
+        _assert_caged(told, LIMITS, _uid(told) - 1)  # the packer's is the next
         assert list(told["NetworkSettings"]["Networks"]) == ["none"]
         assert [one for one in told["Mounts"] if one["Type"] != "tmpfs"] == []
         assert lab.result().returncode == ExitCode.FAILED
@@ -154,7 +167,8 @@ ANOTHERS_IPV4 = (
 """What IPV6_FREEBIND allows over IPv6: over IPv4 the kernel refuses to send in the name of another."""
 
 INSIDE = {
-    "id -u; id -g": "65534\n65534",
+    "id -gn; id -un; getent passwd root | cut -d: -f1,6": "nogroup\nnobody\nroot:/root",
+    "touch /etc/passwd 2>&1 | grep -c denied": "1",
     "touch /here /etc/here /usr/here 2>&1 | grep -c Read-only": "3",
     "touch /opt/tcp-lab/here 2>&1 | grep -c Read-only": "1",
     "grep -E 'Cap(Prm|Eff|Bnd|Amb|Inh)' /proc/self/status | cut -f2 | sort -u": "0000000000000000",
@@ -169,6 +183,9 @@ INSIDE = {
     "head -c 2m /dev/zero 2>/dev/null > /work/large || echo too large": "too large",
     "df -m /work /tmp | awk 'NR > 1 {print $2}'": "8\n8",
     "ulimit -c; ulimit -n": "0\n64",
+    "grep -E 'pending|locked|msgqueue' /proc/self/limits | awk '{print $(NF-1)}'": "8388608\n4096\n819200",
+    "stat -f -c %c /dev/shm": "1024",
+    "grep -cv ':/$' /proc/self/cgroup": "0",
     "ip link set eth0 down 2>&1 | grep -c permitted": "1",
     "python3 -c 'import socket; socket.socket(2, socket.SOCK_RAW, 1)' 2>&1 | grep -c PermissionError": "1",
     "ip link set eth0 address 02:00:00:00:09:09 2>&1 | grep -c permitted": "1",
@@ -196,3 +213,59 @@ def test_what_a_program_can_do_inside(stage: Stage) -> None:
         elif isinstance(event, Output):
             outputs[-1] += event.text
     assert dict(zip(INSIDE, (output.strip() for output in outputs[1:]), strict=True)) == INSIDE
+
+
+CALLS = """
+import ctypes, errno, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = {"io_uring_setup": 425, "memfd_secret": 447, "clone3": 435}
+numbers |= {
+    "x86_64": {"userfaultfd": 323, "keyctl": 250, "unshare": 272},
+    "aarch64": {"userfaultfd": 282, "keyctl": 219, "unshare": 97},
+}[os.uname().machine]
+for name, number in numbers.items():
+    assert libc.syscall(number, 0, 0, 0) == -1
+    print(name, errno.errorcode[ctypes.get_errno()])
+for name in ("AF_VSOCK", "AF_ALG", "AF_PACKET", "AF_CAN", "AF_TIPC"):
+    try:
+        socket.socket(getattr(socket, name), socket.SOCK_RAW)
+    except PermissionError:
+        print(name, "EPERM")
+for name in ("AF_UNIX", "AF_INET", "AF_INET6"):
+    socket.socket(getattr(socket, name)).close()
+socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
+print("end")
+"""
+SANITIZED = """
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+static void *work(void *given) { return given; }
+int main(void) {
+    pthread_t thread;
+    pthread_create(&thread, 0, work, malloc(1));
+    void *back;
+    pthread_join(thread, &back);
+    free(back);
+    puts("end");
+}
+"""
+RUN = f"""
+echo '{SANITIZED}' > calls.c && gcc -fsanitize=address,undefined -o checked calls.c && ./checked &&
+ASAN_OPTIONS=detect_leaks=0 strace -f -o trace ./checked && grep -Ec 'clone.*= [0-9]+$' trace
+"""
+
+
+def test_system_calls_of_programs(stage: Stage) -> None:
+    """What is refused, and that sanitizers (one of them traces all threads) and strace work all the same."""
+    steps = f"- a: {{start: p}}\n- a: {{expect: end}}\n- a: {{run: {json.dumps(RUN)}, within: 30s}}"
+    text = one_host(steps, checks="- exit: {host: a, program: p, status: 0}")
+    finished = stage.play(text, {"p.py": CALLS})
+    assert_passed(finished)
+    calls, ran = printed(finished).split("end\n", 1)
+    assert calls.split("\n") == [
+        "io_uring_setup EPERM", "memfd_secret EPERM", "clone3 ENOSYS", "userfaultfd EPERM", "keyctl EPERM",
+        "unshare EPERM", *(f"{name} EPERM" for name in ("AF_VSOCK", "AF_ALG", "AF_PACKET", "AF_CAN", "AF_TIPC")),
+        "",
+    ]  # fmt: skip
+    assert ran.split() == ["end", "end", "1"]
