@@ -63,6 +63,8 @@ _UNDER_WAY_SECONDS = 10.0
 _SUBSCRIBING_SECONDS = 15.0
 _DELIVERY_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.1
+_SWEEP_SECONDS = 2.0
+"""How long a run waits at its end while no container of another run goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,17 @@ class Deployment:
     _agent: Agent | None = None
     _under_way: set[Future[Any]] = field(default_factory=set)
     _removals: set[Future[None]] = field(default_factory=set)
-    _swept: bool = False
+    _sweeping: Future[None] | None = None
+    """The removal of what other runs left behind, once it has begun."""
+    _swept_at: float = 0.0
+    """When the last container of another run was removed (time.monotonic)."""
     _begun: tuple[Future[str], Future[Stream]] | None = None
     """The sidecar's container, and the connection to it once it is started."""
-    _asides: Workers = field(default_factory=lambda: Workers(2))
-    """For what must not wait until others are done: to ask whether the engine is there, and to take down."""
+    _asides: Workers = field(default_factory=lambda: Workers(3))
+    """For what must not wait until others are done, nor they for it.
+
+    To ask whether the engine is there, to take down, to sweep.
+    """
     _others: Events | None = None
     """What others do to the containers."""
     _left: tuple[str, ...] = ()
@@ -255,13 +263,24 @@ class Deployment:
 
     def begin_sweep(self) -> None:
         """Take away what others left whose process was killed, once, beside whatever else is done."""
-        if not self._swept:
-            self._swept = True
-            self._removals.add(self._submit(self._sweep))
+        if self._sweeping is None:
+            self._sweeping = self._asides.submit(self._sweep)
 
     def _sweep(self) -> None:
+        def removed() -> None:
+            self._swept_at = time.monotonic()
+
         with contextlib.suppress(EngineError):  # it is not what this run is about: the next one tries again
-            sweep(self.engine)
+            sweep(self.engine, removed)
+
+    def _await_sweep(self) -> None:
+        """Wait while containers of other runs go; a container that the engine cannot remove keeps no run."""
+        if self._sweeping is None:
+            return
+        self._swept_at = time.monotonic()
+        while not wait([self._sweeping], timeout=_LOOK_AGAIN_SECONDS / 2).done:
+            if self.hurried() or time.monotonic() > self._swept_at + _SWEEP_SECONDS:
+                return
 
     def hang_up(self) -> None:
         """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""
@@ -278,6 +297,7 @@ class Deployment:
         """
         try:
             self._await(self._asides.submit(self._finish if self.kept else self._take_down))
+            self._await_sweep()
         finally:
             self.pool.shutdown()
             self._asides.shutdown()

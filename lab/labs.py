@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -78,13 +78,13 @@ def all_labs(engine: Engine, now: float) -> tuple[Lab, ...]:
     return group(ours(engine), now)
 
 
-def sweep(engine: Engine) -> None:
-    """Remove what dead owners left. EngineError."""
+def sweep(engine: Engine, removed: Callable[[], None]) -> None:
+    """Remove what dead owners left; ``removed`` is called after each container. EngineError."""
     from lab.engine.containers import remove_listed
 
     useless = [lab for lab in all_labs(engine, time.time()) if lab.useless]
     if useless:
-        remove_listed(engine, [container for lab in useless for container in lab.containers])
+        remove_listed(engine, [one for lab in useless for one in lab.containers], removed)
 
 
 def group(containers: Iterable[Container], now: float) -> tuple[Lab, ...]:

@@ -340,8 +340,14 @@ def ours(engine: Engine, run_id: str | None = None) -> list[Container]:
         ]  # fmt: skip
 
 
-def remove_listed(engine: Engine, containers: Sequence[Container]) -> None:
-    """End and remove containers as :func:`ours` lists them, paused ones too.
+def _nobody() -> None:
+    """Hears of each container that is gone where nobody asks."""
+
+
+def remove_listed(
+    engine: Engine, containers: Sequence[Container], removed: Callable[[], None] = _nobody
+) -> None:
+    """End and remove containers as :func:`ours` lists them, paused ones too; see :func:`remove`.
 
     Where cgroups are of version 1 a paused container hears no signal: the engine waits for its end in vain.
     """
@@ -349,19 +355,24 @@ def remove_listed(engine: Engine, containers: Sequence[Container]) -> None:
         if container.state == "paused":
             with contextlib.suppress(EngineError), engine.doing("unpause a container"):
                 _unless_gone(partial(engine.client.unpause, container.id))
-    remove(engine, [container.id for container in containers])
+    remove(engine, [container.id for container in containers], removed=removed)
 
 
-def remove(engine: Engine, containers: Iterable[str], workers: int = WORKERS) -> None:
-    """End and remove containers with their volumes; return when they are gone, as some may already be."""
+def remove(
+    engine: Engine, containers: Iterable[str], workers: int = WORKERS, removed: Callable[[], None] = _nobody
+) -> None:
+    """End and remove containers with their volumes; return when they are gone, as some may already be.
+
+    ``removed`` is called after each.
+    """
     pool = Workers(workers)
     try:
-        all_of([pool.submit(_remove, engine, container) for container in containers])
+        all_of([pool.submit(_remove, engine, container, removed) for container in containers])
     finally:
         pool.shutdown()
 
 
-def _remove(engine: Engine, container: str) -> None:
+def _remove(engine: Engine, container: str, removed: Callable[[], None]) -> None:
     with engine.doing("remove a container"):
         _unless_gone(lambda: engine.client.remove_container(container, force=True, v=True))
         deadline = time.monotonic() + _REMOVAL_SECONDS
@@ -371,6 +382,7 @@ def _remove(engine: Engine, container: str) -> None:
                 what = f"container {container[:12]} cannot be removed"
                 raise EngineError("container-stays", what, fix="lab wipe")
             time.sleep(0.005)
+    removed()
 
 
 def _unless_gone(request: Callable[[], Any]) -> bool:

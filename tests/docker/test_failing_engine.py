@@ -20,8 +20,10 @@ import pytest
 
 from lab import deploy, health, sidecar
 from lab.engine import client, connect
-from lab.engine.containers import Container, ours, remove
+from lab.engine.containers import Container, create_sidecar, ours, remove
 from lab.errors import ExitCode, LabError
+from lab.images import SIDECAR
+from lab.labels import Labels, Owner
 from lab.words import Outcome
 from tests.docker.proxy import Fault, Kind, Proxy, between, settled
 from tests.docker.stage import Stage
@@ -181,6 +183,24 @@ def test_a_slow_engine_takes_no_time_from_a_step(stage: Stage, monkeypatch: pyte
     """The calls of a start take more together than the step has."""
     ended = played(stage, monkeypatch, Fault("(POST|GET) .*/exec", Kind.DELAY, seconds=1.5))
     assert ended == Ended(ExitCode.PASSED)
+
+
+def test_what_another_run_left_and_cannot_be_removed_keeps_no_run(
+    stage: Stage, own_images: dict[str, str]
+) -> None:
+    nobody = Owner(2**22 + 1, 0, Owner.this_process().machine)
+    of_another = Labels("0ther", "s", "another", "", "", "sidecar", nobody, int(time.time()) + 60)
+    stays = create_sidecar(stage.engine, own_images[SIDECAR], of_another)
+    file, fault = stage.lay(PLAY, {"p.py": RIGHT}), Fault(f"{REMOVE}.*{stays}", Kind.HANG)
+    try:
+        with between(stage.folder / "s", socket_of(stage), fault) as proxy:
+            began = time.monotonic()
+            done = stage.lab("run", file, DOCKER_HOST=proxy.address)
+            assert time.monotonic() - began < HANGING
+        assert done.returncode == ExitCode.PASSED, done.stderr
+        assert fault.done == 1
+    finally:
+        remove(stage.engine, [stays])
 
 
 # --- streams -------------------------------------------------------------------------------------
