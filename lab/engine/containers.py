@@ -347,32 +347,36 @@ def _nobody() -> None:
 def remove_listed(
     engine: Engine, containers: Sequence[Container], removed: Callable[[], None] = _nobody
 ) -> None:
-    """End and remove containers as :func:`ours` lists them, paused ones too; see :func:`remove`.
+    """End and remove containers as :func:`ours` lists them, paused ones too.
 
-    Where cgroups are of version 1 a paused container hears no signal: the engine waits for its end in vain.
+    ``removed`` is called after each. EngineError if the engine does not do it.
     """
-    for container in containers:
-        if container.state == "paused":
-            with contextlib.suppress(EngineError), engine.doing("unpause a container"):
-                _unless_gone(partial(engine.client.unpause, container.id))
-    remove(engine, [container.id for container in containers], removed=removed)
+    _side_by_side([partial(_remove_listed, engine, container, removed) for container in containers])
 
 
-def remove(
-    engine: Engine, containers: Iterable[str], workers: int = WORKERS, removed: Callable[[], None] = _nobody
-) -> None:
-    """End and remove containers with their volumes; return when they are gone, as some may already be.
+def remove(engine: Engine, containers: Iterable[str], workers: int = WORKERS) -> None:
+    """End and remove containers with their volumes; return when they are gone, as some may already be."""
+    _side_by_side([partial(_remove, engine, container) for container in containers], workers)
 
-    ``removed`` is called after each.
-    """
+
+def _side_by_side(removals: Iterable[Callable[[], None]], workers: int = WORKERS) -> None:
     pool = Workers(workers)
     try:
-        all_of([pool.submit(_remove, engine, container, removed) for container in containers])
+        all_of([pool.submit(removal) for removal in removals])
     finally:
         pool.shutdown()
 
 
-def _remove(engine: Engine, container: str, removed: Callable[[], None]) -> None:
+def _remove_listed(engine: Engine, container: Container, removed: Callable[[], None]) -> None:
+    """Where cgroups are of version 1 a paused container hears no signal: the engine waits for it in vain."""
+    if container.state == "paused":
+        with contextlib.suppress(EngineError), engine.doing("unpause a container"):
+            _unless_gone(partial(engine.client.unpause, container.id))
+    _remove(engine, container.id)
+    removed()
+
+
+def _remove(engine: Engine, container: str) -> None:
     with engine.doing("remove a container"):
         _unless_gone(lambda: engine.client.remove_container(container, force=True, v=True))
         deadline = time.monotonic() + _REMOVAL_SECONDS
@@ -382,7 +386,6 @@ def _remove(engine: Engine, container: str, removed: Callable[[], None]) -> None
                 what = f"container {container[:12]} cannot be removed"
                 raise EngineError("container-stays", what, fix="lab wipe")
             time.sleep(0.005)
-    removed()
 
 
 def _unless_gone(request: Callable[[], Any]) -> bool:

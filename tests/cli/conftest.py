@@ -18,7 +18,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr("lab.engine.connect", lambda **_: fake)
     monkeypatch.setattr("lab.engine.containers.ours", lambda engine: list(engine.containers))
-    monkeypatch.setattr("lab.engine.containers.remove", lambda engine, ids: engine.remove(ids))
+    monkeypatch.setattr("lab.engine.containers._remove", lambda engine, one: engine.remove([one]))
     return fake
 
 

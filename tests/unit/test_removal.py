@@ -17,9 +17,17 @@ from lab.labels import Labels
 def test_what_is_paused_is_unpaused_before_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Any]] = []
     client = SimpleNamespace(unpause=lambda one: asked.append(("unpause", one)))
-    monkeypatch.setattr(box, "remove", lambda _, ids: asked.append(("remove", ids)))
-    labels = cast("Labels", None)
+    monkeypatch.setattr(box, "_remove", lambda _, one: asked.append(("remove", one)))
+    labels, gone = cast("Labels", None), list[None]()
     listed = [Container(f"{state}-id", state, state, labels, 0) for state in ("running", "paused", "exited")]
     engine = cast("Engine", SimpleNamespace(client=client, doing=lambda _: nullcontext()))
-    box.remove_listed(engine, listed)
-    assert asked == [("unpause", "paused-id"), ("remove", ["running-id", "paused-id", "exited-id"])]
+    box.remove_listed(engine, listed, lambda: gone.append(None))
+    assert [one for one in asked if one[1] == "paused-id"] == [
+        ("unpause", "paused-id"),
+        ("remove", "paused-id"),
+    ]
+    assert {one for one in asked if one[1] != "paused-id"} == {
+        ("remove", "running-id"),
+        ("remove", "exited-id"),
+    }
+    assert len(gone) == len(listed)
