@@ -12,7 +12,7 @@ from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State,
 from lab.evidence import Evidence
 from lab.flows import Side
 from lab.scenario import Scenario
-from lab.scenario.checks import ExitCheck
+from lab.scenario.checks import ConnectionCheck, ExitCheck, ListenerCheck
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import RUN, Action, Expect, Line, Start
 from lab.scenario.steps import Run as RunStep
@@ -39,6 +39,12 @@ _PIECES = 200
 _KILL = "SIGKILL"
 _GRACE = 100_000_000
 """ns after which a look tells of a child that has ended, at the most."""
+_IN_USE = "Address already in use"
+"""What strerror(EADDRINUSE) is in the C locale."""
+_SECOND, _LATE = 1_000_000_000, 500_000_000
+"""ns; and from so much more than its time on, a step is noticed late."""
+_MUCH = 30
+"""Percent of the time that a process waits for a processor, from which on that is told."""
 _SOON = 1_000_000_000
 """ns between the engine's word that memory was used up and the end that it brought, at the most."""
 
@@ -72,6 +78,46 @@ class Died:
     at: int
     words: str
     exception: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftEarly:
+    """A program ended well before the step failed that needs it, and the script had not told it to."""
+
+    program: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class InBackground:
+    """A program ended well, and a process that it had started goes on."""
+
+    program: str
+    number: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressInUse:
+    """A program could not bind to a port where a connection of before is in TIME_WAIT, and nobody listens."""
+
+    program: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Starved:
+    """Processes of these programs waited so long (percent) for a processor when the step's time was up."""
+
+    programs: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticedLate:
+    """That the step's time (s) was up was noticed so late (ns): the lab itself waited for a processor."""
+
+    limit: float
+    took: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +285,11 @@ Cause = (
     MemoryUsedUp
     | ChildCrashed
     | Died
+    | LeftEarly
+    | InBackground
+    | AddressInUse
+    | Starved
+    | NoticedLate
     | CarriageReturns
     | SwappedPort
     | OtherPort
@@ -327,10 +378,12 @@ class Failure:
         """Why it failed, what explains most first."""
         told = [
             *self._memory(), *self._carriage_returns(), *self._crashed(), *self._ports(),
-            *self._nowhere(), *self._died(), *self._runs_on(), *self._stopped(), *self._loops(),
+            *self._nowhere(), *self._in_use(), *self._died(), *self._in_background(), *self._runs_on(),
+            *self._stopped(), *self._loops(),
             *self._not_accepted(), *self._not_read(), *self._waits_for_lock(), *self._deadlocks(),
         ]  # fmt: skip
-        return tuple(dict.fromkeys(told or [*self._buffered()] or [*self._waits_for_peer()]))
+        told = told or [*self._left_early()] or [*self._buffered()] or [*self._waits_for_peer()]
+        return tuple(dict.fromkeys((*told, *self._short_of_processors())))
 
     # --- whom it concerns ----------------------------------------------------------------------
 
@@ -449,20 +502,71 @@ class Failure:
                 died.append(Died(self.scene.named(one), one.state.status, one.state.at, words, exception))
         yield from sorted(died, key=lambda one: one.at)
 
+    def _left_early(self) -> Iterator[LeftEarly]:
+        for one in self.scene.programs:
+            state = one.state
+            if one.name == RUN or not isinstance(state, Ended) or state.status or state.at > self.step.at:
+                continue
+            needed = one in self._mine and self._serves(one)
+            refused = any(
+                connection.server.host == one.host
+                and connection.handshake == "refused"
+                and state.at <= connection.began.time <= self.step.at
+                for connection in self._evidence.connections
+            )
+            if (needed or refused) and not self._was_told(one):
+                yield LeftEarly(self.scene.named(one), state.at)
+
+    def _serves(self, one: ProgramState) -> bool:
+        """Whether a program is said, or was seen, to listen."""
+        said = self._evidence.scenario.programs[_model(self._evidence.scenario, one.run)].listens
+        history = self._evidence.sockets.get(one.host)
+        return bool(said) or (history is not None and bool(history.in_state(TcpState.LISTEN)))
+
+    def _in_background(self) -> Iterator[InBackground]:
+        for one in self._mine:
+            living = [child for child in one.children if not isinstance(child.state, Ended)]
+            if isinstance(one.state, Ended) and not one.state.status and living:
+                yield InBackground(self.scene.named(one), living[0].number, living[0].name)
+
+    def _in_use(self) -> Iterator[AddressInUse | HeldByAnother]:
+        """Who was in the way of a program that said so."""
+        for one in self.scene.programs:
+            if one.name == RUN or _IN_USE not in printed_by(self._evidence, one.run):
+                continue
+            listeners = self.scene.listeners(one.host)
+            for port in self._evidence.scenario.programs[_model(self._evidence.scenario, one.run)].listens:
+                held = [row for row in listeners if row.local_port == port and row.inode not in one.inodes]
+                holder = next(filter(None, (self.scene.holder_of(one.host, row.inode) for row in held)), None)
+                if holder:
+                    yield HeldByAnother(self.scene.named(one), port, self.scene.named(holder))
+                elif not held and self._in_time_wait(one.host, port):
+                    yield AddressInUse(self.scene.named(one), port)
+
+    def _in_time_wait(self, host: str, port: int) -> bool:
+        """Whether a connection of a port was in TIME_WAIT when the step failed."""
+        seen = self.scene.hosts.get(host)
+        return any(
+            row.state is TcpState.TIME_WAIT and row.local_port == port for row in (seen.tcp if seen else ())
+        )
+
     def _was_for_memory(self, one: ProgramState) -> bool:
         return any(isinstance(cause, MemoryUsedUp) for cause in causes_of_end(self._evidence, one.run))
 
     def _was_wanted(self, one: ProgramState) -> bool:
         """Whether the script has told it to end, or a check asks for just this end."""
-        told = any(
+        return self._was_told(one) or any(
+            isinstance(spec, ExitCheck) and _asks_for(spec, one) for spec in self._evidence.scenario.checks
+        )
+
+    def _was_told(self, one: ProgramState) -> bool:
+        """Whether the script has told it to end."""
+        return any(
             isinstance(event, Input)
             and (event.host, event.program) == (one.host, one.name)
             and event.kind in {"key", "signal", "end"}
             and event.at >= one.run.started.at
             for event in self._evidence.transcript.events
-        )
-        return told or any(
-            isinstance(spec, ExitCheck) and _asks_for(spec, one) for spec in self._evidence.scenario.checks
         )
 
     def _carriage_returns(self) -> Iterator[CarriageReturns]:
@@ -549,14 +653,44 @@ class Failure:
                 yield from self._not_there(one, port)
 
     def _is_meant(self, host: str, port: int) -> bool:
-        """Whether a program of a host is said to listen on a port."""
+        """Whether a program of a host is said to listen on a port, by itself or by a check."""
         scenario = self._evidence.scenario
         names = {
             line.action.start
             for _, line in numbered_lines(scenario)
             if isinstance(line.action, Start) and line.host == host
         }
-        return any(port in scenario.programs[name].listens for name in names)
+        said = {port for name in names for port in scenario.programs[name].listens}
+        for check in scenario.checks:
+            if isinstance(check, ListenerCheck) and check.listener.host == host:
+                said.add(check.listener.port)
+            elif isinstance(check, ConnectionCheck) and check.connection.to.host == host:
+                said.add(check.connection.to.port)
+        return port in said
+
+    def _short_of_processors(self) -> Iterator[Starved | NoticedLate]:
+        """Whether a step ran out of time beside programs, or the lab itself, that waited for a processor."""
+        action = self._line.action if self._line else None
+        if not isinstance(action, Start | Expect | WaitStep):
+            return
+        limit = action.within or self._evidence.scenario.timeouts.step
+        took = self.step.at - self.step.began
+        if took < limit * _SECOND:
+            return
+        starved = tuple(
+            (self.scene.named(one), waited) for one in self._concerned() if (waited := self._waited(one))
+        )
+        if starved:
+            yield Starved(starved)
+        if took > limit * _SECOND + _LATE:
+            yield NoticedLate(limit, took)
+
+    def _waited(self, one: ProgramState) -> int:
+        """How long a process of a program waited for a processor (percent), if that is much."""
+        seen = self.scene.hosts.get(one.host)
+        most = max((doing.waited for doing in one.own), default=0)
+        percent = min(100, most * 100 // seen.window) if seen and seen.window else 0
+        return percent if percent >= _MUCH else 0
 
     # --- who waits for whom --------------------------------------------------------------------
 

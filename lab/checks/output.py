@@ -92,7 +92,7 @@ def _ends_line(event: Input) -> bool:
 def _line(text: str, bounds: Count, printed: _Printed) -> Finding:
     number = printed.lines.count(text)
     within = next((line for line in printed.lines if text in line and line != text), "")
-    part = f"; it stands within {_quoted(within)}" if within and number not in bounds else ""
+    part = f"; the line {_quoted(within)} contains it" if within and number not in bounds else ""
     return find(
         f"the line {_quoted(text)} {_times(bounds)}",
         f"{counted(number, 'line')} {_quoted(text)}{part}" if printed.screens else _NOTHING,

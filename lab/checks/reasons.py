@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import singledispatch
 
 from lab.checks.causes import (
+    AddressInUse,
     Buffered,
     CarriageReturns,
     Cause,
@@ -14,17 +15,21 @@ from lab.checks.causes import (
     Died,
     Failure,
     HeldByAnother,
+    InBackground,
     InLoop,
     IsStopped,
+    LeftEarly,
     LoopbackOnly,
     MemoryUsedUp,
     NoSuchAddress,
     NotAccepted,
+    NoticedLate,
     NotListening,
     NotRead,
     OtherPort,
     RunsOn,
     ServesUdp,
+    Starved,
     SwappedPort,
     WaitsForLock,
     WaitsForPeer,
@@ -33,10 +38,15 @@ from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State,
 from lab.checks.select import endpoint
 from lab.checks.telling import counted, listed, span
 from lab.transcript import StepEnded
-from lab.words import describe_status
+from lab.words import describe_status, signal_name
 
+_EPHEMERAL = range(32768, 61000)
+"""The ports of which Linux chooses one (ip_local_port_range), unless told otherwise."""
+_SIGPIPE = ": it wrote to a connection or a pipe that nobody reads"
 _MOST_CHILDREN = 4
 _MOST_WAITS = 3
+_BUSY = 80
+"""Percent of the time that a busy program uses a processor or waits for one."""
 _MOST_PROGRAMS = 64
 UNREAD_LINES = 6
 _LINE_SHOWN = 300
@@ -45,13 +55,14 @@ _LINE_SHOWN = 300
 def programs_told(failure: Failure) -> Iterator[str]:
     """A line for each program, below it the last lines that it printed and no step consumed."""
     scene, step = failure.scene, failure.step
-    told = {cause.words for cause in failure.causes if isinstance(cause, Died)}
+    told = {cause.words for cause in failure.causes if isinstance(cause, Died | RunsOn)}
     for one in scene.programs[:_MOST_PROGRAMS]:
         line = f"{scene.named(one)}: {_told(scene, one, step)}"
         unread = scene.unread.get((one.host, one.name), "")
-        shown = last_lines(unread) if failure.shows_unread(one) and unread.strip() not in told else []
+        shown = last_lines(unread) if failure.shows_unread(one) else []
+        shown = [text for text in shown if text.strip() not in told]
         if shown:
-            line += "; it had printed, and no step had read:"
+            line += "; output that no step consumed:"
         yield "\n".join([line, *(f"  | {text}" for text in shown)])
     if len(scene.programs) > _MOST_PROGRAMS:
         yield f"and {len(scene.programs) - _MOST_PROGRAMS} more programs"
@@ -89,7 +100,9 @@ def _state(state: State, now: int) -> str:
             if state.used < state.waited // 4:
                 return f"ready to run: it waited {state.waited} % of the time for a processor"
             waited = f" and waited {state.waited} % for one" if state.waited > state.used // 2 else ""
-            return f"busy: it used {state.used} % of a processor{waited} and slept in no call"
+            used = f"it used {state.used} % of a processor{waited}"
+            busy = state.used + state.waited >= _BUSY
+            return f"busy: {used} and slept in no call" if busy else f"running: {used}"
         case Stopped():
             return "stopped by a signal"
         case Asleep():
@@ -156,10 +169,51 @@ def _crashed(cause: ChildCrashed, now: int) -> str:
 
 @_reason.register
 def _died(cause: Died, now: int) -> str:
-    how = "of an exception that it did not handle" if cause.exception else "by itself"
     when = f"{span(now - cause.at)} before the step failed"
-    words = f"; its last words: {cause.words}" if cause.words else ", without a word"
-    return f"{cause.program} ended {how} {when}, {describe_status(cause.status)}{words}"
+    if cause.exception:
+        status = describe_status(cause.status)
+        return f"{cause.program} ended by an unhandled exception {when} ({status}): {cause.words}"
+    words = f"; its last line of output: {cause.words}" if cause.words else "; it had printed nothing"
+    if not (name := signal_name(cause.status)):
+        return f"{cause.program} ended with exit status {cause.status} {when}{words}"
+    more = _SIGPIPE if name == "SIGPIPE" else ""
+    return f"{cause.program} was killed by {name} {when}{more}{words}"
+
+
+@_reason.register
+def _left_early(cause: LeftEarly, now: int) -> str:
+    when = f"{span(now - cause.at)} before the step failed"
+    return f"{cause.program} ended with exit status 0 {when}: the script had not told it to"
+
+
+@_reason.register
+def _in_background(cause: InBackground, _: int) -> str:
+    return (
+        f"{cause.program} ended with exit status 0 and left its child {cause.name} (process {cause.number})"
+        " running in the background: what that prints to another file is not seen"
+    )
+
+
+@_reason.register
+def _in_use(cause: AddressInUse, _: int) -> str:
+    return (
+        f"port {cause.port} was in use when {cause.program} called bind: a connection is in TIME_WAIT there,"
+        " and no program listens (set SO_REUSEADDR before bind)"
+    )
+
+
+@_reason.register
+def _starved(cause: Starved, _: int) -> str:
+    told = listed([f"{program} waited {percent} % of the time" for program, percent in cause.programs])
+    return f"the machine is short of processors: {told} for one"
+
+
+@_reason.register
+def _noticed_late(cause: NoticedLate, _: int) -> str:
+    return (
+        f"the machine is short of processors: the lab noticed after {span(cause.took)} that"
+        f" {cause.limit:g} s were over"
+    )
 
 
 @_reason.register
@@ -182,7 +236,10 @@ def _swapped(cause: SwappedPort, _: int) -> str:
 @_reason.register
 def _other_port(cause: OtherPort, _: int) -> str:
     found = listed([str(port) for port in cause.found])
-    return f"{cause.program} listens on port {found}, not on {cause.wanted}"
+    told = f"{cause.program} listens on port {found}, not on {cause.wanted}"
+    if any(port in _EPHEMERAL for port in cause.found):
+        told += "; without bind, or with port 0, the kernel chooses such a port"
+    return told
 
 
 @_reason.register

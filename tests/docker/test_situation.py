@@ -87,7 +87,7 @@ CASES = {
         "s.py",
         LISTENS + "connection, _ = listener.accept()\nprint(int(connection.recv(100)))\n",
         TALK,
-        ["server ended of an exception", "ValueError: invalid literal"],
+        ["server ended by an unhandled exception", "ValueError: invalid literal"],
     ),
     "a loop after the end": (
         "s.cpp",

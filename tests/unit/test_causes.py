@@ -11,6 +11,7 @@ import pytest
 
 from lab.checks import conversation
 from lab.checks.causes import (
+    AddressInUse,
     Buffered,
     CarriageReturns,
     Cause,
@@ -22,22 +23,26 @@ from lab.checks.causes import (
     InLoop,
     IsStopped,
     LastSent,
+    LeftEarly,
     LoopbackOnly,
     MemoryUsedUp,
     NotAccepted,
+    NoticedLate,
     NotListening,
     NotRead,
     OtherPort,
     RunsOn,
     ServesUdp,
+    Starved,
     SwappedPort,
     WaitsForLock,
     WaitsForPeer,
     swapped,
 )
 from lab.checks.programs import Asleep, Scene, Wait
+from lab.checks.reasons import reasons
 from lab.judge import judge
-from lab.processes import ProcessRow, Sleep
+from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.programs import Recipe
 from lab.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
 from lab.sockets import SocketRow, SocketSample
@@ -49,7 +54,6 @@ SERVER, CLIENT = "192.168.153.128", "192.168.153.129"
 LISTEN, ESTABLISHED, CLOSE_WAIT = TcpState.LISTEN, TcpState.ESTABLISHED, TcpState.CLOSE_WAIT
 WINDOW = 80_000_000
 PIDS = {"server": 100, "client_a": 200, "client_b": 300}
-PROGRAMS = {"server": {"command": "s", "listens": [5000]}, "client": {"command": "c", "tty": False}}
 
 
 def doing(
@@ -93,6 +97,8 @@ class Failed:
     talk: str = ""
     carriage_returns: tuple[str, ...] = ()
     checks: Sequence[Mapping[str, Any]] = ()
+    listens: Sequence[int] = (5000,)
+    took: int = 500
 
     def stage(self) -> Stage:
         starts = ({"actor": host, "action": {"start": name}} for host, name in
@@ -102,11 +108,22 @@ class Failed:
             for number, host, name in (("1", "server", "server"), ("2", "client_a", "client"))
         ]
         step = StepEnded(
-            at(1000), at(500), "3", "f:1:1", self.actor, "expect 'x'", Outcome.FAIL, "the text 'x'", "not"
+            at(1000),
+            at(1000 - self.took),
+            "3",
+            "f:1:1",
+            self.actor,
+            "expect 'x'",
+            Outcome.FAIL,
+            "the text 'x'",
+            "not",
         )
         return Stage(
             self.folder, self.talk, events=(*started, *self.events, step), situation=self.situation,
-            carriage_returns=self.carriage_returns, programs=PROGRAMS,
+            carriage_returns=self.carriage_returns, programs={
+                "server": {"command": "s", "listens": list(self.listens)},
+                "client": {"command": "c", "tty": False},
+            },
             steps=(*starts, {"actor": self.actor, "action": self.action}),
         )  # fmt: skip
 
@@ -255,7 +272,7 @@ def test_a_program_that_died_before_with_its_last_words(failed: Failed) -> None:
         Died("server", 1, at(760), "ConnectionResetError: [Errno 104]", exception=True),
     )
     assert "240.000 ms before" in failed.why()
-    assert failed.programs()[0].splitlines()[-1] == "  | ConnectionResetError: [Errno 104]"
+    assert failed.programs()[0].splitlines()[-1] == "  |   File x", "the last line is told as the reason"
 
 
 def test_an_end_that_was_asked_for_is_no_cause(failed: Failed) -> None:
@@ -496,3 +513,102 @@ def test_what_finally_did_is_no_part_of_the_failure(failed: Failed) -> None:
 def test_a_program_that_ended_before_the_failure_has_ended_for_it(failed: Failed) -> None:
     failed.events, failed.situation = (Exited(at(940), "server", "server", 0),), (A_IN_POLL,)
     assert failed.programs()[0] == "server: ended 60.000 ms before: exit status 0"
+
+
+def test_a_server_that_left_before_it_was_needed(failed: Failed) -> None:
+    failed.events, failed.situation = (Exited(at(940), "server", "server", 0),), (A_IN_POLL,)
+    assert not failed.causes(), "nobody needed it"
+    failed.actor = "server"
+    assert failed.causes() == (LeftEarly("server", at(940)),)
+    assert failed.why() == (
+        "server ended with exit status 0 60.000 ms before the step failed: the script had not told it to"
+    )
+    failed.events = (Input(at(900), "server", "server", "2", "end", ""), *failed.events)
+    assert not failed.causes()
+
+
+def test_a_program_that_goes_on_in_the_background(failed: Failed) -> None:
+    """Its child has a session of its own; the mark of its start tells whose it is."""
+    own = doing("server").row
+    left = replace(own, pid=150, parent=1, session=150, number=22, mark=5)
+    failed.events, failed.actor = (Exited(at(600), "server", "server", 0),), "server"
+    failed.situation = (seen("server", Doing(left)),)
+    stage = failed.stage()
+    stage.processes = (ProcessSample(at(100), "server", (replace(own, mark=5),)),)
+    result = conversation.judge(stage.evidence())
+    assert "left its child srv (process 22) running in the background" in result.causes[0]
+    assert "its child srv (process 22)" in result.programs[0]
+
+
+def test_an_address_in_use(failed: Failed) -> None:
+    failed.actor, failed.action = "server", START
+    failed.events = (
+        Output(at(10), "server", "server", "OSError: [Errno 98] Address already in use\n"),
+        Exited(at(20), "server", "server", 1),
+    )
+    before = row(TcpState.TIME_WAIT, f"{SERVER}:5000", f"{CLIENT}:40000", inode=0)
+    failed.situation = (seen("server", tcp=[before]),)
+    assert failed.causes()[0] == AddressInUse("server", 5000)
+    assert "SO_REUSEADDR" in failed.why()
+    other = Started(at(0), "server", "other", "1", "o", 150)
+    process = replace(doing("server").row, pid=150, session=150, sockets=(9,))
+    failed.events = (other, *failed.events)
+    listens = row(LISTEN, "0.0.0.0:5000", inode=9)
+    failed.situation = (seen("server", Doing(process), tcp=[listens, before]),)
+    assert failed.causes()[0] == HeldByAnother("server.server", 5000, "server.other")
+    failed.situation = (seen("server"),)
+    assert isinstance(failed.causes()[0], Died), "who was in the way is not known"
+
+
+def test_a_port_that_only_a_check_names(failed: Failed) -> None:
+    """Without ``listens`` the port that was refused is compared with those that checks speak of."""
+    failed.talk = REFUSED.format(5000)
+    failed.listens = ()
+    listens = row(LISTEN, "0.0.0.0:34835", inode=7)
+    failed.situation = (seen("server", doing("server", ("accept", 7)), tcp=[listens]), A_IN_POLL)
+    assert not failed.causes(), "nobody says which port is meant"
+    for check in (
+        {"listener": {"host": "server", "port": 5000}},
+        {"connection": {"from": "client_a", "to": "server:5000"}, "handshake": "complete"},
+    ):
+        failed.checks = [check]
+        assert failed.causes() == (SwappedPort("server", 5000, 34835),)
+
+
+def test_a_port_that_the_kernel_chose(failed: Failed) -> None:
+    failed.actor, failed.action = "server", START
+    listens = row(LISTEN, "0.0.0.0:46399", inode=7)
+    failed.situation = (seen("server", doing("server", ("accept", 7)), tcp=[listens]),)
+    assert "without bind, or with port 0, the kernel chooses such a port" in failed.why()
+
+
+@pytest.mark.parametrize(("took", "late"), [(100, False), (500, False), (1400, True)])
+def test_a_machine_that_is_short_of_processors(failed: Failed, took: int, late: bool) -> None:
+    """Told where a step ran out of time, beside other causes; not where it failed for something else."""
+    failed.action = {"expect": {"text": "x"}, "within": "300ms"}
+    failed.took = took
+    waits = doing("client_a", ("sleep", 0), waited=48_000_000)
+    failed.events = (Output(at(10), "client_a", "client", "something"),)
+    failed.situation = (seen("client_a", waits),)
+    expected: tuple[Cause, ...] = (Starved((("client_a", 60),)),) if took > 300 else ()
+    if late:
+        expected = (*expected, NoticedLate(0.3, 1_400_000_000))
+    assert failed.causes() == expected
+
+
+def test_how_a_program_died_in_words() -> None:
+    exited = Died("a", 3, at(0), "got ann", exception=False)
+    silent, killed = replace(exited, words=""), replace(exited, status=141)
+    told = reasons((exited, silent, killed), at(5))
+    why = "a was killed by SIGPIPE 5.000 ms before the step failed: it wrote to a connection or a pipe"
+    assert told == (
+        "a ended with exit status 3 5.000 ms before the step failed; its last line of output: got ann",
+        "a ended with exit status 3 5.000 ms before the step failed; it had printed nothing",
+        f"{why} that nobody reads; its last line of output: got ann",
+    )
+
+
+def test_a_program_that_has_just_begun_to_run_is_not_called_busy(failed: Failed) -> None:
+    runs = doing("client_a", used=9_000_000, running=True)
+    failed.situation = (seen("client_a", runs),)
+    assert failed.programs()[1] == "client_a: running: it used 11 % of a processor"

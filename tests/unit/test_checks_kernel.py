@@ -278,7 +278,7 @@ CHAT = (
             "1 line ' client shutdown !'; 1 line 'client say:Bye'",
         ),
         ({"lines": {" client shutdown !": 2}}, FAIL, "1 line"),
-        ({"lines": {"shutdown": 1}}, FAIL, "it stands within ' client shutdown !'"),
+        ({"lines": {"shutdown": 1}}, FAIL, "the line ' client shutdown !' contains it"),
         ({"lines": {"you want to say:": ">=1"}}, PASS, ""),
         ({"lines": {"a client of two words": 1}}, PASS, ""),
         ({"contains": ["say:Bye", "shutdown", "of two"]}, PASS, "it contains them in this order"),

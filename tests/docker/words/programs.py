@@ -97,7 +97,7 @@ def prints_and_ends() -> Play:
         (
             Row(
                 "output.lines", "output: {host: p, program: '@', lines: {two: 2}}",
-                "says", "mutters", "0 lines 'two'; it stands within 'two one and three'",
+                "says", "mutters", "0 lines 'two'; the line 'two one and three' contains it",
             ),
             Row(
                 "output.contains", "output: {host: p, program: '@', contains: [one, two]}",
