@@ -9,6 +9,7 @@ from functools import cached_property
 from ipaddress import ip_address
 
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
+from lab.checks.select import host_of
 from lab.evidence import Evidence
 from lab.flows import Side
 from lab.scenario import Scenario
@@ -783,7 +784,7 @@ class Failure:
                 connection.client.host == host and at < connection.began.time <= self.step.at
                 for connection in self._evidence.connections
             )
-            if not later and str(ip_address(row.remote)) not in self._evidence.info.hosts_by_address:
+            if not later and not host_of(self._evidence, row.remote, host):
                 yield NoSuchAddress(host, row.remote, row.remote_port)
 
     def _tried(self, host: str) -> Iterator[tuple[int, SocketRow]]:

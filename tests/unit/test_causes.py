@@ -262,6 +262,8 @@ def test_an_address_that_no_host_has(failed: Failed) -> None:
     assert told == ("client_a tried to connect to 192.168.153.77:5000: no host has that address",)
     stage.samples = [staged_sample(row(TcpState.SYN_SENT, f"{CLIENT}:40000", f"{SERVER}:5000"))]
     assert not conversation.judge(stage.evidence()).causes
+    stage.samples = [staged_sample(row(TcpState.SYN_SENT, "127.0.0.1:40000", "127.0.0.2:5000"))]
+    assert not conversation.judge(stage.evidence()).causes, "that is the host itself"
 
 
 def test_a_program_that_died_before_with_its_last_words(failed: Failed) -> None:
