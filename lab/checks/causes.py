@@ -689,8 +689,10 @@ class Failure:
     def _waited(self, one: ProgramState) -> int:
         """How long a process of a program waited for a processor (percent), if that is much."""
         seen = self.scene.hosts.get(one.host)
-        most = max((doing.waited for doing in one.own), default=0)
-        percent = min(100, most * 100 // seen.window) if seen and seen.window else 0
+        if seen is None or not seen.window:
+            return 0
+        waited = (min(doing.waited, max(0, seen.window - doing.used)) for doing in one.own)
+        percent = max(waited, default=0) * 100 // seen.window
         return percent if percent >= _MUCH else 0
 
     # --- who waits for whom --------------------------------------------------------------------

@@ -172,7 +172,7 @@ def _died(cause: Died, now: int) -> str:
     when = f"{span(now - cause.at)} before the step failed"
     if cause.exception:
         status = describe_status(cause.status)
-        return f"{cause.program} ended by an unhandled exception {when} ({status}): {cause.words}"
+        return f"{cause.program} ended by an unhandled exception {when}, {status}: {cause.words}"
     words = f"; its last line of output: {cause.words}" if cause.words else "; it had printed nothing"
     if not (name := signal_name(cause.status)):
         return f"{cause.program} ended with exit status {cause.status} {when}{words}"

@@ -32,7 +32,9 @@ _WORDS = {Outcome.FAIL: "failed"}
 
 def table(verdict: Verdict, style: Style, broken: Iterable[StepEnded] = ()) -> Iterator[str]:
     """The lines of the result table; ``broken`` are the steps that failed, to show their screens."""
-    screens = tuple(broken)
+    failed = tuple(broken)
+    # What `finally` found is told with the programs, if the script had failed before.
+    screens = tuple(step for step in failed if not step.step.startswith("finally.")) or failed
     widest = max((len(result.outcome.value) for result in verdict.results), default=0)
     margin = widest + 4 if style.width >= 60 else 4
     for result in _causes_first(verdict.results):

@@ -598,6 +598,15 @@ def test_a_machine_that_is_short_of_processors(failed: Failed, took: int, late: 
     assert failed.causes() == expected
 
 
+def test_who_used_a_processor_waited_for_none_at_that_time(failed: Failed) -> None:
+    """The kernel counts both a little late: together they are no more than the time between the looks."""
+    failed.action, failed.took = {"expect": {"text": "x"}, "within": "300ms"}, 400
+    failed.events = (Output(at(10), "client_a", "client", "something"),)
+    runs = doing("client_a", used=28_000_000, waited=WINDOW)
+    failed.situation = (seen("client_a", runs),)
+    assert failed.causes() == (Starved((("client_a", 65),)),)
+
+
 def test_how_a_program_died_in_words() -> None:
     exited = Died("a", 3, at(0), "got ann", exception=False)
     silent, killed = replace(exited, words=""), replace(exited, status=141)

@@ -95,6 +95,16 @@ def test_a_broken_step_shows_the_rest_of_its_screen() -> None:
     assert lines[at + 1 : at + 4] == ["        │   who?", "        │ ␛[2J", "        │ last"]
 
 
+def test_a_screen_is_shown_once_and_only_if_something_is_on_it() -> None:
+    """A step of `finally` that fails, too, does not show again what is told with the programs."""
+    last = replace(BROKEN, step="finally.1", rest="again\n")
+    told = "\n".join(table(_verdict(SCRIPT), Style(), [replace(BROKEN, rest="first\n"), last]))
+    assert "│ first" in told
+    assert "again" not in told
+    assert "│ again" in "\n".join(table(_verdict(SCRIPT), Style(), [last]))
+    assert "screen" not in "\n".join(table(_verdict(SCRIPT), Style(), [replace(BROKEN, rest="\r\n")]))
+
+
 def test_only_the_end_of_a_long_screen_is_shown() -> None:
     broken = replace(BROKEN, rest="".join(f"{number}\n" for number in range(100)))
     lines = list(table(_verdict(SCRIPT), Style(), [broken]))
