@@ -35,8 +35,9 @@ _OBEYS = 1_000_000_000
 _AT_ONCE = 50_000_000
 """ns between what the kernel closes as a process ends and the moment when its end is heard, at the most."""
 
-_PROMPTLY = 5_000_000
-"""ns between the two within which a program that crashes has hardly done anything else."""
+_PROMPTLY = 10_000_000
+"""ns between the two within which a crash counts as prompt: the looks 2 and 6 ms after what was sent would
+have shown the program alive."""
 
 _HEARD_EARLY = 5_000_000
 """ns by which an end may be heard before the segment is seen."""
@@ -171,7 +172,7 @@ def _death(run: ProgramRun, what: Moment, side: Side, socket: _Socket, evidence:
     exited = run.exited
     if exited is None:
         return None
-    order, before_end = _order(run, exited, evidence), exited.at - what.time
+    order, before_end = order_behind(run, exited, evidence), exited.at - what.time
     if order is not None:
         by_it = signal_name(exited.status) == _signal_of(order)
         if order.at > what.time or not (by_it or before_end <= _OBEYS):
@@ -200,7 +201,23 @@ def _may_send(what: Moment, heard: int) -> bool:
     return -_HEARD_EARLY <= heard - what.time <= _AT_ONCE
 
 
-def _order(run: ProgramRun, exited: Exited, evidence: Evidence) -> Input | None:
+def end_of(host: str, heard: int, evidence: Evidence) -> int:
+    """When a process of a host ended (ns): when its end was heard, or what may come from it was sent before.
+
+    Ends of different hosts are heard in any order; what the kernel closed as they came stands in a capture.
+    """
+    sent = (
+        what.time
+        for connection in evidence.connections
+        for side in connection.sides
+        if side.host == host
+        for what in (side.fin and side.fin.first, side.reset and side.reset.sent)
+        if what and _may_send(what, heard)
+    )
+    return min([heard, *sent])
+
+
+def order_behind(run: ProgramRun, exited: Exited, evidence: Evidence) -> Input | None:
     """What the script ended a program with, if it did: the last that it was given for that."""
     by_it = signal_name(exited.status)
     given = [

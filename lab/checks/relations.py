@@ -11,15 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from lab.checks.death import end_of, order_behind
 from lab.checks.listener import listens
-from lab.checks.select import connections_to, runs_of
+from lab.checks.select import connections_to, is_meant
 from lab.evidence import Evidence
 from lab.flows import Connection
 from lab.scenario.base import Endpoint
 from lab.scenario.checks import CheckBase, ConnectionCheck, ExitCheck, ListenerCheck
-from lab.transcript import StepEnded
+from lab.scenario.steps import RUN
+from lab.transcript import Exited, ProgramRun, StepEnded
 from lab.verdict import CheckResult
-from lab.words import Outcome
+from lab.words import FAULTS, Outcome, signal_name
 
 _MADE = frozenset({"complete", "simultaneous", "unknown"})
 """Handshakes after which a connection was there, or may have been."""
@@ -43,6 +45,13 @@ class _Block:
     rank: Rank
     hosts: frozenset[str]
     everywhere: bool = False
+    at: int = 0
+    """When a program ended (ns): of several ends the first comes before the others."""
+
+    @property
+    def place(self) -> tuple[Rank, int]:
+        """What comes first, smallest first."""
+        return self.rank, self.at
 
 
 def with_causes(
@@ -54,6 +63,7 @@ def with_causes(
     blocks = [
         *_script(script, evidence),
         *(b for result, spec in pairs for b in _block(result, spec, evidence)),
+        *_ends(pairs, evidence),
     ]
     step = _broken_at(evidence)
     concerned = [frozenset({step.host.partition(".")[0]}) if step else frozenset[str]()]
@@ -64,11 +74,11 @@ def with_causes(
 def _follow(result: CheckResult, hosts: frozenset[str], blocks: Sequence[_Block]) -> CheckResult:
     if result.outcome is not Outcome.FAIL or not result.missing:
         return result
-    own = next((block.rank for block in blocks if block.name == result.name), Rank.NONE)
+    own = next((block.place for block in blocks if block.name == result.name), (Rank.NONE, 0))
     before = [
         block
-        for block in sorted(blocks, key=lambda block: block.rank)
-        if block.rank < own and (block.everywhere or (hosts and hosts <= block.hosts))
+        for block in sorted(blocks, key=lambda block: block.place)
+        if block.place < own and (block.everywhere or (hosts and hosts <= block.hosts))
     ]
     return replace(result, follows=before[0].name) if before else result
 
@@ -105,10 +115,6 @@ def _block(result: CheckResult, spec: CheckBase, evidence: Evidence) -> Iterator
             elsewhere = [c for c in evidence.connections if not tries and c.client.host == ref.from_]
             if _unmade(tries or elsewhere, evidence):
                 yield _Block(result.name, Rank.HANDSHAKE, frozenset({ref.from_, ref.to.host}))
-        case ExitCheck() if _ended_early(spec, evidence):
-            own = spec.exit.host
-            peers = {side.host for c in evidence.connections for side in c.sides if own in _ends(c)}
-            yield _Block(result.name, Rank.END, frozenset({own, *peers}))
         case _:
             return
 
@@ -123,17 +129,64 @@ def _unmade(connections: Sequence[Connection], evidence: Evidence) -> list[Conne
     ]
 
 
-def _ends(connection: Connection) -> set[str]:
-    return {side.host for side in connection.sides}
+# Ends of programs
 
 
-def _ended_early(spec: ExitCheck, evidence: Evidence) -> bool:
-    """Whether a program that the check speaks of had ended, and not with 0, when the script broke off."""
+_Exit = tuple[CheckResult, ExitCheck]
+"""A check of how programs end, with its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a program, or a process that it had started, ended early and not as it was to; with the check."""
+
+    host: str
+    at: int
+    check: str = ""
+
+
+def _ends(pairs: Sequence[tuple[CheckResult, CheckBase]], evidence: Evidence) -> Iterator[_Block]:
+    """The programs that ended early, as far as none that no check speaks of did so before them."""
     step = _broken_at(evidence)
-    runs = runs_of(evidence, spec.exit.host, spec.exit.program)
-    return step is not None and any(
-        run.exited is not None and run.exited.status != 0 and run.exited.at <= step.at for run in runs
-    )
+    exits = [(result, spec) for result, spec in pairs if isinstance(spec, ExitCheck)]
+    if step is None or all(result.outcome is not Outcome.FAIL for result, _ in exits):
+        return
+    for end in sorted(_early(exits, step.at, evidence), key=lambda end: end.at):
+        if not end.check:
+            return
+        peers = {
+            side.host
+            for connection in evidence.connections
+            if end.host in {side.host for side in connection.sides}
+            for side in connection.sides
+        }
+        yield _Block(end.check, Rank.END, frozenset({end.host, *peers}), at=end.at)
+
+
+def _early(exits: Sequence[_Exit], until: int, evidence: Evidence) -> Iterator[_End]:
+    """What ended until a time with another status than 0, but for what the script or a check had wanted."""
+    for run in (run for runs in evidence.runs.values() for run in runs):
+        if run.exited is not None and run.exited.status != 0 and run.exited.at <= until:
+            yield from _unwanted(run, run.exited, exits, evidence)
+    for host, processes in evidence.killed.items():
+        for killed in processes:
+            crashed = signal_name(killed.status) in FAULTS and (host, killed.pid) not in evidence.programs
+            if crashed and killed.at <= until:
+                yield _End(host, end_of(host, killed.at, evidence))
+
+
+def _unwanted(run: ProgramRun, end: Exited, exits: Sequence[_Exit], evidence: Evidence) -> Iterator[_End]:
+    """The end of a program, unless a check wants it so; where none speaks of it, unless the script ended it."""
+    host, program = run.started.host, run.started.program
+    checked = {
+        result.outcome: result.name
+        for result, spec in exits
+        if spec.exit.host == host and is_meant(program, spec.exit.program)
+    }
+    if Outcome.FAIL in checked:
+        yield _End(host, end_of(host, end.at, evidence), checked[Outcome.FAIL])
+    elif not checked and program != RUN and order_behind(run, end, evidence) is None:
+        yield _End(host, end_of(host, end.at, evidence))
 
 
 # Whom a check is about

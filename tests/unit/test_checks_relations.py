@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from lab.judge import judge
 from lab.report.style import Style
 from lab.report.verdict import as_data, table
+from lab.situation import Killed
 from lab.sockets import SocketSample
-from lab.transcript import Exited
+from lab.transcript import Exited, Input
 from lab.verdict import Verdict
 from lab.words import TcpState
 from tests.unit.staged import FAIL, Stage, at, exited, printed, row, started, step
@@ -98,6 +101,42 @@ def test_a_program_that_crashed_is_the_cause_of_a_broken_script(tmp_path: Path) 
     runs = {"name": "runs", "exit": {"host": "server", "status": 0}}
     verdict = judge(Stage(tmp_path, OPEN, events=events).evidence(SAYS, runs))
     assert follows(verdict) == {"conversation": "runs", "says": "runs", "runs": ""}
+
+
+@pytest.mark.parametrize("heard", [1, 4.5], ids=["heard in order", "heard late"])
+def test_of_several_ends_the_first_is_the_cause(tmp_path: Path, heard: float) -> None:
+    """The server crashes, and its client leaves because of that: 1 ms later, but it is heard before."""
+    talk = OPEN + (
+        "1 server > client_a F.\n 1.1 client_a > server .\n 2 client_a > server F.\n 2.1 server > client_a .\n"
+    )
+    crash = Exited(at(heard), "server", "server", 136)
+    left = Exited(at(4), "client_a", "client", 1)
+    broken = replace(step("3", FAIL), host="client_a", at=at(5))
+    stage = Stage(tmp_path, talk, events=(started(), CLIENT, crash, left, broken), unplayed="4")
+    runs = {"name": "runs", "exit": {"host": "server", "status": 0}}
+    for specs in ((runs, ENDS), (ENDS, runs)):
+        assert follows(judge(stage.evidence(*specs))) == {"conversation": "runs", "ends": "runs", "runs": ""}
+    assert follows(judge(stage.evidence(ENDS))) == {"conversation": "", "ends": "conversation"}
+    awaited = {"name": "awaited", "exit": {"host": "server", "status": 136}}
+    assert follows(judge(stage.evidence(ENDS, awaited))) == {"conversation": "ends", "ends": ""}
+
+
+def test_a_child_that_crashed_comes_before_the_client_that_left(tmp_path: Path) -> None:
+    killed = Killed(at(1), "server", 9, 7, 7, 12, "srv", 139)
+    left, broken = Exited(at(4), "client_a", "client", 1), replace(step("3", FAIL), host="client_a", at=at(5))
+    stage = Stage(tmp_path, OPEN, events=(started(), CLIENT, left, broken), unplayed="4", situation=[killed])
+    assert follows(judge(stage.evidence(ENDS))) == {"conversation": "", "ends": "conversation"}
+    stage.situation = [replace(killed, at=at(6))]
+    assert follows(judge(stage.evidence(ENDS))) == {"conversation": "ends", "ends": ""}
+
+
+def test_what_the_script_ended_is_no_cause(tmp_path: Path) -> None:
+    other = started("client", "client_b")
+    order = Input(at(0.5), "client_b", "client", "2", "key", "ctrl-c")
+    ended = Exited(at(1), "client_b", "client", 130), Exited(at(4), "client_a", "client", 1)
+    broken = replace(step("3", FAIL), host="client_a", at=at(5))
+    stage = Stage(tmp_path, OPEN, events=(started(), CLIENT, other, order, *ended, broken), unplayed="4")
+    assert follows(judge(stage.evidence(ENDS))) == {"conversation": "ends", "ends": ""}
 
 
 def test_what_came_and_should_not_have_follows_from_nothing(tmp_path: Path) -> None:
