@@ -70,7 +70,7 @@ _FIRST, _CLIENT_A = (
     "Client A's connection, from SYN to the last ACK",
 )
 _UNCLOSED = "its program has read the whole input and not closed"
-_RST = "RST from server: its program closed with data unread, or with linger 0"
+_RST = "RST from server: its program closed with"
 BESIDES: Mapping[tuple[str, str, str], Mapping[str, str]] = {
     ("basic", "server", "basic_server_never_closes"): {
         "conversation": "it is still running",

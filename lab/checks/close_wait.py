@@ -35,7 +35,7 @@ class _Stay:
     """One stay in CLOSE_WAIT, and the rows of the kernel's samples that show it.
 
     ``left`` is None if it lasted until the observation ended, at ``end`` (ns). ``death`` is the end of a
-    program that sent what ended it.
+    program that sent what ended it; ``lacking`` is what the captures may lack.
     """
 
     connection: Connection
@@ -45,6 +45,7 @@ class _Stay:
     end: int
     rows: tuple[Row, ...]
     death: Death | None = None
+    lacking: str = ""
 
     @property
     def cut(self) -> bool:
@@ -87,6 +88,7 @@ def _candidates(ref: CloseWaitRef, evidence: Evidence) -> Iterator[tuple[Connect
 
 
 def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
+    lacking = _lacking(ref, evidence)
     for connection, side in _candidates(ref, evidence):
         at = side.entered(TcpState.CLOSE_WAIT)
         if at is not None:
@@ -94,7 +96,8 @@ def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
             end = left.at.time if left else evidence.info.ended
             ports = side.port, connection.peer_of(side).port
             rows = _rows(history_of(evidence, ref.host), ports, at.time, end)
-            yield _Stay(connection, side, at, left, end, rows, _death(left, side, connection, evidence))
+            death = _death(left, side, connection, evidence)
+            yield _Stay(connection, side, at, left, end, rows, death, lacking)
 
 
 def _death(left: StateChange | None, side: Side, connection: Connection, evidence: Evidence) -> Death | None:
@@ -192,7 +195,8 @@ def _bounds(bounds: Span) -> str:
 def _told(stay: _Stay, evidence: Evidence) -> str:
     whose = f"{named(stay.side)} (peer {named(stay.connection.peer_of(stay.side))})"
     if stay.left is None:
-        return f"{whose} never left CLOSE_WAIT, {span(stay.dwell)} when the run ended{_why(stay, evidence)}"
+        told = "was not seen to leave" if stay.lacking else "never left"
+        return f"{whose} {told} CLOSE_WAIT, {span(stay.dwell)} when the run ended{_why(stay, evidence)}"
     sent = "its own FIN" if stay.left.state == TcpState.LAST_ACK else "an RST"
     end = f"{sent}, sent{stay.death.beside().removeprefix(',')}" if stay.death else sent
     if stay.cut and not _untold(stay):

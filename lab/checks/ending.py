@@ -100,10 +100,9 @@ def _nobody_first(case: Case) -> list[str]:
         return told
     if case.connection.client.fin:
         return [_AT_ONCE]
-    return [_NOBODY, *(_resets_told(case) if _resets(case) else _held(case))]
+    return [_silent_told(case), *(_resets_told(case) if _resets(case) else _held(case))]
 
 
-_NOBODY = "nobody sent FIN"
 _AT_ONCE = "both closed at once: neither FIN acknowledges the other"
 
 
@@ -123,13 +122,17 @@ def _close_told(case: Case) -> list[str]:
 
 
 def _open_told(case: Case) -> list[str]:
+    told = _silent_told(case)
+    return [told, *_held(case)] if told else [_unheard(case)]
+
+
+def _silent_told(case: Case) -> str:
+    """Who sent no FIN, as far as the capture tells; empty if both did."""
     silent = [case.name(side) for side in case.connection.sides if side.fin is None]
-    if silent:
-        told = (
-            f"no FIN from {listed(silent)} was captured" if case.doubt else f"{listed(silent)} never sent FIN"
-        )
-        return [told, *_held(case)]
-    return [_unheard(case)]
+    if len(silent) > 1:
+        return "no FIN was captured" if case.doubt else "nobody sent FIN"
+    what = "no FIN from {} was captured" if case.doubt else "{} never sent FIN"
+    return what.format(listed(silent)) if silent else ""
 
 
 def _unheard(case: Case) -> str:
@@ -189,11 +192,12 @@ def fin(expected: tuple[str, ...], case: Case) -> Finding:
     wanted = [case.side(end) for end in expected]
     senders = [side for side in _by_fin(case) if side.fin and not _undone(side, case)]
     unheard = _unheard(case)
-    observed = f"FIN from {listed([case.name(side) for side in senders])}" if senders else _NOBODY
+    sent = f"FIN from {listed([case.name(side) for side in senders])}"
+    observed = sent if senders else _silent_told(case)
     names = [case.name(side) if side else end for side, end in zip(wanted, expected, strict=True)]
     return find(
         f"FIN from {listed(names)}, each acknowledged" if expected else "no FIN",
-        [observed, *_left_behind(case), *([unheard] if unheard else _held(case))],
+        [*filter(None, [observed]), *_left_behind(case), *([unheard] if unheard else _held(case))],
         list(_close_frames(case)),
         holds=senders == wanted and not unheard,
         doubt=case.doubt or _untold(case, *case.connection.sides),

@@ -40,7 +40,7 @@ def states(end: str, expected: Sequence[TcpState], case: Case) -> Iterator[Findi
     unseen = "" if side.seen else f"no frame was seen at the port of {name}"
     yield find(
         f"{name} goes through {_listed(expected)}",
-        f"{name} went through {_listed(seen)}{_parted(list(expected), seen)}",
+        f"{name} went through {_listed(seen)}{_parted(list(expected), seen, case.doubt)}",
         [*_changes(side, case), *_shown(side, case)],
         holds=seen == list(expected),
         doubt=case.doubt or unseen or _disagreement(side, case),
@@ -51,7 +51,7 @@ def _listed(states: Sequence[TcpState]) -> str:
     return ", ".join(states) or "no state"
 
 
-def _parted(expected: list[TcpState], seen: list[TcpState]) -> str:
+def _parted(expected: list[TcpState], seen: list[TcpState], doubt: str) -> str:
     """Where the two ways part, if the end did not go the expected one."""
     same = 0
     for one, other in zip(expected, seen, strict=False):
@@ -61,7 +61,7 @@ def _parted(expected: list[TcpState], seen: list[TcpState]) -> str:
     if expected == seen or not same:
         return ""
     if same == len(seen):
-        return f": it never left {seen[-1]}"
+        return f": it {'was not seen to leave' if doubt else 'never left'} {seen[-1]}"
     after = f"after {seen[same - 1]} came {seen[same]}"
     return f": {after}, not {expected[same]}" if same < len(expected) else f": {after}"
 

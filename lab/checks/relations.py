@@ -176,7 +176,7 @@ def _early(exits: Sequence[_Exit], until: int, evidence: Evidence) -> Iterator[_
 
 
 def _unwanted(run: ProgramRun, end: Exited, exits: Sequence[_Exit], evidence: Evidence) -> Iterator[_End]:
-    """The end of a program, unless a check wants it so; where none speaks of it, unless the script ended it."""
+    """The end of a program, unless a check wants it so, or none speaks of it and the script ended it."""
     host, program = run.started.host, run.started.program
     checked = {
         result.outcome: result.name

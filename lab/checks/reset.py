@@ -29,12 +29,12 @@ from lab.scenario.checks import ResetWord
 from lab.sockets import Instrument, SocketSample
 from lab.words import TcpState
 
-_ABORTED = "its program closed with data unread, or with linger 0"
+_UNREAD = "its program closed with data unread"
 _WHY = {
     "no_listener": "nothing listened on that port then",
     "late_data": "something arrived after it had closed",
-    "unread_data": f"{_ABORTED}: with data unread, says its kernel; read until recv gives 0 before closing",
-    "linger0": f"{_ABORTED}: with linger 0 (SO_LINGER), says its kernel, for all was read",
+    "unread_data": f"{_UNREAD}, says its kernel; read until recv gives 0 before closing",
+    "linger0": "its program closed with linger 0 (SO_LINGER), says its kernel, for all was read",
     "listener_closed": "its listener was closed before any program had accepted the connection",
     "after_close": "both sides had already closed",
     "keepalive_timeout": "nothing answered its keep-alive probes (ETIMEDOUT), says its kernel",
@@ -42,7 +42,7 @@ _WHY = {
     "gave_up": "its data was never acknowledged, however often it was sent again (ETIMEDOUT)",
     "memory": "its kernel had no memory left for the connection",
     "other": "none of the causes that its kernel counts: its socket was aborted (as by ss -K)",
-    "abort": f"{_ABORTED}, or its listener before anybody had accepted the connection",
+    "abort": f"{_UNREAD}, or with linger 0, or its listener before anybody had accepted the connection",
 }
 
 _SEEN = {

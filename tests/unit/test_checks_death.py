@@ -277,6 +277,40 @@ def test_what_one_end_of_a_program_sent_is_told_in_one_sentence(tmp_path: Path) 
     )
 
 
+def test_what_is_missing_in_an_incomplete_capture_is_not_said_never_to_have_been(tmp_path: Path) -> None:
+    half = OPEN + "100 client_a > server F.\n 140 server > client_a ."
+    for talk, words, full, lacking in (
+        (OPEN, {"active": "client_a", "kind": ["orderly"]}, "nobody sent FIN", "no FIN was captured"),
+        (half, {"kind": ["orderly"]}, "server never sent FIN", "no FIN from server was captured"),
+    ):
+        assert Stage(tmp_path, talk).judge(orderly(close=words)).observed == full
+        assert (
+            Stage(tmp_path, talk, dropped=1)
+            .judge(orderly(close=words))
+            .observed.startswith(f"{lacking}; but")
+        )
+    for fin in (["server"], []):
+        observed = Stage(tmp_path, OPEN, dropped=1).judge(orderly(fin=fin)).observed
+        assert observed.startswith("no FIN was captured; but")
+    assert "never left CLOSE_WAIT" in Stage(tmp_path, half).judge(waited(left=True)).observed
+    observed = Stage(tmp_path, half, dropped=1).judge(waited(left=True)).observed
+    assert "was not seen to leave CLOSE_WAIT" in observed
+    assert "never" not in observed
+    seen = Stage(tmp_path, half, dropped=1).judge(orderly(states={"server": ["CLOSE_WAIT", "LAST_ACK"]}))
+    assert "never" not in seen.observed
+    states = ["SYN_RECEIVED", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK"]
+    seen = Stage(tmp_path, half, dropped=1).judge(orderly(states={"server": states}))
+    assert "it was not seen to leave CLOSE_WAIT" in seen.observed
+
+
+def test_no_program_is_told_to_have_sent_nothing_where_an_end_sent_it(tmp_path: Path) -> None:
+    talk = OPEN + "300 server > client_a F.\n 300.1 client_a > server ."
+    events = (PROGRAM, given("SIGKILL", 299, step="finally.1"), ended(137), step("1"))
+    observed = Stage(tmp_path, talk, events=events).judge(orderly(fin=["server", "client_a"])).observed
+    assert observed.startswith("client_a never sent FIN; server never closed: FIN came only as SIGKILL")
+    assert "nobody" not in observed
+
+
 def test_a_step_says_whether_it_closes() -> None:
     data = {
         "version": 1,

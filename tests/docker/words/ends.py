@@ -151,7 +151,7 @@ listener.accept()[0].recv(100)
             cause("unread_data", "unread", "linger", "linger 0 (SO_LINGER), says its kernel, for all was read"),
             cause("linger0", "linger", "unread", "closed with data unread"),
             cause("listener_closed", "listener", "unread", "closed with data unread"),
-            cause("late_data", "late", "linger", "closed with data unread, or with linger 0"),
+            cause("late_data", "late", "linger", "its program closed with"),
             cause("no_listener", "nobody", "late", "something arrived after it had closed"),
             row("bytes", "bytes: {'@': 5}", "orderly", "half", "9 bytes from @"),
             row(
