@@ -380,7 +380,11 @@ def test_a_command_of_a_run_step_is_no_program_of_its_host(stage: Stage) -> None
             "the line 'yes indeed'",
             "it is not in the command's output",
         ),
-        ("- a: {run: 'sleep 20', within: 300ms}", "run 'sleep 20'", "not within 0.3 s"),
+        (
+            "- a: {run: 'sleep 20', within: 300ms}",
+            "run 'sleep 20'",
+            "not within 0.3 s: it printed nothing more, it is still running",
+        ),
         (
             "- a: {wait: {state: TIME_WAIT}, within: 200ms}",
             "wait until a socket is in TIME_WAIT",

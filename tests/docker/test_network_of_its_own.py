@@ -30,7 +30,7 @@ def disobey(stage: Stage, monkeypatch: pytest.MonkeyPatch, *, sidecar: bool) -> 
 def test_nobody_is_wired_on_the_network_of_the_machine(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, sidecar: bool
 ) -> None:
-    text, files = one_host("- a: {run: 'true'}", "{source: p.py}"), {"p.py": ""}
+    text, files = one_host("- a: {start: p}"), {"p.py": ""}
     disobey(stage, monkeypatch, sidecar=sidecar)
     before = socket.if_nameindex()
     with pytest.raises(EngineError, match="no network of its own"):

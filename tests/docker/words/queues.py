@@ -94,12 +94,12 @@ sys.stdin.readline()
             Row(
                 "connection.retransmissions.syn",
                 'connection: {from: b, to: "@:7000"}, retransmissions: {syn: 0}',
-                "roomy", "crowded", "with SYN sent again: ",
+                "roomy", "crowded", "nothing answered the SYN, which was sent ",
             ),
             Row(
                 "connection.retransmissions.by",
                 'connection: {from: b, to: "crowded:7000"}, retransmissions: {by: "@", syn: 0}',
-                "crowded", "b", "by b",
+                "crowded", "b", "nothing answered the SYN, which was sent ",
             ),
             listener("host", "port: 7000", "roomy", "a", "no program of @ ever listened"),
             listener("port", "port: 7000", "roomy", "elsewhere", "@ listens on 0.0.0.0:7001"),
