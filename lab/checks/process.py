@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,8 +16,12 @@ from lab.processes import UNKNOWN, ProcessRow, ProcessSample
 from lab.scenario.base import Count
 from lab.scenario.checks import ProcessCheck, ProcessRef
 from lab.sockets import Instrument
-from lab.transcript import Started
+from lab.transcript import Input, Started
 from lab.verdict import CheckResult
+
+_ENDS = frozenset({"key", "signal", "end"})
+_ENDING = 1_000_000_000
+"""ns that a program may take to end for what the script did."""
 
 _OF_CHILDREN = frozenset({"zombie", "running child"})
 
@@ -56,7 +61,8 @@ def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Findi
         return
     if ref.asleep_in is not None:
         yield _asleep(ref.asleep_in, run, looks, evidence)
-    last = looks[-1]
+    ending = _told_to_end(run, evidence)
+    last = next((look for look in reversed(looks) if look.sample.at <= ending), looks[-1])
     zombies = [row for row in last.children if row.zombie]
     running = [row for row in last.children if not row.zombie]
     for bounds, number, noun, rows in (
@@ -79,6 +85,23 @@ def _looks(run: Started, evidence: Evidence) -> Iterator[_Look]:
     for sample, own in evidence.looks.get((run.host, run.pid), ()):
         if sample.at >= run.at and not own.zombie:
             yield _Look(sample, own, children_of(own, sample.rows))
+
+
+def _told_to_end(run: Started, evidence: Evidence) -> int:
+    """When the script ended a program (ns): a later look shows its end, not what it did. Never, else."""
+    transcript = evidence.transcript
+    ended = next((one.exited for one in transcript.runs() if one.started == run), None)
+    if ended is None:
+        return sys.maxsize
+    acts = [
+        event.at
+        for event in transcript.events
+        if isinstance(event, Input)
+        and (event.host, event.program) == (run.host, run.program)
+        and event.kind in _ENDS
+        and run.at <= event.at <= ended.at
+    ]
+    return acts[-1] if acts and ended.at - acts[-1] <= _ENDING else sys.maxsize
 
 
 def _hide(look: _Look) -> str:
