@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +18,7 @@ from lab.processes import UNKNOWN, ProcessRow, ProcessSample
 from lab.scenario.base import Count
 from lab.scenario.checks import ProcessCheck, ProcessRef
 from lab.sockets import Instrument
-from lab.transcript import Input, Started
+from lab.transcript import Input, Started, Transcript
 from lab.verdict import CheckResult
 
 _ENDS = frozenset({"key", "signal", "end"})
@@ -43,7 +45,10 @@ def judge(spec: ProcessCheck, evidence: Evidence) -> CheckResult:
         for event in evidence.transcript.events
         if isinstance(event, Started) and event.host == ref.host and is_meant(event.program, ref.program)
     ]
-    findings = [finding for run in runs for finding in _of_run(ref, run, evidence)]
+    endings = _endings(evidence.transcript)
+    findings = [
+        finding for run in runs for finding in _of_run(ref, run, endings.get(run, sys.maxsize), evidence)
+    ]
     whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
     return conclude(spec, f"processes of {whose}", findings or [_nothing(whose)])
 
@@ -52,7 +57,7 @@ def _nothing(whose: str) -> Finding:
     return find("a program to look at", f"no program of {whose} was started", holds=False, absent=True)
 
 
-def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Finding]:
+def _of_run(ref: ProcessRef, run: Started, ending: int, evidence: Evidence) -> Iterator[Finding]:
     looks = list(_looks(run, evidence))
     if not looks:
         missing = "it was never looked at while it ran"
@@ -61,7 +66,6 @@ def _of_run(ref: ProcessRef, run: Started, evidence: Evidence) -> Iterator[Findi
         return
     if ref.asleep_in is not None:
         yield _asleep(ref.asleep_in, run, looks, evidence)
-    ending = _told_to_end(run, evidence)
     last = next((look for look in reversed(looks) if look.sample.at <= ending), looks[-1])
     zombies = [row for row in last.children if row.zombie]
     running = [row for row in last.children if not row.zombie]
@@ -87,21 +91,20 @@ def _looks(run: Started, evidence: Evidence) -> Iterator[_Look]:
             yield _Look(sample, own, children_of(own, sample.rows))
 
 
-def _told_to_end(run: Started, evidence: Evidence) -> int:
-    """When the script ended a program (ns): a later look shows its end, not what it did. Never, else."""
-    transcript = evidence.transcript
-    ended = next((one.exited for one in transcript.runs() if one.started == run), None)
-    if ended is None:
-        return sys.maxsize
-    acts = [
-        event.at
-        for event in transcript.events
-        if isinstance(event, Input)
-        and (event.host, event.program) == (run.host, run.program)
-        and event.kind in _ENDS
-        and run.at <= event.at <= ended.at
-    ]
-    return acts[-1] if acts and ended.at - acts[-1] <= _ENDING else sys.maxsize
+def _endings(transcript: Transcript) -> dict[Started, int]:
+    """When the script ended each program that it ended (ns): a later look shows its end, not what it did."""
+    acts = defaultdict[tuple[str, str], list[int]](list)
+    for event in transcript.events:
+        if isinstance(event, Input) and event.kind in _ENDS:
+            acts[event.host, event.program].append(event.at)
+    endings = {}
+    for run in transcript.runs():
+        if run.exited is not None:
+            given = acts[run.started.host, run.started.program]
+            last = bisect_right(given, run.exited.at) - 1
+            if last >= 0 and given[last] >= max(run.started.at, run.exited.at - _ENDING):
+                endings[run.started] = given[last]
+    return endings
 
 
 def _hide(look: _Look) -> str:
