@@ -25,14 +25,31 @@ import os, time
 BEFORE
 if not os.fork():
     os.setsid()
+    BETWEEN
     if not os.fork():
-        AFTER
         time.sleep(60)
     os._exit(0)
 os.wait()
 """
 
 LOWERED = "import resource; resource.setrlimit(RLIMIT, (0, LIMIT)); time.sleep(0.1)"
+
+LOWERED_WHEN_TOLD = """
+import os, resource, time
+told, tell = os.pipe()
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        os.read(told, 1)
+        resource.setrlimit(resource.RLIMIT_RSS, (0, 1 << 40))
+        print("there", flush=True)
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+input()
+os.write(tell, b"now")
+time.sleep(60)
+"""
 
 LEADERLESS = """
 import ctypes, os, threading, time
@@ -55,8 +72,8 @@ time.sleep(0.3)
 """
 
 
-def given_away(before: str = "", after: str = "") -> str:
-    return GIVEN_AWAY.replace("BEFORE", before).replace("AFTER", after or "pass")
+def given_away(before: str = "", between: str = "pass") -> str:
+    return GIVEN_AWAY.replace("BEFORE", before).replace("BETWEEN", between)
 
 
 def lowered(limit: int, value: str) -> str:
@@ -70,10 +87,10 @@ def lowered(limit: int, value: str) -> str:
         pytest.param(given_away(), "children: 0", Outcome.FAIL, id="adopted by init"),
         pytest.param(given_away(), "children: 1", Outcome.PASS, id="adopted by init and counted"),
         pytest.param(
-            given_away(after=lowered(5, "1 << 40")),
+            given_away(between=lowered(5, "1 << 40")),
             "children: 0",
             Outcome.INCONCLUSIVE,
-            id="child without mark",
+            id="child that never had its mark",
         ),
         pytest.param(
             given_away(before=lowered(10, "7")),
@@ -92,6 +109,16 @@ def test_what_a_program_hides(stage: Stage, program: str, check: str, outcome: O
     )
     finished = stage.play(text, {"p.py": program + LAST})
     assert finished.verdict.results[-1].outcome is outcome, finished.verdict
+
+
+def test_a_child_that_was_seen_stays_that_of_its_program_whatever_it_does_to_its_mark(stage: Stage) -> None:
+    text = one_host(
+        "- a: {start: p}\n- a: {wait: {asleep_in: read}}\n- a: {send: now}\n- a: {expect: there}",
+        checks="- process: {host: a, program: p, children: 0}\n- process: {host: a, program: p, children: 1}",
+    )
+    finished = stage.play(text, {"p.py": LOWERED_WHEN_TOLD})
+    outcomes = [result.outcome for result in finished.verdict.results]
+    assert outcomes[-2:] == [Outcome.FAIL, Outcome.PASS], finished.verdict
 
 
 FORGER = """
