@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from lab.checks.causes import Failure, crashes
+from lab.checks.causes import causes_of
+from lab.checks.causes.ends import crashes
+from lab.checks.causes.failure import Failure
 from lab.checks.nearest import nearest
 from lab.checks.programs import Scene
 from lab.checks.reasons import programs_told, reasons
@@ -56,7 +58,9 @@ def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
     if step.outcome is not Outcome.FAIL:
         return result
     failure = Failure(Scene(evidence, step.at), step)
-    return replace(result, causes=reasons(failure.causes, step.at), programs=tuple(programs_told(failure)))
+    causes = causes_of(failure)
+    programs = tuple(programs_told(failure, causes))
+    return replace(result, causes=reasons(causes, step.at), programs=programs)
 
 
 def _differences(step: StepEnded, evidence: Evidence) -> Iterator[Difference]:

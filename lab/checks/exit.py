@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lab.checks.causes import causes_of_end, printed_by
+from lab.checks.causes.ends import causes_of_end
+from lab.checks.causes.printed import printed_by
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.reasons import last_lines, reasons
 from lab.checks.select import runs_of

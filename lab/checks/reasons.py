@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import singledispatch
 
-from lab.checks.causes import (
+from lab.checks.causes.failure import Failure
+from lab.checks.causes.kinds import (
     AddressInUse,
     Buffered,
     CarriageReturns,
@@ -13,7 +14,6 @@ from lab.checks.causes import (
     ChildCrashed,
     Deadlock,
     Died,
-    Failure,
     HeldByAnother,
     InBackground,
     InLoop,
@@ -52,10 +52,10 @@ UNREAD_LINES = 6
 _LINE_SHOWN = 300
 
 
-def programs_told(failure: Failure) -> Iterator[str]:
+def programs_told(failure: Failure, causes: Iterable[Cause]) -> Iterator[str]:
     """A line for each program, below it the last lines that it printed and no step consumed."""
     scene, step = failure.scene, failure.step
-    told = {cause.words for cause in failure.causes if isinstance(cause, Died | RunsOn)}
+    told = {cause.words for cause in causes if isinstance(cause, Died | RunsOn)}
     for one in scene.programs[:_MOST_PROGRAMS]:
         line = f"{scene.named(one)}: {_told(scene, one, step)}"
         unread = scene.unread.get((one.host, one.name), "")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from lab.checks import conversation
-from lab.checks.causes import (
+from lab.checks.causes import causes_of
+from lab.checks.causes.failure import Failure
+from lab.checks.causes.kinds import (
     AddressInUse,
     Buffered,
     CarriageReturns,
@@ -18,7 +20,6 @@ from lab.checks.causes import (
     ChildCrashed,
     Deadlock,
     Died,
-    Failure,
     HeldByAnother,
     InLoop,
     IsStopped,
@@ -37,8 +38,8 @@ from lab.checks.causes import (
     SwappedPort,
     WaitsForLock,
     WaitsForPeer,
-    swapped,
 )
+from lab.checks.causes.ports import swapped
 from lab.checks.programs import Asleep, Scene, Wait
 from lab.checks.reasons import reasons
 from lab.judge import judge
@@ -130,7 +131,7 @@ class Failed:
     def causes(self) -> tuple[Cause, ...]:
         evidence = self.stage().evidence(*self.checks)
         step = next(event for event in evidence.transcript.events if isinstance(event, StepEnded))
-        return Failure(Scene(evidence, step.at), step).causes
+        return causes_of(Failure(Scene(evidence, step.at), step))
 
     def why(self) -> str:
         return "\n".join(conversation.judge(self.stage().evidence(*self.checks)).causes)

@@ -1,0 +1,25 @@
+"""Why a step failed or a program ended as it did: causes as data, drawn from what was seen, never guessed.
+
+``kinds`` says which causes there are, ``failure`` whom a failed step concerns; ``ends``, ``ports`` and
+``waits`` each find those of their field. Here they are put in order.
+"""
+
+from __future__ import annotations
+
+from lab.checks.causes import ends, ports, waits
+from lab.checks.causes.failure import Failure
+from lab.checks.causes.kinds import Cause
+
+
+def causes_of(failure: Failure) -> tuple[Cause, ...]:
+    """Why a step failed, what explains most first."""
+    told = [
+        *ends.memory(failure), *ends.carriage_returns(failure), *ends.crashed(failure),
+        *ports.ports(failure), *ports.nowhere(failure), *ports.in_use(failure),
+        *ends.died(failure), *ends.in_background(failure), *ends.runs_on(failure),
+        *waits.stopped(failure), *waits.loops(failure), *waits.not_accepted(failure),
+        *waits.not_read(failure), *waits.waits_for_lock(failure), *waits.deadlocks(failure),
+    ]  # fmt: skip
+    told = told or [*ends.left_early(failure)]
+    told = told or [*waits.buffered(failure)] or [*waits.waits_for_peer(failure)]
+    return tuple(dict.fromkeys((*told, *waits.short_of_processors(failure))))

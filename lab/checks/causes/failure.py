@@ -1,0 +1,132 @@
+"""A step that failed: the programs it concerns, and how they are connected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from lab.checks.programs import Ended, ProgramState, Scene
+from lab.flows import Side
+from lab.scenario import Scenario
+from lab.scenario.script import numbered_lines
+from lab.scenario.steps import RUN, Line, Start
+from lab.scenario.steps import Run as RunStep
+from lab.sockets import SocketRow
+from lab.transcript import Input, ProgramRun, StepEnded
+from lab.words import TcpState
+
+_OPEN = TcpState.ESTABLISHED, TcpState.CLOSE_WAIT, TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2
+"""States of a connection in which a program may still get something, or a FIN."""
+
+
+class Failure:
+    """A step that failed, and all that was there at that moment."""
+
+    def __init__(self, scene: Scene, step: StepEnded) -> None:
+        self.scene = scene
+        self.evidence = scene.evidence
+        self.step = step
+        self.line = _line_of(scene.evidence.scenario, step)
+        self.mine = self._programs_of_step()
+
+    def shows_unread(self, program: ProgramState) -> bool:
+        """Whether what a program has printed unread says something about the failure.
+
+        Of a program beside the step's own on its host it does so if it has ended or is connected with that.
+        """
+        if program in self.mine:
+            return not self.step.rest  # which is told with the step
+        beside = program.host == self.step.host.partition(".")[0]
+        return not beside or isinstance(program.state, Ended) or program in self.concerned()
+
+    def _programs_of_step(self) -> tuple[ProgramState, ...]:
+        """The program that the step speaks with, or starts."""
+        host, _, program = self.step.host.partition(".")
+        action = self.line.action if self.line else None
+        if isinstance(action, Start):
+            program = action.as_ or action.start
+        elif isinstance(action, RunStep):
+            program = RUN
+        here = [one for one in self.scene.programs if one.host == host]
+        named = [one for one in here if program and one.name == program]
+        return tuple(named or here[-1:])
+
+    def concerned(self) -> tuple[ProgramState, ...]:
+        """The step's program, and those that it is connected with, directly or by others."""
+        found = list(self.mine)
+        for one in found:
+            found += [other for other in self._neighbours(one) if other not in found]
+        return tuple(found)
+
+    def _neighbours(self, program: ProgramState) -> Iterator[ProgramState]:
+        """The programs at the other ends of what a program holds."""
+        seen = self.scene.hosts.get(program.host)
+        for row in seen.tcp if seen else ():
+            if row.inode not in program.inodes or not row.inode:
+                continue
+            host = self.scene.peer(program.host, row)
+            for other in self.scene.programs:
+                if other.host == host and self._holds_end(other, row.remote_port):
+                    yield other
+
+    @cached_property
+    def addressed(self) -> tuple[str, str]:
+        """The host and the program that the script gave something last before the step failed."""
+        given = (
+            (event.host, event.program)
+            for event in reversed(self.evidence.transcript.events)
+            if isinstance(event, Input) and event.at <= self.step.at
+        )
+        return next(given, ("", ""))
+
+    def matters(self, one: ProgramState, other: ProgramState) -> bool:
+        """Whether the step may hang on what one program gets of another: it has to do with both.
+
+        The script has spoken with one of them last: what it waits for is of that.
+        """
+        pair = {(program.host, program.name) for program in (one, other)}
+        own = one in self.mine or other in self.mine
+        return own and (not self.addressed[0] or self.addressed in pair)
+
+    def connections(self, one: ProgramState) -> Iterator[tuple[SocketRow, ProgramState]]:
+        """The connections that a program holds, each with the program at its other end."""
+        seen = self.scene.hosts.get(one.host)
+        for row in seen.tcp if seen else ():
+            if row.inode in one.inodes and row.inode and row.state in _OPEN:
+                host = self.scene.peer(one.host, row)
+                for other in self.scene.programs:
+                    if other.host == host and self._holds_end(other, row.remote_port):
+                        yield row, other
+
+    def sides(self, one: ProgramState, row: SocketRow) -> tuple[Side, Side] | None:
+        """A program's side of a connection that it holds and its peer's, as the captures show them."""
+        wanted = one.host, row.local, row.local_port, row.remote_port
+        found = None
+        for connection in self.evidence.connections:
+            for mine, peer in (connection.sides, connection.sides[::-1]):
+                if (mine.host, mine.address, mine.port, peer.port) == wanted:
+                    found = mine, peer
+        return found
+
+    def _holds_end(self, program: ProgramState, port: int) -> bool:
+        rows = self.scene.hosts[program.host].tcp if program.host in self.scene.hosts else ()
+        return any(row.local_port == port and row.inode in program.inodes for row in rows)
+
+
+def _line_of(scenario: Scenario, step: StepEnded) -> Line | None:
+    """The step of the scenario that has this number; rounds are not told apart."""
+    wanted = step.step.partition("@")[0]
+    for path, line in numbered_lines(scenario):
+        number = ".".join(str(part + 1) for part in path if isinstance(part, int))
+        if wanted == (f"finally.{number}" if path[0] == "finally" else number):
+            return line
+    return None
+
+
+def model_of(scenario: Scenario, run: ProgramRun) -> str:
+    """The program of the scenario that was started under a name of its own, or under its own."""
+    name, host = run.started.program, run.started.host
+    for _, line in numbered_lines(scenario):
+        if isinstance(line.action, Start) and line.host == host and line.action.as_ == name:
+            return line.action.start
+    return name

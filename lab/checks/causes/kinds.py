@@ -1,0 +1,268 @@
+"""Why a step fails or a program ends as it does: each kind of cause, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.checks.programs import State
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUsedUp:
+    """The kernel killed processes of a host, for it had used up its memory (bytes)."""
+
+    host: str
+    limit: int
+    programs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCrashed:
+    """A process that a program had started was ended by a signal that means a fault."""
+
+    program: str
+    number: int
+    name: str
+    signal: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A program ended by itself, and not well; ``exception`` says that its ``words`` are those of one."""
+
+    program: str
+    status: int
+    at: int
+    words: str
+    exception: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftEarly:
+    """A program ended well before the step failed that needs it, and the script had not told it to."""
+
+    program: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class InBackground:
+    """A program ended well, and a process that it had started goes on."""
+
+    program: str
+    number: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressInUse:
+    """A program could not bind to a port where a connection of before is in TIME_WAIT, and nobody listens."""
+
+    program: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Starved:
+    """Processes of these programs waited so long (percent) for a processor when the step's time was up."""
+
+    programs: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticedLate:
+    """That the step's time (s) was up was noticed so late (ns): the lab itself waited for a processor."""
+
+    limit: float
+    took: int
+
+
+@dataclass(frozen=True, slots=True)
+class CarriageReturns:
+    """The lines of a program's script end with CR LF."""
+
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedPort:
+    """A port with its bytes the other way round is listened on, or connected to: no htons()."""
+
+    program: str
+    wanted: int
+    found: int
+    connects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPort:
+    """It listens, but elsewhere."""
+
+    program: str
+    wanted: int
+    found: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServesUdp:
+    """It has a UDP socket at the port where TCP is wanted."""
+
+    program: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotListening:
+    """It has a TCP socket that is not in LISTEN, bound to a port or (0) as far as is known to none."""
+
+    program: str
+    wanted: int
+    bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldByAnother:
+    """The port is listened on, by another program."""
+
+    program: str
+    port: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackOnly:
+    """It listens where other hosts cannot reach it, and one has tried to."""
+
+    program: str
+    address: str
+    port: int
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotAccepted:
+    """Connections from these hosts wait in the accept queue, while the program does something else."""
+
+    program: str
+    port: int
+    clients: tuple[str, ...]
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """So many bytes of a peer are unread, and none of the program's threads reads there."""
+
+    program: str
+    peer: str
+    unread: int
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForLock:
+    """No thread of a program reads from a peer that waits for it; one waits for a lock, or a thread."""
+
+    program: str
+    peer: str
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSent:
+    """Who sent last on a connection, its bytes in all, and to whom else ``other`` has sent since."""
+
+    sender: str
+    bytes: int
+    other: str
+    elsewhere: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlock:
+    """Both ends of a connection sleep in the same call."""
+
+    programs: tuple[str, str]
+    call: str
+    last: LastSent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchAddress:
+    """A program of a host has tried to connect to an address that no host has."""
+
+    host: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunsOn:
+    """A program has printed the traceback of an exception, which no step consumed, and has not ended."""
+
+    program: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForPeer:
+    """A program sleeps in recv on its connection with another, which does these things."""
+
+    program: str
+    peer: str
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IsStopped:
+    """A signal has stopped a program."""
+
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class InLoop:
+    """A program runs all the time, and holds connections that these hosts have closed."""
+
+    program: str
+    used: int
+    waited: int
+    closed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """A program is asleep and has printed nothing at all: on a terminal, or into a pipe."""
+
+    program: str
+    tty: bool
+
+
+Cause = (
+    MemoryUsedUp
+    | ChildCrashed
+    | Died
+    | LeftEarly
+    | InBackground
+    | AddressInUse
+    | Starved
+    | NoticedLate
+    | CarriageReturns
+    | SwappedPort
+    | OtherPort
+    | ServesUdp
+    | NotListening
+    | HeldByAnother
+    | LoopbackOnly
+    | NotAccepted
+    | NotRead
+    | WaitsForLock
+    | NoSuchAddress
+    | RunsOn
+    | Deadlock
+    | WaitsForPeer
+    | IsStopped
+    | InLoop
+    | Buffered
+)

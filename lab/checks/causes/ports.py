@@ -1,0 +1,180 @@
+"""Who listens where: a port that is not listened on as it should be, and an address that is nobody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from lab.checks.causes.failure import Failure, model_of
+from lab.checks.causes.kinds import (
+    AddressInUse,
+    Cause,
+    HeldByAnother,
+    LoopbackOnly,
+    NoSuchAddress,
+    NotListening,
+    OtherPort,
+    ServesUdp,
+    SwappedPort,
+)
+from lab.checks.causes.printed import printed_by
+from lab.checks.programs import Ended, ProgramState
+from lab.checks.select import host_of
+from lab.scenario.checks import ConnectionCheck, ListenerCheck
+from lab.scenario.script import numbered_lines
+from lab.scenario.steps import RUN, Action, Start
+from lab.scenario.steps import Wait as WaitStep
+from lab.sockets import SocketRow
+from lab.words import TcpState
+
+_IN_USE = "Address already in use"
+"""What strerror(EADDRINUSE) is in the C locale."""
+
+
+def ports(failure: Failure) -> Iterator[Cause]:
+    """Why nobody listens on the ports that the step waited for, or that refused somebody."""
+    for one, port in _wanted_by_step(failure):
+        yield from _not_there(failure, one, port)
+    for client, host, port in _refused(failure):
+        yield from _refused_at(failure, client, host, port)
+
+
+def _wanted_by_step(failure: Failure) -> Iterator[tuple[ProgramState, int]]:
+    """The ports that the step has waited for, each with a program that should listen there."""
+    action: Action | None = failure.line.action if failure.line else None
+    if isinstance(action, Start):
+        ports = failure.evidence.scenario.programs[action.start].listens
+    elif isinstance(action, WaitStep) and action.wait.listening is not None:
+        ports = (action.wait.listening,)
+    else:
+        return
+    for one in failure.mine:
+        for port in ports:
+            yield one, port
+
+
+def _not_there(failure: Failure, one: ProgramState, port: int) -> Iterator[Cause]:
+    """Why a program is not found to listen on a port."""
+    listeners, name = failure.scene.listeners(one.host), failure.scene.named(one)
+    mine = tuple(sorted({row.local_port for row in listeners if row.inode in one.inodes}))
+    if port in mine or isinstance(one.state, Ended):
+        return
+    if holder := next((row for row in listeners if row.local_port == port), None):
+        other = failure.scene.holder_of(one.host, holder.inode)
+        if other is not None:
+            yield HeldByAnother(name, port, failure.scene.named(other))
+    elif swapped(port) in mine:
+        yield SwappedPort(name, port, swapped(port))
+    elif mine:
+        yield OtherPort(name, port, mine)
+    else:
+        yield from _without_listener(failure, one, port)
+
+
+def _without_listener(failure: Failure, one: ProgramState, port: int) -> Iterator[Cause]:
+    seen, name = failure.scene.hosts.get(one.host), failure.scene.named(one)
+    udp = [row.local_port for row in (seen.udp if seen else ()) if row.inode in one.inodes]
+    bound = [row.local_port for row in (seen.bound if seen else ()) if row.inode in one.inodes]
+    if port in udp:
+        yield ServesUdp(name, port)
+    elif bound:
+        yield NotListening(name, port, port if port in bound else bound[0])
+    elif any(doing.unlisted for doing in one.own):
+        yield NotListening(name, port, 0)
+
+
+def _refused(failure: Failure) -> Iterator[tuple[str, str, int]]:
+    """The attempts that were refused before the step failed: from which host, to which, at which port."""
+    tried = [
+        (connection.client.host, connection.server.host, connection.server.port)
+        for connection in failure.evidence.connections
+        if connection.handshake == "refused" and connection.began.time <= failure.step.at
+    ]
+    yield from dict.fromkeys(tried)
+
+
+def _refused_at(failure: Failure, client: str, host: str, port: int) -> Iterator[Cause]:
+    listeners = failure.scene.listeners(host)
+    if local := next((row for row in listeners if row.local_port == port), None):
+        holder = failure.scene.holder_of(host, local.inode)
+        if holder and client != host and ip_address(local.local).is_loopback:
+            yield LoopbackOnly(failure.scene.named(holder), local.local, port, client)
+        return
+    for one in failure.scene.programs:
+        if one.host != host or isinstance(one.state, Ended):
+            continue
+        listens = any(row.inode in one.inodes and row.local_port == swapped(port) for row in listeners)
+        if listens and _is_meant(failure, host, swapped(port)):
+            yield SwappedPort(client, swapped(port), port, connects=True)
+        elif _is_meant(failure, host, port):
+            yield from _not_there(failure, one, port)
+
+
+def _is_meant(failure: Failure, host: str, port: int) -> bool:
+    """Whether a program of a host is said to listen on a port, by itself or by a check."""
+    scenario = failure.evidence.scenario
+    names = {
+        line.action.start
+        for _, line in numbered_lines(scenario)
+        if isinstance(line.action, Start) and line.host == host
+    }
+    said = {port for name in names for port in scenario.programs[name].listens}
+    for check in scenario.checks:
+        if isinstance(check, ListenerCheck) and check.listener.host == host:
+            said.add(check.listener.port)
+        elif isinstance(check, ConnectionCheck) and check.connection.to.host == host:
+            said.add(check.connection.to.port)
+    return port in said
+
+
+def in_use(failure: Failure) -> Iterator[AddressInUse | HeldByAnother]:
+    """Who was in the way of a program that said so."""
+    for one in failure.scene.programs:
+        if one.name == RUN or _IN_USE not in printed_by(failure.evidence, one.run):
+            continue
+        listeners = failure.scene.listeners(one.host)
+        for port in failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)].listens:
+            held = [row for row in listeners if row.local_port == port and row.inode not in one.inodes]
+            holder = next(filter(None, (failure.scene.holder_of(one.host, row.inode) for row in held)), None)
+            if holder:
+                yield HeldByAnother(failure.scene.named(one), port, failure.scene.named(holder))
+            elif not held and _in_time_wait(failure, one.host, port):
+                yield AddressInUse(failure.scene.named(one), port)
+
+
+def _in_time_wait(failure: Failure, host: str, port: int) -> bool:
+    """Whether a connection of a port was in TIME_WAIT when the step failed."""
+    seen = failure.scene.hosts.get(host)
+    return any(
+        row.state is TcpState.TIME_WAIT and row.local_port == port for row in (seen.tcp if seen else ())
+    )
+
+
+def nowhere(failure: Failure) -> Iterator[NoSuchAddress]:
+    """Addresses that no host has, and the last that a host of the step has tried."""
+    for host in dict.fromkeys((failure.step.host.partition(".")[0], failure.addressed[0])):
+        if not (tried := sorted(_tried(failure, host), key=lambda one: one[0])):
+            continue
+        at, row = tried[-1]
+        later = any(
+            connection.client.host == host and at < connection.began.time <= failure.step.at
+            for connection in failure.evidence.connections
+        )
+        if not later and not host_of(failure.evidence, row.remote, host):
+            yield NoSuchAddress(host, row.remote, row.remote_port)
+
+
+def _tried(failure: Failure, host: str) -> Iterator[tuple[int, SocketRow]]:
+    """The attempts of a host to connect that its kernel showed, and when, also without a frame."""
+    until = failure.scene.looked_at(host)
+    if history := failure.evidence.sockets.get(host):
+        for stand in history.in_state(TcpState.SYN_SENT):
+            if (at := history.samples[stand.first].at) <= until:
+                yield at, stand.row
+    if seen := failure.scene.hosts.get(host):
+        yield from ((until, row) for row in seen.tcp if row.state is TcpState.SYN_SENT)
+
+
+def swapped(port: int) -> int:
+    """A port with its two bytes the other way round: what htons() is for."""
+    return (port & 0xFF) << 8 | port >> 8

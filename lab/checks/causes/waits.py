@@ -1,0 +1,240 @@
+"""Who waits for whom, or for nothing: programs that are there and do not do what the step needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.checks.causes.failure import Failure, model_of
+from lab.checks.causes.kinds import (
+    Buffered,
+    Deadlock,
+    InLoop,
+    IsStopped,
+    LastSent,
+    NotAccepted,
+    NoticedLate,
+    NotRead,
+    Starved,
+    WaitsForLock,
+    WaitsForPeer,
+)
+from lab.checks.causes.printed import has_printed
+from lab.checks.programs import Asleep, Busy, ProgramState, Stopped, Wait
+from lab.scenario.steps import Expect, Start
+from lab.scenario.steps import Wait as WaitStep
+from lab.sockets import SocketRow
+from lab.words import TcpState
+
+_NEARLY_ALL, _ENOUGH = 80, 20
+"""Percent of the time that a program in a loop uses a processor or waits for one, and that it uses one.
+
+Where it had one for less than that, the machine is short of processors, and nobody knows what it does.
+"""
+
+_SECOND, _LATE = 1_000_000_000, 500_000_000
+"""ns; and from so much more than its time on, a step is noticed late."""
+
+_MUCH = 30
+"""Percent of the time that a process waits for a processor, from which on that is told."""
+
+
+def not_accepted(failure: Failure) -> Iterator[NotAccepted]:
+    """The programs that leave connections in an accept queue."""
+    for one in failure.scene.programs:
+        for listener in failure.scene.listeners(one.host):
+            if listener.inode not in one.inodes or _accepts(one, listener.local_port):
+                continue
+            rows = failure.scene.queued(one.host, listener)
+            clients = tuple(dict.fromkeys(failure.scene.peer(one.host, row) for row in rows))
+            own = {mine.host for mine in failure.mine}
+            if clients and (one in failure.mine or own & {*clients}):
+                yield NotAccepted(failure.scene.named(one), listener.local_port, clients, one.states)
+
+
+def deadlocks(failure: Failure) -> Iterator[Deadlock]:
+    """The connections of which both ends sleep in the same call."""
+    for one in failure.mine:
+        for wait in _waits(one):
+            if wait.protocol != "tcp" or wait.call not in {"recv", "send"}:
+                continue
+            for row, other in failure.connections(one):
+                on_it = (row.local_port, row.remote_port) == (wait.port, wait.peer_port)
+                matters = failure.matters(one, other)
+                if on_it and matters and any(_is_other_end(wait, back, one.host) for back in _waits(other)):
+                    names = sorted((failure.scene.named(one), failure.scene.named(other)))
+                    last = _last_sent(failure, one, other, row) if wait.call == "recv" else None
+                    yield Deadlock((names[0], names[1]), wait.call, last)
+
+
+def _last_sent(failure: Failure, one: ProgramState, other: ProgramState, row: SocketRow) -> LastSent | None:
+    """Who of two programs sent last on their connection, as far as that is known."""
+    found = failure.sides(one, row)
+    if found is None:
+        return None
+    mine, peer = found
+    heard = [(side.heard.time, side) for side in found if side.heard]
+    if not heard or max(time for time, _ in heard) > failure.step.at:
+        return None
+    time, hearer = max(heard, key=lambda pair: pair[0])
+    sender, silent, from_ = (other, one, peer) if hearer is mine else (one, other, mine)
+    elsewhere = (
+        their.host
+        for connection in failure.evidence.connections
+        for own, their in (connection.sides, connection.sides[::-1])
+        if own.host == silent.host and their.host not in {sender.host, ""}
+        if their.heard and time < their.heard.time <= failure.step.at
+    )
+    names = failure.scene.named(sender), failure.scene.named(silent)
+    return LastSent(names[0], from_.bytes, names[1], tuple(dict.fromkeys(elsewhere)))
+
+
+def not_read(failure: Failure) -> Iterator[NotRead]:
+    """The programs that leave what was sent to them unread."""
+    for one in failure.concerned():
+        for row, other in failure.connections(one):
+            unread = row.recv_queue - (row.state is TcpState.CLOSE_WAIT)
+            near = one in failure.mine or other in failure.mine
+            if near and unread > 0 and _is_left_alone(one, row):
+                yield NotRead(failure.scene.named(one), failure.scene.named(other), unread, one.states)
+
+
+def waits_for_lock(failure: Failure) -> Iterator[WaitsForLock]:
+    """The programs that wait for a lock while a peer waits for them."""
+    for one in failure.concerned():
+        calls = {wait.call for wait in _waits(one)}
+        if "futex" not in calls or "poll" in calls:
+            continue
+        for row, other in failure.connections(one):
+            awaited = any(
+                wait.call == "poll" or _is_on(wait, row.remote_port, row.local_port) for wait in _waits(other)
+            )
+            if awaited and not row.recv_queue and _is_left_alone(one, row) and failure.matters(one, other):
+                yield WaitsForLock(failure.scene.named(one), failure.scene.named(other), one.states)
+
+
+def waits_for_peer(failure: Failure) -> Iterator[WaitsForPeer]:
+    """The peers that the step's program waits for."""
+    for one in failure.mine:
+        for wait in _waits(one):
+            if (wait.protocol, wait.call) != ("tcp", "recv"):
+                continue
+            for row, other in failure.connections(one):
+                on_it = (row.local_port, row.remote_port) == (wait.port, wait.peer_port)
+                if on_it and failure.matters(one, other):
+                    yield WaitsForPeer(failure.scene.named(one), failure.scene.named(other), other.states)
+
+
+def stopped(failure: Failure) -> Iterator[IsStopped]:
+    """The programs that a signal has stopped."""
+    for one in failure.concerned():
+        if any(isinstance(state, Stopped) for state in one.states):
+            yield IsStopped(failure.scene.named(one))
+
+
+def loops(failure: Failure) -> Iterator[InLoop]:
+    """The programs that run all the time."""
+    for one in failure.concerned():
+        enough = _NEARLY_ALL * min(1.0, failure.evidence.scenario.hosts[one.host].limits.cpus)
+        for state in one.states:
+            if isinstance(state, Busy) and _runs_all_the_time(state, enough):
+                yield InLoop(failure.scene.named(one), state.used, state.waited, _closed_by(failure, one))
+
+
+def _closed_by(failure: Failure, one: ProgramState) -> tuple[str, ...]:
+    """The hosts that have closed a connection which a program still holds."""
+    seen = failure.scene.hosts.get(one.host)
+    rows = [row for row in (seen.tcp if seen else ()) if row.inode in one.inodes]
+    closed = [failure.scene.peer(one.host, row) for row in rows if row.state == "CLOSE_WAIT"]
+    return tuple(dict.fromkeys(closed))
+
+
+def buffered(failure: Failure) -> Iterator[Buffered]:
+    """The step's program, if its output may still be in its buffer."""
+    if failure.line is None or not isinstance(failure.line.action, Expect):
+        return
+    for one in failure.mine:
+        if (
+            _sleeps(one)
+            and not has_printed(failure.evidence, one.run, failure.step.at)
+            and _had_cause(failure, one)
+        ):
+            model = failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)]
+            yield Buffered(failure.scene.named(one), model.tty)
+
+
+def _had_cause(failure: Failure, one: ProgramState) -> bool:
+    """Whether a program had what it needs to print: all that was sent to it is read, if it gets anything.
+
+    One that has sockets and got nothing may just print later; not if the script has given nothing to
+    others: then it was to print by itself.
+    """
+    seen = failure.scene.hosts.get(one.host)
+    rows = [row for row in (seen.tcp if seen else ()) if row.inode and row.inode in one.inodes]
+    connections = [row for row in rows if row.state is not TcpState.LISTEN]
+    if any(row.recv_queue for row in rows) or any(wait.call == "connect" for wait in _waits(one)):
+        return False
+    if any(sides[1].bytes for row in connections if (sides := failure.sides(one, row))):
+        return True
+    return not rows or (not connections and not failure.addressed[0])
+
+
+def short_of_processors(failure: Failure) -> Iterator[Starved | NoticedLate]:
+    """Whether a step ran out of time beside programs, or the lab itself, that waited for a processor."""
+    action = failure.line.action if failure.line else None
+    if not isinstance(action, Start | Expect | WaitStep):
+        return
+    limit = action.within or failure.evidence.scenario.timeouts.step
+    took = failure.step.at - failure.step.began
+    if took < limit * _SECOND:
+        return
+    starved = tuple(
+        (failure.scene.named(one), waited) for one in failure.concerned() if (waited := _waited(failure, one))
+    )
+    if starved:
+        yield Starved(starved)
+    if took > limit * _SECOND + _LATE:
+        yield NoticedLate(limit, took)
+
+
+def _waited(failure: Failure, one: ProgramState) -> int:
+    """How long a process of a program waited for a processor (percent), if that is much."""
+    seen = failure.scene.hosts.get(one.host)
+    if seen is None or not seen.window:
+        return 0
+    waited = (min(doing.waited, max(0, seen.window - doing.used)) for doing in one.own)
+    percent = max(waited, default=0) * 100 // seen.window
+    return percent if percent >= _MUCH else 0
+
+
+def _runs_all_the_time(state: Busy, enough: float) -> bool:
+    return state.used + state.waited >= enough and state.used >= min(_ENOUGH, enough)
+
+
+def _waits(one: ProgramState) -> Iterator[Wait]:
+    for state in one.states:
+        if isinstance(state, Asleep):
+            yield from state.waits
+
+
+def _sleeps(one: ProgramState) -> bool:
+    return all(isinstance(state, Asleep) for state in one.states)
+
+
+def _is_on(wait: Wait, port: int, peer_port: int) -> bool:
+    """Whether a thread sleeps on the connection with these ports."""
+    return wait.protocol == "tcp" and (wait.port, wait.peer_port) == (port, peer_port)
+
+
+def _is_left_alone(one: ProgramState, row: SocketRow) -> bool:
+    """Whether all threads of a program sleep, and none on a connection."""
+    return _sleeps(one) and not any(_is_on(wait, row.local_port, row.remote_port) for wait in _waits(one))
+
+
+def _accepts(one: ProgramState, port: int) -> bool:
+    return any(wait.call == "accept" and wait.port == port for wait in _waits(one))
+
+
+def _is_other_end(wait: Wait, back: Wait, host: str) -> bool:
+    """Whether two threads sleep in the same call at the two ends of one connection."""
+    ends = back.peer, back.peer_port, back.port
+    return (back.protocol, back.call) == ("tcp", wait.call) and ends == (host, wait.port, wait.peer_port)
