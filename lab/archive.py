@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from tarfile import TarInfo
 
 FOLDER = "/work"
-"""Programs lie in ``/work/NAME`` of a host, sources and all."""
+"""Programs lie in ``/work/NAME`` of a host, sources and all; their group may write."""
+
+FILE, EXECUTABLE = 0o664, 0o775
+"""Their modes."""
 
 
 def archive(files: Iterable[tuple[str, bytes]], mode: int = 0o644) -> bytes:
@@ -93,7 +96,7 @@ def _plain(member: TarInfo, name: str) -> TarInfo:
     own.type = tarfile.REGTYPE if member.isreg() else member.type
     own.size = member.size if member.isreg() else 0
     own.linkname = member.linkname
-    own.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+    own.mode = EXECUTABLE if member.isdir() or member.mode & 0o100 else FILE
     return own
 
 

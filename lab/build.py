@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.archive import FOLDER, ArchiveError, archive, checked
+from lab.archive import EXECUTABLE, FOLDER, ArchiveError, archive, checked
 from lab.assets import cache_folder
 from lab.build_cache import BuildCache
 from lab.engine import Engine, users
@@ -112,7 +112,7 @@ def built(engine: Engine, recipe: Recipe, image: str, labels: Labels, *, seconds
     """
     if recipe.build is None:
         return archive(
-            tuple((f"{recipe.name}/{file}", content) for file, content in recipe.files), mode=0o755
+            tuple((f"{recipe.name}/{file}", content) for file, content in recipe.files), mode=EXECUTABLE
         )
     cache, key = BuildCache(cache_folder() / "builds"), recipe.digest(image)
     result = cache.get(key)

@@ -17,7 +17,7 @@ LIMIT = 4 * 1024**3
 """Bytes of all results; those that were not used for longest go first."""
 
 _SUFFIX = ".build"
-_HEAD = b"tcp-lab build 1\n"
+_HEAD = b"tcp-lab build 2\n"
 _STALE_SECONDS = 3600.0
 """Age of a part of a result after which nobody writes it any more."""
 

@@ -74,6 +74,10 @@ class RunningHost:
     plan: PlannedHost
     container: str
     pid: int
+    uid: int
+    """The lab's own user there: of its first process, of commands, and of who looks around."""
+    programs: Mapping[str, int]
+    """The user of each program of sources."""
 
 
 @dataclass
@@ -174,8 +178,12 @@ class Deployment:
         self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
             instruments = group.create_task(self._use_sidecar(started))
-            for host, uid in zip(plan.hosts, users.draw(len(plan.hosts)), strict=True):
-                group.create_task(self._start_host(host, uid, images[host.image], files, instruments))
+            ids = iter(users.draw(sum(1 + len(host.programs) for host in plan.hosts)))
+            for host in plan.hosts:
+                own = {name: files[name] for name in host.programs if name in files}
+                uid, programs = next(ids), {name: next(ids) for name in own}
+                spec = self._spec(host, images[host.image], uid, programs)
+                group.create_task(self._start_host(host, spec, own, instruments))
         await self._wire(plan)
         if self._others is not None:
             async with asyncio.timeout(_SUBSCRIBING_SECONDS):
@@ -203,26 +211,29 @@ class Deployment:
         self.versions = {name: str(version) for name, version in hello.items()}
         await self.agent.ask("capture", name="capture", limit=CAPTURE_LIMIT)
 
+    def _spec(self, host: PlannedHost, image: str, uid: int, programs: Mapping[str, int]) -> ContainerSpec:
+        seconds = max(1, self.labels.expires - int(time.time()))
+        labels = replace(
+            self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ())),
+            users=" ".join(f"{name}={user}" for name, user in programs.items()),
+        )  # fmt: skip
+        return ContainerSpec(
+            image, _stay(seconds), labels, host.name, host.limits, uid, self.sidecar, host.sysctls,
+            programs=programs,
+        )  # fmt: skip
+
     async def _start_host(
         self,
         host: PlannedHost,
-        uid: int,
-        image: str,
+        spec: ContainerSpec,
         files: Mapping[str, bytes],
         instruments: asyncio.Task[None],
     ) -> None:
-        delivery = tuple((f"{name}.tar", files[name]) for name in host.programs if name in files)
-        seconds = max(1, self.labels.expires - int(time.time()))
-        labels = replace(
-            self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ()))
-        )
-        spec = ContainerSpec(
-            image, _stay(seconds), labels, host.name, host.limits, uid, self.sidecar, host.sysctls
-        )
-        container, pid = await self.call(self._make_host, spec, archive(delivery))
+        delivery = archive((f"{name}.tar", content) for name, content in files.items())
+        container, pid = await self.call(self._make_host, spec, delivery)
         await instruments
         await self.agent.ask("own", pid=pid)
-        self.hosts[host.name] = RunningHost(host, container, pid)
+        self.hosts[host.name] = RunningHost(host, container, pid, spec.uid, spec.programs)
 
     def _make_host(self, spec: ContainerSpec, delivery: bytes) -> tuple[str, int]:
         container = box.create_caged(self.engine, spec)
@@ -427,8 +438,10 @@ def _stay(seconds: int) -> tuple[str, ...]:
     Its lease runs from its first instruction, whatever becomes of the engine or of its input. The input ends
     when the CLI dies; without a whole delivery it does not stay at all.
     """
-    each = f"for t in *.tar; do ! test -f $t || {{ {BUSYBOX} tar xf $t && {BUSYBOX} rm $t; }} || exit; done"
-    unpack = f"(cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered)"
+    # The umask and the folders' group let programs write to their own files.
+    untar = f"{BUSYBOX} tar --no-same-permissions -xf"
+    each = f"for t in *.tar; do ! test -f $t || {{ {untar} $t && {BUSYBOX} rm $t; }} || exit; done"
+    unpack = f"(umask 002 && cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered)"
     # What it cannot take it reads all the same: its words would be lost with a connection that breaks.
     refuse = f"{{ {BUSYBOX} cat >/dev/null; kill $$; }}"
     # What runs in the background has no input but what is given to it. Its parent ends at once, so that
@@ -460,10 +473,18 @@ def _names(known: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{address}\t{names}\n" for address, names in (*own, *known))
 
 
+def _users(host: RunningHost) -> str:
+    """What a host's /etc/passwd (passwd(5)) says of the lab's users: each is called nobody."""
+    homes = [(users.with_group(host.uid), FOLDER)]
+    homes += [(users.of_program(uid), f"{FOLDER}/{name}") for name, uid in host.programs.items()]
+    return "".join(f"nobody:x:{user}:nobody:{home}:/bin/sh\n" for user, home in homes)
+
+
 def _cabling(host: RunningHost) -> dict[str, Any]:
     return {
         "name": host.plan.name,
         "pid": host.pid,
+        "users": _users(host),
         "lane": host.plan.lane,
         "legs": [
             {

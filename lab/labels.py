@@ -74,7 +74,8 @@ class Labels:
 
     ``host`` is "" for the sidecar; ``role`` is host, sidecar or build; ``expires`` in seconds since 1970;
     ``record`` is the absolute path of the run's record where it was made; ``keep`` says that the lab is to
-    outlive its owner, once the owner is done with it.
+    outlive its owner, once the owner is done with it; ``users`` are a host's programs of sources, each with
+    the id of its user: "server=1879048193 client=1879048194".
     """
 
     run_id: str
@@ -87,6 +88,7 @@ class Labels:
     expires: int
     record: str = ""
     keep: bool = False
+    users: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """The labels as the engine takes them."""
@@ -105,6 +107,7 @@ class Labels:
                 "expires": str(self.expires),
                 "record": self.record,
                 "keep": _WORDS[self.keep],
+                "users": self.users,
             }.items()
         }
 
@@ -124,5 +127,5 @@ class Labels:
         owner = Owner(number("owner.pid"), number("owner.started"), text("owner.machine"))
         return cls(
             text("run"), text("scenario"), text("file"), text("host"), text("addresses"), text("role"), owner,
-            number("expires"), text("record"), text("keep") != _WORDS[False],
+            number("expires"), text("record"), text("keep") != _WORDS[False], text("users"),
         )  # fmt: skip

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from lab.archive import FOLDER
 from lab.capture import CaptureFile
-from lab.conversation.acts import Acts, Starter
+from lab.conversation.acts import Acts
 from lab.conversation.player import Player
+from lab.conversation.program import Starter
 from lab.conversation.scribe import Scribe
-from lab.deploy import Deployment
+from lab.deploy import Deployment, RunningHost
+from lab.engine import users
 from lab.engine.containers import image_command
 from lab.observe import Observer
 from lab.prepare import Prepared
@@ -70,14 +72,21 @@ async def _starters(
         for name in host.programs:
             own, program = prepared.recipes[name], prepared.loaded.scenario.programs[name]
             words = [substitute(word, variables) for word in (*own.argv, *program.args)]
-            workdir = f"{FOLDER}/{name}" if own.files else FOLDER
+            workdir, env, user = _place(deployment.hosts[host.name], name)
             if not own.argv:
                 image = prepared.images[host.image]
                 command, workdir = await deployment.call(image_command, deployment.engine, image)
                 words = [*command, *words]
-            env = {key: substitute(value, variables) for key, value in program.env.items()}
-            found[host.name, name] = Starter(tuple(words), workdir, env)
+            env |= {key: substitute(value, variables) for key, value in program.env.items()}
+            found[host.name, name] = Starter(tuple(words), workdir, env, user)
     return found
+
+
+def _place(host: RunningHost, name: str) -> tuple[str, dict[str, str], str]:
+    """The folder, environment and user of a program: its own if it has sources, else those of its host."""
+    uid = host.programs.get(name)
+    folder = f"{FOLDER}/{name}"
+    return (FOLDER, {}, "") if uid is None else (folder, {"HOME": folder}, users.of_program(uid))
 
 
 def _nonce(seed: str) -> str:

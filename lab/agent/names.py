@@ -1,4 +1,4 @@
-"""What hosts call one another, their /etc/hosts, and what their user is called, in their /etc/passwd.
+"""What hosts call one another, their /etc/hosts, and what their users are called, in their /etc/passwd.
 
 The engine writes none where it has no network to look after, and a host's root is read-only. So a file in the
 host's own memory is mounted over the one that is there, by the agent: nothing in the host may mount.
@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from .namespaces import LIBC, namespace
 
@@ -30,34 +30,36 @@ _mount = LIBC.mount
 _mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_void_p)
 
 
-def name_hosts(pids: Iterable[int], text: str) -> None:
-    """Give the hosts of these first processes this /etc/hosts; the user of each is called ``nobody`` there.
+def name_hosts(users: Mapping[int, str], text: str) -> None:
+    """Give hosts this /etc/hosts, and each the lines of its users in front of its /etc/passwd.
+
+    A host is given by the process id of its first process.
 
     Raises OSError with what the kernel refused, PermissionError if a process is not in a host.
     """
     with contextlib.ExitStack() as opened:
-        hosts: dict[int, int] = {}
-        for pid in pids:
+        hosts: dict[int, bytes] = {}
+        for pid, lines in users.items():
             host = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
             opened.callback(os.close, host)
             # Of what is held, not of the number: that may be another process's by now.
             if os.fstat(host).st_ino in (namespace(os.getppid(), "mnt"), namespace(os.getpid(), "mnt")):
                 raise PermissionError(f"process {pid} is not in a host")
-            hosts[host] = os.stat(f"/proc/{pid}").st_uid
+            hosts[host] = lines.encode()
         _apart(hosts, text.encode())
 
 
-def _apart(hosts: Mapping[int, int], content: bytes) -> None:
+def _apart(hosts: Mapping[int, bytes], content: bytes) -> None:
     """Do it in a process of its own, so that the agent never is among a host's files.
 
-    ``hosts`` are their mounts, each with the user of the host.
+    ``hosts`` are their mounts, each with the lines of its users.
     """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            for host, uid in hosts.items():
-                _write(host, uid, content)
+            for host, users in hosts.items():
+                _write(host, users, content)
             os._exit(0)
         except OSError as error:
             os.write(writing, b"%d" % (error.errno or 0))
@@ -71,12 +73,12 @@ def _apart(hosts: Mapping[int, int], content: bytes) -> None:
         raise OSError(code, f"/etc/hosts and /etc/passwd cannot be mounted: {os.strerror(code)}")
 
 
-def _write(host: int, uid: int, content: bytes) -> None:
+def _write(host: int, users: bytes, content: bytes) -> None:
     """Nothing here may import: whatever module came late would be code of the host's, with our rights."""
     _must(LIBC.setns(host, _CLONE_NEWNS))
     _lay(_HOSTS, content)
-    if users := _users():
-        _lay(_USERS, b"nobody:x:%d:65534:nobody:/work:/bin/sh\n" % uid + users)
+    if others := _users():
+        _lay(_USERS, users + others)
 
 
 def _users() -> bytes:

@@ -57,7 +57,7 @@ def _mounts() -> None:
     with subprocess.Popen(["unshare", "--mount", "cat"], stdin=subprocess.PIPE) as other:
         _until_apart(other.pid)
         try:
-            name_hosts([other.pid], "")
+            name_hosts({other.pid: ""}, "")
         finally:
             other.communicate(b"")
 

@@ -20,16 +20,17 @@ _IPV6_MTU = 1280
 def wire(networks: list[dict[str, Any]], hosts: list[dict[str, Any]], names: str) -> dict[str, int]:
     """Make a bridge for each network and a cable for each leg; the index of every interface here, by name.
 
-    A network is ``{"bridge", "mtu"}``; a host ``{"pid", "lane", "legs", "routes"}`` with legs ``{"bridge",
-    "port", "interface", "mac", "mtu", "addresses"}`` and routes ``{"to", "via"}``; the cables of a host with
-    ``lane`` end at the agent, and a trunk of each leads to the switch. ``names`` is every host's /etc/hosts.
+    A network is ``{"bridge", "mtu"}``; a host ``{"pid", "users", "lane", "legs", "routes"}`` with legs
+    ``{"bridge", "port", "interface", "mac", "mtu", "addresses"}`` and routes ``{"to", "via"}``. The cables of
+    a host with ``lane`` end at the agent, and a trunk of each leads to the switch. ``users`` are lines of its
+    /etc/passwd, ``names`` is every host's /etc/hosts.
 
     Raises RuntimeError with what ``ip`` refused, OSError for what the kernel did.
     """
     namespaces.require_own_networks(host["pid"] for host in hosts)
     _ip(_switches(networks) + [line for host in hosts for line in _cables(host)])
     started = [(host, _start_ip(host["pid"])) for host in hosts]
-    name_hosts([host["pid"] for host in hosts], names)
+    name_hosts({host["pid"]: host["users"] for host in hosts}, names)
     for host, process in started:
         _finish_ip(process, _inside_host(host))
     for host in hosts:

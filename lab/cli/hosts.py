@@ -6,11 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lab.archive import FOLDER
 from lab.cli.connected import connected
 from lab.cli.screen import Screen
+from lab.engine import users
 from lab.errors import EngineError, ExitCode, UsageError
 from lab.labs import Lab, Standing, all_labs, choose, listed
 
@@ -64,7 +67,7 @@ def as_data(lab: Lab) -> dict[str, object]:
 def execute(host: str, command: Sequence[str], word: str, screen: Screen) -> int:
     """Run a command in a host, on this terminal or on pipes; its exit status."""
     with connected(screen) as engine:
-        return _joined(engine, _container(engine, host, word), command)
+        return _joined(engine, _place(engine, host, word), command)
 
 
 def shell(host: str, word: str, screen: Screen) -> int:
@@ -73,22 +76,42 @@ def shell(host: str, word: str, screen: Screen) -> int:
 
     tries = "; ".join(f"test -x {path} && exec {path}" for path in _SHELLS)
     with connected(screen) as engine:
-        container = _container(engine, host, word)
-        return _joined(engine, container, [BUSYBOX, "sh", "-c", f"{tries}; exec {BUSYBOX} sh"])
+        place = _place(engine, host, word)
+        return _joined(engine, place, [BUSYBOX, "sh", "-c", f"{tries}; exec {BUSYBOX} sh"])
 
 
-def _container(engine: Engine, host: str, word: str) -> str:
-    return choose(all_labs(engine, time.time()), word).host(host).id
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a command runs: in which container and folder, and as whom (none: its own user)."""
+
+    container: str
+    folder: str
+    user: str
 
 
-def _joined(engine: Engine, container: str, command: Sequence[str]) -> int:
+def _place(engine: Engine, actor: str, word: str) -> _Place:
+    """The place of a host's own user, or that of a program, ``HOST.PROGRAM``. UsageError."""
+    name, _, program = actor.partition(".")
+    host = choose(all_labs(engine, time.time()), word).host(name)
+    if not program:
+        return _Place(host.id, FOLDER, "")
+    known = dict(one.split("=") for one in host.labels.users.split())
+    if program not in known:
+        what = f"host {name!r} has no program {program!r} made of sources"
+        raise UsageError("no-program", what, fix=f"its programs: {', '.join(known) or 'none'}")
+    return _Place(host.id, f"{FOLDER}/{program}", users.of_program(int(known[program])))
+
+
+def _joined(engine: Engine, place: _Place, command: Sequence[str]) -> int:
     """Run it with this process's own input and output; its exit status."""
     from lab import terminal
     from lab.engine.containers import exec_resize, exec_start
 
     person = terminal.at_terminal()
-    env = {"TERM": os.environ.get("TERM", "xterm")} if person else {}
-    program = exec_start(engine, container, command, tty=person, env=env)
+    env = {"HOME": place.folder} | ({"TERM": os.environ.get("TERM", "xterm")} if person else {})
+    program = exec_start(
+        engine, place.container, command, tty=person, workdir=place.folder, env=env, user=place.user
+    )
     with program.stream.socket:
         if person:
             terminal.join_terminal(program.stream, partial(exec_resize, engine, program.id))

@@ -26,7 +26,9 @@ _option = partial(typer.Option, show_default=False)
 
 File = Annotated[Path, _argument(help="A scenario.")]
 Files = Annotated[list[Path], _argument(help="Scenarios.")]
-Host = Annotated[str, _argument(help="A host of the lab that is up.")]
+Host = Annotated[
+    str, _argument(help="A host of the lab that is up, or one of its programs, HOST.PROGRAM: as its user.")
+]
 Command = Annotated[list[str], _argument(help="What to run there.")]
 Records = Annotated[list[Path], _argument(help="Records of runs.")]
 Record = Annotated[Path | None, _argument(help="A record; else the lab's that is up.")]

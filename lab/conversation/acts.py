@@ -7,13 +7,13 @@ import contextlib
 import glob
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from lab.archive import FOLDER
 from lab.conversation.failure import StepFailure
 from lab.conversation.matcher import Matcher
-from lab.conversation.program import KILLED, Program
+from lab.conversation.program import KILLED, Program, Starter
 from lab.conversation.screen import Match, describe
 from lab.conversation.scribe import Scribe
 from lab.deploy import Deployment
@@ -60,15 +60,6 @@ _SETTLED_SECONDS = 0.01
 _SETTLING_SECONDS = 1.0
 
 Variables = MutableMapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Starter:
-    """How a program is started: its words, its folder, its environment."""
-
-    argv: tuple[str, ...]
-    workdir: str
-    env: Mapping[str, str]
 
 
 class Acts:
@@ -214,13 +205,8 @@ class Acts:
         starter = self._starters[line.host, action.start]
         own = self._scenario.programs[action.start]
         program = self._program(line.host, name, step, tty=own.tty)
-        await program.start(
-            self._deployment,
-            (*starter.argv, *action.args),
-            {**starter.env, **action.env},
-            starter.workdir,
-            step,
-        )
+        starter = replace(starter, argv=(*starter.argv, *action.args), env={**starter.env, **action.env})
+        await program.start(self._deployment, starter, step)
         self._running[line.host, name] = program
         if action.as_ is None:
             self._main[line.host] = program
@@ -330,7 +316,7 @@ class Acts:
 
     async def _run(self, line: Line, action: Run, step: str, variables: Variables) -> None:
         program = self._program(line.host, RUN, step, tty=False, has_input=False)
-        await program.start(self._deployment, ("sh", "-c", action.run), {}, FOLDER, step)
+        await program.start(self._deployment, Starter(("sh", "-c", action.run), FOLDER, {}), step)
         status = await program.until_exit()
         rest = program.screen.rest
         if status != action.status:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from lab.conversation.failure import StepFailure
@@ -64,6 +65,16 @@ _OTHERS = (
 """Whether its session has other processes. Behind the name stand state, parent, group, session (proc(5))."""
 
 _BACKGROUND_ROUNDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """How a program is started: its words, its folder, its environment, its user (none: the host's)."""
+
+    argv: tuple[str, ...]
+    workdir: str
+    env: Mapping[str, str]
+    user: str = ""
 
 
 def locks_of(mark: int) -> int:
@@ -144,17 +155,15 @@ class Program(asyncio.Protocol):
 
     # --- starting and ending -------------------------------------------------------------------
 
-    async def start(
-        self, deployment: Deployment, argv: tuple[str, ...], env: dict[str, str], workdir: str, step: str
-    ) -> None:
+    async def start(self, deployment: Deployment, starter: Starter, step: str) -> None:
         """Start it in its host; it can be given input when this returns. EngineError if the engine cannot."""
-        command = command_line(argv, self.mark, tty=self.tty, has_input=self._has_input)
+        command = command_line(starter.argv, self.mark, tty=self.tty, has_input=self._has_input)
         terminal = {"TERM": "xterm"} if self.tty else {}
         asked = self._scribe.now()
         try:
             started = await deployment.call(
                 box.exec_start, deployment.engine, self.host.container, command,
-                tty=self.tty, workdir=workdir, env=terminal | env,
+                tty=self.tty, workdir=starter.workdir, env={**terminal, **starter.env}, user=starter.user,
             )  # fmt: skip
         except EngineError as error:
             if error.code != "no-container":
@@ -172,7 +181,7 @@ class Program(asyncio.Protocol):
             await self._set.wait()
         self._began = max(asked, made or 0)
         host = self.host.plan.name
-        self._scribe.note(Started(self._began, host, self.name, step, " ".join(argv), self.pid))
+        self._scribe.note(Started(self._began, host, self.name, step, " ".join(starter.argv), self.pid))
         self._listen()
         self._ending = asyncio.create_task(self._wait_end(deployment, started))
         # Whoever waits for the end hears of an error; if nobody does, asyncio need not complain.

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.archive import FOLDER
 from lab.engine import Engine, users
 from lab.engine.workers import Workers, all_of
 from lab.errors import EngineError
@@ -76,12 +77,15 @@ class ContainerSpec:
     hostname: str
     limits: Limits
     uid: int
-    """The user of its programs, whose ``/work`` is."""
+    """The user whose ``/work`` is: of a host the lab's own, of a build the build's."""
 
     sidecar: str | None = None
     sysctls: Mapping[str, str] = field(default_factory=dict)
     keeper: int | None = None
     """The user of its first process, where that is another."""
+
+    programs: Mapping[str, int] = field(default_factory=dict)
+    """Programs with a folder in ``/work`` in which they, and the lab's own user, may write; their users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +146,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             security_opt=["no-new-privileges:true", f"seccomp={system_calls()}"],
             read_only=True,
             tmpfs={
-                "/work": f"exec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=0755,"
-                f"uid={spec.uid},gid={users.GROUP}",
+                **_work(spec),
                 "/tmp": f"noexec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=1777",  # noqa: S108
                 "/dev/shm": f"noexec,nosuid,nodev,size={_SHARED},nr_inodes=1024,mode=1777",  # noqa: S108
             },
@@ -176,6 +179,13 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             labels=spec.labels.as_dict(),
         )
         return _create(engine, definition, spec.labels, spec.hostname)
+
+
+def _work(spec: ContainerSpec) -> dict[str, str]:
+    """Where programs lie. What is laid into a program's folder is of its group, by the folder's mode."""
+    bounds = f"exec,nosuid,nodev,size={spec.limits.work},nr_inodes=4096,uid={spec.uid}"
+    folders = {f"{FOLDER}/{name}": f"{bounds},gid={uid},mode=2775" for name, uid in spec.programs.items()}
+    return {FOLDER: f"{bounds},gid={users.GROUP},mode=0755"} | folders
 
 
 def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:

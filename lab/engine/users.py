@@ -1,4 +1,4 @@
-"""Users of containers: each host and each build has a user id of its own, whatever other labs are up.
+"""Users of containers: each host, each program of sources on it and each build has a user id of its own.
 
 Linux counts some resources by user id, whatever container a process is in: inotify instances and watches,
 pages in pipes, pending signals and timers, bytes in message queues, locked memory. What one host uses up is
@@ -26,7 +26,7 @@ _FIRST = 0x7000_0000
 
 _SMALLEST = 1000
 GROUP = 65534
-"""Everybody's group, ``nogroup``: Linux counts nothing by it."""
+"""The group of hosts and builds, ``nogroup``: Linux counts nothing by it."""
 
 
 def draw(count: int) -> Sequence[int]:
@@ -37,8 +37,13 @@ def draw(count: int) -> Sequence[int]:
 
 
 def with_group(uid: int) -> str:
-    """A user with the group, as the engine takes it."""
+    """The user of a host or a build with the group, as the engine takes it."""
     return f"{uid}:{GROUP}"
+
+
+def of_program(uid: int) -> str:
+    """The user of a program with its group, as the engine takes it: the group is of that program alone."""
+    return f"{uid}:{uid}"
 
 
 def _base() -> int:

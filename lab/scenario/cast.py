@@ -87,7 +87,9 @@ class Limits(Model):
     ] = 128
     open_files: Annotated[int, Field(ge=16, le=65536, description="Open files a process")] = 1024
     file_size: Annotated[Size, Field(description="Largest file a program may write")] = 64 * 1024**2
-    work: Annotated[Size, Field(description="Space in /work, where programs lie")] = 64 * 1024**2
+    work: Annotated[Size, Field(description="Space in /work, and in each program's folder there")] = (
+        64 * 1024**2
+    )
 
 
 class Host(Model):

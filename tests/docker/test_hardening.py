@@ -48,7 +48,7 @@ def _uid(told: dict[str, Any]) -> int:
     return uid
 
 
-def _assert_caged(told: dict[str, Any], limits: Limits, uid: int) -> None:
+def _assert_caged(told: dict[str, Any], limits: Limits, uid: int, **programs: int) -> None:
     cage, config = told["HostConfig"], told["Config"]
     assert cage["CapDrop"] == ["ALL"]
     assert not cage["CapAdd"]
@@ -75,8 +75,10 @@ def _assert_caged(told: dict[str, Any], limits: Limits, uid: int) -> None:
         "msgqueue": (819200, 819200),
         "memlock": (8 * MIB, 8 * MIB),
     }
+    work = f"exec,nosuid,nodev,size={limits.work},nr_inodes=4096,uid={uid}"
     assert cage["Tmpfs"] == {
-        "/work": f"exec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=0755,uid={uid},gid=65534",
+        "/work": f"{work},gid=65534,mode=0755",
+        **{f"/work/{name}": f"{work},gid={user},mode=2775" for name, user in programs.items()},
         "/tmp": f"noexec,nosuid,nodev,size={limits.work},nr_inodes=4096,mode=1777",  # noqa: S108
         "/dev/shm": f"noexec,nosuid,nodev,size={16 * MIB},nr_inodes=1024,mode=1777",  # noqa: S108
     }
@@ -104,8 +106,8 @@ def test_hosts_are_caged_and_the_sidecar_holds_what_it_needs(stage: Stage) -> No
     try:
         hosts = {told["Config"]["Labels"]["tcp-lab.host"]: told for told in _inspected(stage, "host")}
         uids = {name: _uid(told) for name, told in hosts.items()}
-        assert uids["a"] != uids["b_b"]
-        _assert_caged(hosts["a"], GIVEN, uids["a"])
+        assert len({uids["a"], uids["a"] + 1, uids["b_b"]}) == 3
+        _assert_caged(hosts["a"], GIVEN, uids["a"], p=uids["a"] + 1)
         _assert_caged(hosts["b_b"], Limits(), uids["b_b"])
         for told in hosts.values():
             _assert_served_by_the_sidecar(told)

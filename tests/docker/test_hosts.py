@@ -6,22 +6,14 @@ import pytest
 
 from lab.errors import EngineError
 from lab.words import Outcome
-from tests.docker.stage import Stage, broken, results
-
-KILLER = """
-import os, time
-input()
-if os.fork() == 0:
-    os.kill(-1, 9)
-time.sleep(60)
-"""
+from tests.docker.stage import Stage, broken, one_host, results
 
 SCENARIO = """
 version: 1
-title: A program that kills all it can
+title: A command that kills all it can
 networks: {lan: 10.9.8.0/24}
 hosts: {a: 10.9.8.1, b: 10.9.8.2}
-programs: {p: p.py, q: {command: cat}}
+programs: {p: {command: "sh -c 'read go; (kill -9 -1); sleep 60'"}, q: {command: cat}}
 steps:
 - a: {start: p}
 - b: {start: q}
@@ -38,7 +30,7 @@ checks:
 
 
 def test_a_host_that_kills_itself_is_the_programs_fault_and_no_one_elses(stage: Stage) -> None:
-    finished = stage.play(SCENARIO, {"p.py": KILLER})
+    finished = stage.play(SCENARIO)
     step = broken(finished)
     assert (step.step, step.expected, step.observed) == ("8", "host a is up", "all in it was killed")
     assert results(finished)["p"].outcome is Outcome.PASS
@@ -46,7 +38,7 @@ def test_a_host_that_kills_itself_is_the_programs_fault_and_no_one_elses(stage: 
 
 
 def test_a_program_that_does_not_fit_into_its_host(stage: Stage) -> None:
-    text = SCENARIO.replace("a: 10.9.8.1,", "a: {address: 10.9.8.1, limits: {work: 1m}},")
+    text = one_host("- a: {start: p}").replace("a: 10.9.8.1", "a: {address: 10.9.8.1, limits: {work: 1m}}")
     with pytest.raises(EngineError) as caught:
         stage.play(text, {"p.py": "#" * 3_000_000})
     assert caught.value.code == "delivery"

@@ -55,4 +55,4 @@ def test_a_machine_that_cannot_be_asked_is_not_taken_for_another(monkeypatch: py
 
 def test_names_are_given_to_hosts_only(stranger: int) -> None:
     with pytest.raises(PermissionError, match=f"process {stranger} is not in a host"):
-        names.name_hosts([stranger], "127.0.0.1 nobody\n")
+        names.name_hosts({stranger: ""}, "127.0.0.1 nobody\n")

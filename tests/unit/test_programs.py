@@ -120,8 +120,8 @@ def test_what_was_built_is_taken_into_its_programs_folder() -> None:
     )  # fmt: skip
     with tarfile.open(fileobj=io.BytesIO(checked(given, "p"))) as tar:
         assert [(one.name, one.type, one.linkname, one.mode, one.uid) for one in tar] == [
-            ("p", DIR, "", 0o755, 0), ("p/bin", DIR, "", 0o755, 0), ("p/bin/p", REG, "", 0o755, 0),
-            ("p/q", LNK, "p/bin/p", 0o755, 0), ("p/away", SYM, "/etc/passwd", 0o755, 0),
+            ("p", DIR, "", 0o775, 0), ("p/bin", DIR, "", 0o775, 0), ("p/bin/p", REG, "", 0o775, 0),
+            ("p/q", LNK, "p/bin/p", 0o775, 0), ("p/away", SYM, "/etc/passwd", 0o775, 0),
         ]  # fmt: skip
         member = tar.extractfile("p/bin/p")
         assert member is not None
