@@ -29,6 +29,7 @@ ROOM_FOR_CONTAINERS = 20 * 10**6
 
 ROOM_FOR_RECORDS = GIGABYTE // 2
 ROOM_IN_MEMORY = GIGABYTE
+SOCKET_MEMORY = "memory of sockets"
 _PROBE_SECONDS = 60
 
 _NEEDS = {
@@ -88,6 +89,7 @@ def _engine(engine: Engine) -> Iterator[Finding]:
     seen = f"{machine.engine}, API {machine.api}, {machine.system}, Linux {machine.kernel}"
     yield Finding("engine", Health.GOOD, f"{seen}, at {engine.address}")
     yield _isolation(machine)
+    yield _socket_memory(machine)
     yield _room("memory", machine.memory, ROOM_IN_MEMORY, "give the engine's machine more memory")
 
 
@@ -100,6 +102,15 @@ def _isolation(machine: Machine) -> Finding:
         seen = "the engine has no seccomp: system calls of programs cannot be limited"
         return Finding("isolation", Health.PROBLEM, seen, "use a kernel and an engine with seccomp")
     return Finding("isolation", Health.GOOD, ", ".join(machine.security))
+
+
+def _socket_memory(machine: Machine) -> Finding:
+    """Whether what a host's sockets hold counts as its memory: with cgroups of version 1 it does not."""
+    if machine.cgroups > 1:
+        return Finding(SOCKET_MEMORY, Health.GOOD, f"limited, by cgroup v{machine.cgroups}")
+    seen = "not limited by `limits.memory`: cgroup v1 does not count what sockets buffer"
+    fix = "where programs of strangers run, use an engine on cgroup v2 (see `docker info`)"
+    return Finding(SOCKET_MEMORY, Health.NOTICE, seen, fix)
 
 
 def _images(engine: Engine) -> Iterator[Finding]:

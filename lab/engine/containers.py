@@ -43,6 +43,15 @@ _CAPTURES = "/var/lib/tcp-lab"
 
 _CAPTURES_SIZE = 1024**3
 
+_SIDECAR_MEMORY = 2 * 1024**3
+"""Bytes at most, captures included."""
+
+_SIDECAR_PROCESSES = 2048
+"""At most, with 300 hosts: a tcpdump for each loopback that is captured, and another that is watched."""
+
+_CPU_PERIOD, _SIDECAR_CPUS = 100_000, 4
+"""The kernel's period for shares of processors (microseconds); how many a sidecar has at most."""
+
 _REMOVAL_SECONDS = 30.0
 
 _SHARED = 16 * 1024**2
@@ -202,8 +211,15 @@ def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
             network_mode="none",
             pid_mode="host",
             auto_remove=True,
+            read_only=True,
+            mem_limit=_SIDECAR_MEMORY,
+            memswap_limit=_SIDECAR_MEMORY,
+            pids_limit=_SIDECAR_PROCESSES,
             cpu_shares=_SIDECAR_SHARES,
-            tmpfs={_CAPTURES: f"noexec,nosuid,nodev,size={_CAPTURES_SIZE},mode=0700"},
+            # Not nano_cpus: the engine refuses more processors than there are.
+            cpu_period=_CPU_PERIOD,
+            cpu_quota=_CPU_PERIOD * _SIDECAR_CPUS,
+            tmpfs={_CAPTURES: f"noexec,nosuid,nodev,size={_CAPTURES_SIZE},nr_inodes=4096,mode=0700"},
             cap_drop=["ALL"],
             # SETGID: tcpdump sets its groups even where it stays root, and ends if it may not.
             # DAC_READ_SEARCH: which descriptors another user's process holds is in a folder of that user's.

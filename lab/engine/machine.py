@@ -26,6 +26,8 @@ class Machine:
     processors: int
     memory: int
     security: tuple[str, ...]
+    cgroups: int
+    """The version of Linux's control groups that limit containers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def describe(engine: Engine) -> Machine:
             processors=info["NCPU"],
             memory=info["MemTotal"],
             security=tuple(info.get("SecurityOptions") or ()),
+            cgroups=int(info.get("CgroupVersion") or 1),  # older engines know the first only
         )
 
 

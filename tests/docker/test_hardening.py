@@ -133,6 +133,13 @@ def _assert_sidecar(told: dict[str, Any]) -> None:
     assert cage["LogConfig"]["Type"] == "none"
     assert not cage["Binds"]
     assert [(one["Type"], one["Destination"]) for one in told["Mounts"]] == [("volume", TOOLS)]
+    assert cage["ReadonlyRootfs"]
+    assert cage["Memory"] == cage["MemorySwap"] == 2048 * MIB
+    assert cage["PidsLimit"] == 2048
+    assert (cage["CpuPeriod"], cage["CpuQuota"], cage["NanoCpus"]) == (100_000, 400_000, 0)
+    assert cage["Tmpfs"] == {
+        "/var/lib/tcp-lab": f"noexec,nosuid,nodev,size={1024 * MIB},nr_inodes=4096,mode=0700"
+    }
 
 
 def test_builds_are_caged(stage: Stage) -> None:

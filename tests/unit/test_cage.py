@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.doctor import Health, _isolation
+from lab.doctor import Health, _isolation, _socket_memory
 from lab.engine import users
 from lab.engine.containers import system_calls
 from lab.engine.machine import Machine
@@ -19,6 +19,7 @@ REFUSED = {
     "memfd_secret", "modify_ldt", "mount", "open_by_handle_at", "perf_event_open", "request_key", "setns",
     "socketcall", "unshare", "userfaultfd",
 }  # fmt: skip
+MACHINE = Machine("28.0", "1.50", "6.1", "linux/amd64", 2, 1 << 34, ("name=seccomp,profile=default",), 2)
 CONDITIONAL = {"socket", "personality", "clone"}
 
 
@@ -58,8 +59,16 @@ def test_a_range_that_is_none_is_refused(given: str, monkeypatch: pytest.MonkeyP
 
 
 def test_an_engine_that_cannot_limit_system_calls_is_told() -> None:
-    machine = Machine("28.0", "1.50", "6.1", "linux/amd64", 2, 1 << 34, ("name=seccomp,profile=default",))
+    machine = MACHINE
     assert _isolation(machine).health is Health.GOOD
     found = _isolation(replace(machine, security=("name=apparmor",)))
     assert found.health is Health.PROBLEM
     assert "seccomp" in found.seen
+
+
+def test_an_engine_that_does_not_limit_what_sockets_hold_is_told() -> None:
+    assert _socket_memory(MACHINE).health is Health.GOOD
+    found = _socket_memory(replace(MACHINE, cgroups=1))
+    assert found.health is Health.NOTICE
+    assert "cgroup v1" in found.seen
+    assert "cgroup v2" in found.fix
