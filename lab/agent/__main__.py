@@ -94,9 +94,16 @@ class Agent:
     def do_ping(self) -> None:
         """Say that the agent is at work."""
 
-    def do_output(self, pid: int) -> list[list[int]]:
-        """Where a program's output goes, to ask for with ``output_held``."""
-        return output.of(pid)
+    def do_started(self, pid: int) -> dict[str, Any]:
+        """When the kernel made a process (``made``, ns since the epoch), and where its output goes.
+
+        ``made`` is None if the process is gone. ``output`` is what ``output_held`` takes as ``ends``.
+        """
+        try:
+            made = began(pid)
+        except OSError:
+            made = None
+        return {"made": made, "output": output.of(pid)}
 
     def do_output_held(self, pid: int, host: int, ends: list[list[int]]) -> dict[str, bool]:
         """Whether a program lives, and whether any process of its host can still write to its output.
@@ -225,13 +232,6 @@ class Agent:
     def do_wait_left(self, host: str, mark: int) -> Condition:
         """Answered when no process of one start is left."""
         return _now_and_then(lambda: not self.lookout.of_start(host, mark))
-
-    def do_began(self, pid: int) -> int | None:
-        """When the kernel made a process (ns since the epoch), None if it is gone."""
-        try:
-            return began(pid)
-        except OSError:
-            return None
 
     def do_wait_exit(self, pid: int) -> Process | None:
         """Answered when a process has ended; at once if there is none."""

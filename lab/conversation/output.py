@@ -14,7 +14,7 @@ _FIX = "see whether the engine still runs (`docker info`), then run it again"
 
 @dataclass
 class OutputWatch:
-    """Knows where a program's output goes in its host, and asks there when the connection to it ends."""
+    """Knows where the output of a program goes in its host, and asks there when the connection to it ends."""
 
     deployment: Deployment
     host: RunningHost
@@ -23,12 +23,6 @@ class OutputWatch:
     ends: list[list[int]]
     """Its pipes or its terminal, as the agent names them; none once it has ended."""
     asking: set[asyncio.Task[None]] = field(default_factory=set)
-
-    @classmethod
-    async def of(cls, deployment: Deployment, host: RunningHost, program: str, pid: int) -> OutputWatch:
-        """The watch of a program that has just started, before it can have closed anything."""
-        ends = await deployment.agent.ask("output", pid=pid) if pid else []
-        return cls(deployment, host, program, pid, ends)
 
     def ended(self) -> None:
         """The connection has ended: find out who did that."""

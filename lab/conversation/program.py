@@ -172,14 +172,14 @@ class Program(asyncio.Protocol):
         await asyncio.get_running_loop().create_connection(lambda: self, sock=started.stream.socket)
         self.data_received(started.stream.early)
         self.pid = await self._process_id(deployment, started)
-        self._output = await OutputWatch.of(deployment, self.host, self.name, self.pid)
+        told = await deployment.agent.ask("started", pid=self.pid)
+        self._output = OutputWatch(deployment, self.host, self.name, self.pid, told["output"])
         if self._drained.is_set():
             self._output.ended()
-        # The kernel counts in ticks of 10 ms: its time may be before that at which the engine was asked.
-        made = await deployment.agent.ask("began", pid=self.pid) if self.pid else None
         with not_counted("the engine's bringing what is printed"):
             await self._set.wait()
-        self._began = max(asked, made or 0)
+        # The kernel counts in ticks of 10 ms: its time may be before that at which the engine was asked.
+        self._began = max(asked, told["made"] or 0)
         host = self.host.plan.name
         self._scribe.note(Started(self._began, host, self.name, step, " ".join(starter.argv), self.pid))
         self._listen()

@@ -177,11 +177,11 @@ def test_a_request_that_is_given_up_is_not_answered(
 
 
 def test_when_a_process_began(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
-    ago = time.time_ns() - service.ask("began", pid=sleeper.pid)
+    ago = time.time_ns() - service.ask("started", pid=sleeper.pid)["made"]
     assert 0 <= ago < PATIENCE * 1e9
     sleeper.kill()
     sleeper.wait()
-    assert service.ask("began", pid=sleeper.pid) is None
+    assert service.ask("started", pid=sleeper.pid)["made"] is None
 
 
 def test_a_process_that_is_in_no_host_gets_no_signal(
