@@ -13,6 +13,7 @@ from lab.capture import CaptureFile, HeldSegment, Interface, link_local
 from lab.flows import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
 from lab.history import SocketHistory, grouped, histories
 from lab.packets import RST, Reader, Segment, opened
+from lab.packets.segment import FLAGS, named
 from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
 from lab.situation import Killed, SituationEvent
@@ -238,10 +239,11 @@ def _read(
     flows = Flows(vantage, capture.path, most=MOST_CONNECTIONS, retire=count)
     with opened(path) as stream:
         reader = Reader(stream)
-        for segment in reader:
-            flows.add(segment)
-            if segment.flags & RST:
-                _note(segment, vantage, resets)
+        for segments in reader.batches():
+            flows.take(segments)
+            for segment in segments:
+                if segment[FLAGS] & RST:
+                    _note(named(segment), vantage, resets)
     connections = flows.connections()
     flood = (f"{let_go} connections more than {MOST_CONNECTIONS} are not kept",) if let_go else ()
     return connections, (*reader.unsound, *flood)

@@ -6,6 +6,7 @@ copy has the same identification, or is seen at another place right after it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from lab.packets.segment import FRAME, IDENT, PLACE, TIME, WAY, Bare, Place
@@ -26,7 +27,7 @@ class Copies:
     """The latest frames of a capture; what is equal among them is looked for only where that matters."""
 
     def __init__(self) -> None:
-        self._new: list[Bare] = []
+        self._new: deque[Bare] = deque(maxlen=_WINDOW)
         """Frames that neither index has yet."""
         self._index: dict[tuple[object, ...], list[_Seen]] = {}
         self._older: dict[tuple[object, ...], list[_Seen]] = {}
@@ -34,9 +35,7 @@ class Copies:
 
     def add(self, segments: Sequence[Bare]) -> None:
         """Frames that come next."""
-        if len(self._new) > _WINDOW:
-            self._new = self._new[-_WINDOW:]
-        self._new += segments
+        self._new.extend(segments)
 
     def repeats(self, bare: Bare) -> bool:
         """Whether a frame is a copy of one before it."""
@@ -54,16 +53,12 @@ class Copies:
         return bool(around) and bare[PLACE] not in around
 
     def _index_before(self, frame: int) -> None:
-        done = 0
-        for bare in self._new:
-            if bare[FRAME] >= frame:
-                break
-            done += 1
+        while self._new and self._new[0][FRAME] < frame:
+            bare = self._new.popleft()
             equal = self._index.setdefault(bare[WAY:], [])
             equal.append((bare[TIME], bare[PLACE]))
             if len(equal) > _MOST_EQUAL:
                 del equal[0]
-        del self._new[:done]
-        self._indexed += done
+            self._indexed += 1
         if self._indexed > _WINDOW:
             self._older, self._index, self._indexed = self._index, {}, 0
