@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _CHUNK = 1 << 16
 _STREAMS = re.compile(r"POST /v[\d.]+/(containers/[^/]+/attach|exec/[^/]+/start)")
@@ -62,6 +65,12 @@ class Fault:
             return False
         self.done += 1
         return True
+
+
+def _shut(*ends: socket.socket) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 class _EndedError(Exception):
@@ -151,10 +160,8 @@ class Proxy:
     def cut(self) -> None:
         """Whoever listens hears nothing more, whoever asks is refused."""
         self._closing.set()
-        self._thawed.set()
-        for end in [self._door, *self._sockets]:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        _shut(self._door, *self._sockets)
+        self._thawed.set()  # only now: what waited is not handed on to the engine
 
     def close(self) -> None:
         """Cut everything and wait until no thread is left."""
@@ -176,6 +183,8 @@ class Proxy:
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(self.engine)
                 self._sockets += [client, server]
+                if self._closing.is_set():
+                    _shut(client, server)
                 self._spawn(lambda pair=(client, server): self._attend(*pair))  # type: ignore[misc]
 
     def _attend(self, client: socket.socket, server: socket.socket) -> None:
@@ -183,9 +192,7 @@ class Proxy:
         with contextlib.suppress(OSError, _EndedError):
             while self._request(_Side(client), _Side(server)):
                 pass
-        for end in (client, server):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        _shut(client, server)
 
     def _request(self, client: _Side, server: _Side) -> bool:
         """One request with its answer; False if the connection ends with it."""
@@ -244,9 +251,7 @@ class Proxy:
         if fault:
             self._wait_for(fault)
             if fault.kind is Kind.CUT_STREAM:
-                for end in (client, server):
-                    with contextlib.suppress(OSError):
-                        end.socket.shutdown(socket.SHUT_RDWR)
+                _shut(client.socket, server.socket)
             elif fault.kind is Kind.STALL_STREAM:
                 stalled.set()
         for direction in directions:
@@ -281,11 +286,10 @@ def between(path: Path, engine: str, *faults: Fault) -> Iterator[Proxy]:
         proxy.close()
 
 
-def settled(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Whether a condition comes true in time."""
+def settled(condition: Callable[[], T], seconds: float = 30.0) -> T:
+    """What a condition gives once that is true; AssertionError if it is not in time."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not in {seconds:g} s"
         time.sleep(0.05)
-    return True
+    return found

@@ -47,7 +47,7 @@ steps:
 - b: {start: q}
 - b: {send: hello}
 - b: {expect: {line: hello}}
-timeouts: {step: 4s, scenario: 30s}
+timeouts: {step: STEP, scenario: 30s}
 checks:
 - output: {host: a, program: p, lines: {BAD: 0}}
 - exit: {host: b, program: q, running: true}
@@ -76,20 +76,31 @@ class Ended:
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever does not answer is given up soon."""
     for module, name, seconds in (
-        (health, "SILENCE_SECONDS", 3.0),
-        (health, "CALL_SECONDS", 3.0),
-        (sidecar, "ANSWER_SECONDS", 4.0),
-        (client, "_NO_WORK_SECONDS", 4),
+        (health, "SILENCE_SECONDS", 1.5),
+        (health, "CALL_SECONDS", 1.5),
+        (sidecar, "ANSWER_SECONDS", 2.0),
+        (client, "_NO_WORK_SECONDS", 2),
+        (deploy, "UP_SECONDS_A_HOST", 0.0),
         (deploy, "_PING_SECONDS", 1.0),
-        (deploy, "_UNDER_WAY_SECONDS", 1.0),
+        (deploy, "_UNDER_WAY_SECONDS", 0.5),
     ):
         monkeypatch.setattr(module, name, seconds)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_litter() -> Iterator[None]:
+    """Connections that broke are let go here, not in a test of another module."""
     yield
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()
+
+
+def play_with(step: str = "4s") -> str:
+    """The scenario, with so much time for each step."""
+    return PLAY.replace("STEP", step)
 
 
 def socket_of(stage: Stage) -> str:
@@ -116,6 +127,7 @@ def played(
     monkeypatch: pytest.MonkeyPatch,
     *faults: Fault,
     program: str = RIGHT,
+    step: str = "4s",
     meanwhile: Callable[[Proxy], None] = lambda _: None,
     leaves_nothing: bool = True,
 ) -> Ended:
@@ -124,18 +136,18 @@ def played(
     with between(stage.folder / "s", socket_of(stage), *faults) as proxy:
         monkeypatch.setenv("DOCKER_HOST", proxy.address)
         threading.Thread(target=meanwhile, args=(proxy,), daemon=True).start()
-        ended = _played(stage, program)
+        ended = _played(stage, program, step)
         assert time.monotonic() - began < HANGING
         if leaves_nothing:
-            assert settled(lambda: not left(stage)), [one.name for one in left(stage)]
-    assert settled(lambda: swept(stage))
+            settled(lambda: not left(stage))
+    settled(lambda: swept(stage))
     return ended
 
 
-def _played(stage: Stage, program: str) -> Ended:
+def _played(stage: Stage, program: str, step: str) -> Ended:
     try:
         with connect() as engine:
-            finished = Stage(stage.folder, engine).play(PLAY, {"p.py": program})
+            finished = Stage(stage.folder, engine).play(play_with(step), {"p.py": program})
     except LabError as error:
         return Ended(error.exit_code, error.code, error.what)
     return Ended(_CODES.get(finished.verdict.outcome, ExitCode.INCONCLUSIVE))
@@ -158,7 +170,6 @@ def test_one_failure_of_each_request_that_is_made_again_changes_nothing(
     "kind", [Kind.REFUSE, Kind.CUT, Kind.CORRUPT, Kind.WRONG], ids=lambda kind: kind.name
 )
 @pytest.mark.parametrize("request_", [CREATE, ATTACH, EXEC, EXEC_START, EXEC_STATE, EVENTS])
-@pytest.mark.usefixtures("short")
 def test_a_request_that_always_fails_is_the_engines_fault(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, request_: str, kind: Kind
 ) -> None:
@@ -174,14 +185,17 @@ def test_a_request_that_always_fails_is_the_engines_fault(
 def test_a_request_that_hangs_is_the_engines_fault(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, request_: str
 ) -> None:
-    monkeypatch.setattr(deploy, "UP_SECONDS", 3.0)
-    ended = played(stage, monkeypatch, Fault(request_, Kind.HANG, times=1), leaves_nothing=False)
+    if request_ in (CREATE, ATTACH, START):
+        monkeypatch.setattr(deploy, "UP_SECONDS", 2.0)
+    fault = Fault(request_, Kind.HANG, times=1)
+    ended = played(stage, monkeypatch, fault, step="1s", leaves_nothing=False)
     assert (ended.code, ended.error) == (ExitCode.INCONCLUSIVE, "engine-slow"), ended
 
 
 def test_a_slow_engine_takes_no_time_from_a_step(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The calls of a start take more together than the step has."""
-    ended = played(stage, monkeypatch, Fault("(POST|GET) .*/exec", Kind.DELAY, seconds=1.5))
+    """The calls of the first start take more together than the step has."""
+    fault = Fault("(POST|GET) .*/exec", Kind.DELAY, times=3, seconds=1.5)
+    ended = played(stage, monkeypatch, fault)
     assert ended == Ended(ExitCode.PASSED)
 
 
@@ -191,13 +205,15 @@ def test_what_another_run_left_and_cannot_be_removed_keeps_no_run(
     nobody = Owner(2**22 + 1, 0, Owner.this_process().machine)
     of_another = Labels("0ther", "s", "another", "", "", "sidecar", nobody, int(time.time()) + 60)
     stays = create_sidecar(stage.engine, own_images[SIDECAR], of_another)
-    file, fault = stage.lay(PLAY, {"p.py": RIGHT}), Fault(f"{REMOVE}.*{stays}", Kind.HANG)
+    file, fault = stage.lay(play_with(), {"p.py": RIGHT}), Fault(f"{REMOVE}.*{stays}", Kind.HANG)
     try:
         with between(stage.folder / "s", socket_of(stage), fault) as proxy:
             began = time.monotonic()
             done = stage.lab("run", file, DOCKER_HOST=proxy.address)
             assert time.monotonic() - began < HANGING
         assert done.returncode == ExitCode.PASSED, done.stderr
+        if not fault.met and stays not in [one.id for one in ours(stage.engine)]:
+            pytest.skip("somebody else's lab on this machine has removed it before")
         assert fault.done == 1
     finally:
         remove(stage.engine, [stays])
@@ -235,7 +251,7 @@ def test_a_sidecar_that_is_lost_or_silent(stage: Stage, monkeypatch: pytest.Monk
     fault = Fault(ATTACH, kind, times=1, go=going)
 
     def when_played(proxy: Proxy) -> None:
-        assert settled(lambda: any("/exec" in line for line in proxy.seen))
+        settled(lambda: any("/exec" in line for line in proxy.seen))
         going.set()
 
     ended = played(stage, monkeypatch, fault, meanwhile=when_played)
@@ -258,7 +274,7 @@ def test_a_frozen_engine_is_told_in_bounded_time(
     at = Fault(moment, Kind.DELAY, times=1)
 
     def freeze(proxy: Proxy) -> None:
-        assert settled(lambda: at.met > 0)
+        settled(lambda: at.met > 0)
         proxy.freeze()
 
     ended = played(stage, monkeypatch, at, meanwhile=freeze, leaves_nothing=False)
@@ -274,10 +290,10 @@ def test_no_quiet_is_passed_while_the_engine_stands_still(
     """BAD is printed meanwhile; without a look at the engine, quiet would pass before BAD arrives."""
 
     def freeze(proxy: Proxy) -> None:
-        assert settled(lambda: any("/exec/" in line and "/json" in line for line in proxy.seen))
+        settled(lambda: any("/exec/" in line and "/json" in line for line in proxy.seen))
         time.sleep(0.3)
         proxy.freeze()
-        time.sleep(4)
+        time.sleep(2)
         proxy.thaw()
 
     ended = played(stage, monkeypatch, program=WRONG, meanwhile=freeze)
@@ -298,10 +314,8 @@ def test_no_quiet_is_passed_while_the_engine_stands_still(
 def test_a_host_that_is_touched_from_outside_is_told_as_that(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, act: str, told: str
 ) -> None:
-    def touch(proxy: Proxy) -> None:
-        assert settled(lambda: any("/exec/" in line and "/json" in line for line in proxy.seen))
-        (host,) = (one.id for one in left(stage) if one.labels.host == "a")
-        engine = stage.engine.client
+    def touch(_: Proxy) -> None:
+        engine, (host,) = stage.engine.client, settled(lambda: _where_it_runs(stage))
         {"remove": lambda: engine.remove_container(host, force=True), "pause": lambda: engine.pause(host),
          "stop": lambda: engine.stop(host, timeout=0)}[act]()  # fmt: skip
 
@@ -310,10 +324,16 @@ def test_a_host_that_is_touched_from_outside_is_told_as_that(
     assert ended.what.startswith(f"{told} from outside the lab")
 
 
+def _where_it_runs(stage: Stage) -> list[str]:
+    """The container of host a, once its program runs: one that is paused before locks the engine up."""
+    hosts = [one.id for one in left(stage) if (one.labels.host, one.state) == ("a", "running")]
+    return [one for one in hosts if "p.py" in str(stage.engine.client.top(one)["Processes"])]
+
+
 @pytest.mark.usefixtures("short")
 def test_a_sidecar_that_is_paused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def pause(proxy: Proxy) -> None:
-        assert settled(lambda: any("/exec" in line for line in proxy.seen))
+        settled(lambda: any("/exec" in line for line in proxy.seen))
         (sidecar_,) = (one.id for one in left(stage) if one.labels.role == "sidecar")
         stage.engine.client.pause(sidecar_)
 
@@ -329,7 +349,7 @@ def test_a_sidecar_that_is_paused(stage: Stage, monkeypatch: pytest.MonkeyPatch)
 def running(
     stage: Stage, *faults: Fault, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[subprocess.Popen[str], Proxy]]:
-    file = stage.lay(PLAY, {"p.py": RIGHT})
+    file = stage.lay(play_with(), {"p.py": RIGHT})
     with between(stage.folder / "s", socket_of(stage), *faults) as proxy:
         lab = stage.popen("run", *words, file, DOCKER_HOST=proxy.address)
         try:
@@ -337,14 +357,14 @@ def running(
         finally:
             lab.kill()
             lab.communicate()
-    assert settled(lambda: swept(stage))
+    settled(lambda: swept(stage))
 
 
 @pytest.mark.parametrize("hangs", [".* /_ping", ATTACH, EXEC_START, REMOVE])
 def test_an_interrupt_ends_a_run_within_two_seconds_whatever_hangs(stage: Stage, hangs: str) -> None:
     fault = Fault(hangs, Kind.HANG)
     with running(stage, fault) as (lab, _):
-        assert settled(lambda: fault.met > 0)
+        settled(lambda: fault.met > 0)
         time.sleep(0.5)
         began = time.monotonic()
         lab.send_signal(signal.SIGINT)
