@@ -61,7 +61,11 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A process of a host was ended by a signal; ``status`` is as a shell counts, ``number`` its id there."""
+    """A process of a host was ended by a signal; ``status`` is as a shell counts, ``number`` its id there.
+
+    The kernel began to end it when it was ``dying``; 0 if nobody told. Of a process that ended before it was
+    looked at ``number`` may be 0 and ``name`` empty: not known.
+    """
 
     at: int
     host: str
@@ -71,6 +75,7 @@ class Killed:
     number: int
     name: str
     status: int
+    dying: int = 0
 
 
 @dataclass(frozen=True, slots=True)

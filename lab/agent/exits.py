@@ -1,5 +1,7 @@
 """Hears how processes of the hosts end, children of programs too: by a pidfd(2) of each that was seen.
 
+For engines whose kernel does not say it by itself (see connector.py).
+
 The kernel tells how a process ended to its parent alone, which may forget it. From Linux 6.15 on a pidfd that
 was opened before tells it, too (PIDFD_GET_INFO); on older kernels /proc does as long as the parent has not
 waited for it, and where it was faster nothing is told.
@@ -54,6 +56,10 @@ class Exits:
         """For select(2): readable when one of them has ended."""
         return self._ready.fileno()
 
+    def close(self) -> None:
+        """Hear no more."""
+        self._ready.close()
+
     def hold(self, seen: Mapping[str, Iterable[Row]], process_of: Callable[[Row], int]) -> None:
         """These are the processes of each host now; ``process_of`` tells which process a row is about."""
         for host, rows in seen.items():
@@ -86,7 +92,7 @@ class Exits:
                 pid, parent, session, number, name = row[:5]
                 self._tell(
                     {"event": "killed", "at": at, "host": host, "pid": pid, "parent": parent,
-                     "session": session, "number": number, "name": name, "status": status}
+                     "session": session, "number": number, "name": name, "status": status, "dying": 0}
                 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from .connector import Connector
 from .exits import Exits
 from .losses import Losses
 from .processes import HIDDEN, UNKNOWN, Processes, Row
@@ -38,7 +39,7 @@ class Lookout:
         self._tell = tell
         self._losses = losses
         self.processes = Processes(losses)
-        self.exits = Exits(tell)
+        self.exits = _exits(tell)
         self._told: dict[str, tuple[Row, ...]] = {}
         self._soon: tuple[dict[str, float], ...] = tuple({} for _ in _SOON_SECONDS)
         self._later: dict[str, float] = {}
@@ -156,3 +157,11 @@ class Lookout:
         self._watching = False
         for dues in (*self._soon, self._later, self._children):
             dues.clear()
+
+
+def _exits(tell: Callable[[dict[str, Any]], None]) -> Connector | Exits:
+    """The kernel's own words of what ends; where it says none, what looks show."""
+    try:
+        return Connector(tell)
+    except OSError:
+        return Exits(tell)

@@ -247,7 +247,7 @@ class Processes:
             if status.session == first or (status.name.startswith(_ENGINE) and not mark):
                 return
             if pid not in self._numbers:
-                self._numbers[pid] = _number(pid)
+                self._numbers[pid] = number_of(pid)
             itself = pid, status.parent, status.session, self._numbers[pid], status.name
             if status.ended:
                 yield *itself, True, 0, (), (), mark
@@ -349,7 +349,7 @@ def stat(folder: str) -> tuple[str, list[str]]:
     return head.partition("(")[2], tail.split()
 
 
-def _number(pid: int) -> int:
+def number_of(pid: int) -> int:
     """Its process id within its host."""
     found = re.search(r"^NSpid:.*?(\d+)$", read(f"{PROC}/{pid}/status"), re.MULTILINE)
     return int(found[1]) if found else 0

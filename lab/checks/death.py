@@ -3,7 +3,9 @@
 Both look alike on the wire. What tells them apart is when: the kernel closes everything as a process ends,
 and the end is heard right after that. A program that ends unasked has chosen to, and its end counts as its
 close. One that the script ended, or that crashed, has not. A program that crashes may have closed shortly
-before: a look that shows it alive and without the socket proves that, and where none does nobody knows.
+before. The kernel says when it began to end a process for a fault: what left before that is the program's
+own, what left after that is not. Where it has not said that, a look that shows the program alive and without
+the socket proves a close, and where none does nobody knows.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from lab.flows import Connection, Moment, Side
 from lab.processes import ProcessRow
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Key, SendSignal
+from lab.situation import Killed
 from lab.transcript import Exited, Input, ProgramRun
 from lab.words import FAULTS, TcpState, describe_status, signal_name
 
@@ -35,9 +38,8 @@ _OBEYS = 1_000_000_000
 _AT_ONCE = 50_000_000
 """ns between what the kernel closes as a process ends and the moment when its end is heard, at the most."""
 
-_PROMPTLY = 10_000_000
-"""ns between the two within which a crash counts as prompt: the looks 2 and 6 ms after what was sent would
-have shown the program alive."""
+_BUSY = 250_000_000
+"""The same where the machine is short of processors, for an end of which nobody has said when it began."""
 
 _HEARD_EARLY = 5_000_000
 """ns by which an end may be heard before the segment is seen."""
@@ -59,7 +61,7 @@ class Death:
     """The end of a program, or of a process that it had started, that sent a FIN or an RST.
 
     ``counts`` says whether that is the program's close all the same. ``order`` is what the script gave it.
-    ``earlier`` is how long before the end it was sent (ns), where the program may have closed by itself.
+    ``proven`` says that it was sent by that; otherwise the program may have closed ``earlier`` (ns).
     """
 
     who: str
@@ -67,17 +69,21 @@ class Death:
     reason: Reason
     counts: bool
     order: Input | None = None
+    proven: bool = True
     earlier: int = 0
 
     def beside(self) -> str:
         """How the end and what was sent belong together: ``, as server ended: killed by SIGSEGV``."""
-        return f", {span(self.earlier)} before {self.told()}" if self.earlier else f", as {self.told()}"
+        return f", {self._when()} {self.told()}"
+
+    def _when(self) -> str:
+        return f"{span(self.earlier)} before" if self.earlier else "as"
 
     def untold(self, who: str, what: str) -> str:
         """Why nobody knows whether a side closed; empty if that is known."""
-        if not self.earlier:
+        if self.proven:
             return ""
-        return f"whether {who} closed is not known: {what} was sent {span(self.earlier)} before {self.told()}"
+        return f"whether {who} closed is not known: {what} was sent {self._when()} {self.told()}"
 
     def told(self) -> str:
         """The end, as the cause of what was sent: ``SIGTERM (step finally.1) ended server``."""
@@ -100,7 +106,8 @@ def death_behind(what: Moment | None, side: Side, connection: Connection, eviden
     socket = _Socket(side.host, shown.inode if shown else 0, held_by(evidence, side.host, ports))
     runs = _holders(what, side, socket.held, evidence)
     death = _death(runs[0], what, side, socket, evidence) if len(runs) == 1 else None
-    return death or _death_of_child(what, side, socket, evidence)
+    death = death or _death_of_child(what, side, socket, evidence)
+    return death or _death_of_another(what, side, socket, evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +157,27 @@ def _death_of_child(what: Moment, side: Side, socket: _Socket, evidence: Evidenc
     for killed in evidence.killed.get(side.host, ()):
         crashed = killed.pid in holders and signal_name(killed.status) in FAULTS
         if crashed:
-            who = f"{killed.name} (process {killed.number})"
-            crash = Death(who, killed.status, Reason.CRASH, counts=False)
-            if found := _crash(crash, killed.at, what, socket.of({killed.pid}), evidence):
+            crash = Death(_named(killed), killed.status, Reason.CRASH, counts=False)
+            if found := _crash(crash, killed, what, socket.of({killed.pid}), evidence):
                 return found
     return None
+
+
+def _death_of_another(what: Moment, side: Side, socket: _Socket, evidence: Evidence) -> Death | None:
+    """The crash, just then, of a process that may have had the socket though no look shows that.
+
+    It had it from a process that was seen to have it and had made it, or nobody was seen to have it.
+    """
+    holders = {row.pid for row in socket.held}
+    for killed in evidence.killed.get(side.host, ()):
+        may_have = not holders or {killed.parent, killed.session} & holders
+        if killed.pid not in holders and may_have and killed.dying and killed.dying <= what.time <= killed.at:
+            return Death(_named(killed), killed.status, Reason.CRASH, counts=False, proven=False)
+    return None
+
+
+def _named(killed: Killed) -> str:
+    return f"{killed.name} (process {killed.number})" if killed.number else "a child of its program"
 
 
 def _holders(what: Moment, side: Side, held: Sequence[ProcessRow], evidence: Evidence) -> list[ProgramRun]:
@@ -185,20 +208,27 @@ def _death(run: ProgramRun, what: Moment, side: Side, socket: _Socket, evidence:
     own = run.started.pid
     family = socket.of({row.pid for row in socket.held if own in {row.pid, row.parent, row.session}})
     crash = Death(exited.program, exited.status, Reason.CRASH, counts=False)
-    return _crash(crash, exited.at, what, family, evidence)
+    told = next((one for one in evidence.killed.get(side.host, ()) if one.pid == own), None)
+    return _crash(crash, told or exited, what, family, evidence)
 
 
-def _crash(crash: Death, heard: int, what: Moment, socket: _Socket, evidence: Evidence) -> Death | None:
-    """The crash of who held a socket, heard at a time, if it may have sent what left."""
-    if not _may_send(what, heard) or socket.was_closed(what, evidence):
+def _crash(
+    crash: Death, end: Killed | Exited, what: Moment, socket: _Socket, evidence: Evidence
+) -> Death | None:
+    """The crash of who held a socket, if it has sent what left, or may have."""
+    if isinstance(end, Killed) and end.dying:
+        known = what.time <= end.at  # what had to wait for what was sent before leaves later
+        sent = end.dying <= what.time <= end.at + _HEARD_EARLY
+        return replace(crash, proven=known) if sent else None
+    if not _may_send(what, end.at, _BUSY) or socket.was_closed(what, evidence):
         return None
-    between = min([heard, *socket.seen_dead(what, evidence)]) - what.time
-    return replace(crash, earlier=between if between > _PROMPTLY else 0)
+    between = min([end.at, *socket.seen_dead(what, evidence)]) - what.time
+    return replace(crash, proven=False, earlier=max(0, between))
 
 
-def _may_send(what: Moment, heard: int) -> bool:
+def _may_send(what: Moment, heard: int, at_once: int = _AT_ONCE) -> bool:
     """Whether what was sent may come from an end that was heard at a time."""
-    return -_HEARD_EARLY <= heard - what.time <= _AT_ONCE
+    return -_HEARD_EARLY <= heard - what.time <= at_once
 
 
 def end_of(host: str, heard: int, evidence: Evidence) -> int:

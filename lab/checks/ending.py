@@ -90,7 +90,7 @@ def _left_behind(case: Case) -> list[str]:
     """What only the ends of programs sent, and what to do if that is right."""
     sent: dict[tuple[str, str], list[str]] = {}
     for side, what, death in _deaths(case, *case.connection.sides):
-        if not death.earlier:
+        if death.proven:
             sent.setdefault((case.name(side), death.told()), []).append(what)
     return [f"{who} never closed: {listed(what)} came only as {how}" for (who, how), what in sent.items()]
 

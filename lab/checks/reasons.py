@@ -163,8 +163,8 @@ def _bytes(number: int) -> str:
 @_reason.register
 def _crashed(cause: ChildCrashed, now: int) -> str:
     when = f" {span(now - cause.at)} before the step ended" if now > cause.at else ""
-    which = f"{cause.name} (process {cause.number})"
-    return f"a child of {cause.program}, {which}, was killed by {cause.signal}{when}"
+    which = f", {cause.name} (process {cause.number})," if cause.number else ""
+    return f"a child of {cause.program}{which} was killed by {cause.signal}{when}"
 
 
 @_reason.register

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import count
 from typing import Any
 
@@ -38,15 +38,17 @@ class Watched:
         self.lookout = Lookout(self.told.append, self.losses)
         self.lookout.start({})
         monkeypatch.setattr(self.lookout.processes, "look", self._seen)
-        monkeypatch.setattr("lab.agent.exits.Exits.hold", lambda *_: None)
+        monkeypatch.setattr(self.lookout.exits, "hold", lambda *_: None)
 
     def _seen(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
         return {host: rows for host, rows in self.there.items() if hosts is None or host in hosts}
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    watched = Watched(monkeypatch)
+    yield watched
+    watched.lookout.exits.close()
 
 
 def test_only_what_has_changed_is_told(watched: Watched) -> None:

@@ -137,6 +137,7 @@ def test_a_condition_that_costs_much_keeps_nobody_waiting(
     first, second, third = tried
     assert min(second - first, third - second) > 0.09
     assert [one["id"] for one in said] == [1]
+    agent.lookout.exits.close()
     for end in ends:
         os.close(end)
 

@@ -1,0 +1,100 @@
+"""What the kernel itself says of processes that end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.agent.connector import Connector
+from lab.agent.processes import Row
+
+TOLD = list[dict[str, Any]]
+
+
+def row(pid: int) -> Row:
+    return pid, 1, 5, 40, "srv", False, 3, (), (), 0
+
+
+def process_of(shown: Row) -> int:
+    return shown[0]
+
+
+@pytest.fixture
+def heard() -> Iterator[tuple[Connector, TOLD]]:
+    """We are a process of host a, the only one that was seen."""
+    told: TOLD = []
+    try:
+        connector = Connector(told.append)
+    except OSError as error:
+        pytest.skip(f"the kernel does not say it here: {error}")
+    connector.hold({"a": (row(os.getpid()),)}, process_of)
+    yield connector, told
+    connector.close()
+
+
+def ended(number: int) -> int:
+    """A child of ours that a signal ends at once, and that we wait for; 0 ends by itself."""
+    if not (child := os.fork()):
+        if number:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+            os.kill(os.getpid(), number)
+        os._exit(3)
+    os.waitpid(child, 0)
+    return child
+
+
+@pytest.mark.parametrize(
+    ("number", "core"), [(signal.SIGSEGV, True), (signal.SIGABRT, True), (signal.SIGKILL, False)]
+)
+def test_a_child_that_nobody_saw_is_told(heard: tuple[Connector, TOLD], number: int, core: bool) -> None:
+    connector, told = heard
+    before = time.time_ns()
+    child = ended(number)
+    after = time.time_ns()
+    connector.hear()
+    (event,) = told
+    assert (event["event"], event["host"], event["pid"], event["status"]) == (
+        "killed",
+        "a",
+        child,
+        128 + number,
+    )
+    assert (event["parent"], event["session"]) == (os.getpid(), 5)
+    assert before < event["at"] < after
+    assert before < event["dying"] < event["at"] if core else not event["dying"]
+
+
+def test_nothing_is_told_of_one_that_ends_by_itself_or_is_of_no_host(heard: tuple[Connector, TOLD]) -> None:
+    connector, told = heard
+    ended(0)
+    connector.hold({"a": ()}, process_of)
+    connector.hold({"a": ()}, process_of)
+    ended(signal.SIGSEGV)
+    connector.hear()
+    assert told == []
+
+
+def test_an_end_that_is_heard_after_a_look_that_does_not_show_it_is_that_of_who_was_seen(
+    heard: tuple[Connector, TOLD],
+) -> None:
+    connector, told = heard
+    connector.hold({"a": ()}, process_of)
+    child = ended(signal.SIGSEGV)
+    connector.hear()
+    assert [event["pid"] for event in told] == [child]
+
+
+def test_no_host_makes_more_be_told_than_there_is_room_for(
+    heard: tuple[Connector, TOLD], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.agent.connector._MOST_TOLD", 2)
+    connector, told = heard
+    for _ in range(4):
+        ended(signal.SIGSEGV)
+    connector.hear()
+    assert len(told) == 2
