@@ -63,11 +63,14 @@ Any process may call itself that, but none that came from a start is without a m
 _THREADS, _STARTTIME, _EXIT_CODE = 17, 19, 49
 """Their places behind the name in /proc/PID/stat."""
 
-_MOST_DESCRIPTORS = 8192
-"""Descriptors of all processes of a host together that are looked at."""
+_MOST_DESCRIPTORS = 4096
+"""Descriptors of all processes of a host together that are looked at: 10 microseconds each."""
 
 _MOST = 512
 """Processes and threads of a host that are looked at."""
+
+_REST_SECONDS = 2.0
+"""How long a host where there was more than that is not looked at again: others do not wait for it."""
 
 Row = tuple[int, int, int, int, str, bool, int, tuple[int, ...], tuple[tuple[str, int], ...], int]
 """pid, parent, session, number within the host, name, whether it is a zombie, how many descriptors it has,
@@ -107,6 +110,10 @@ class Processes:
         """The process that each wrapper wraps."""
         self._room: dict[str, int] = {}
         """How many descriptors of each host may still be looked at in this look."""
+        self._rests: dict[str, tuple[float, str]] = {}
+        """Until when a host where there was too much rests (time.monotonic), and what that was."""
+        self._rows_before: dict[str, tuple[Row, ...]] = {}
+        """What was found of each host at the last look."""
         self._began: dict[int, int] = {}
         """When each process was made, by which it is told from another with its number."""
         self._machines: dict[int, tuple[tuple[int, int], int]] = {}
@@ -118,10 +125,11 @@ class Processes:
         self._by_namespace = {_namespace(pid): name for name, pid in hosts.items()}
 
     def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
-        """The programs of some hosts, or of every one, by process id."""
+        """The programs of some hosts, or of all, by process id; of one that rests those found before."""
         self._find()
         wanted = self._hosts.keys() if hosts is None else self._hosts.keys() & hosts
-        found: dict[str, list[Row]] = {name: [] for name in self._hosts if name in wanted}
+        resting = {host for host in wanted if self._is_resting(host)}
+        found: dict[str, list[Row]] = {name: [] for name in self._hosts if name in wanted - resting}
         self._room = dict.fromkeys(found, _MOST_DESCRIPTORS)
         for pid, host in sorted(self._known.items()):
             if host not in found or pid == self._hosts[host]:
@@ -129,13 +137,28 @@ class Processes:
             if len(found[host]) < _MOST:
                 found[host] += self._rows(pid, host, self._hosts[host])
             else:
-                self._losses.note("processes", host, f"there are more than {_MOST}")
+                self._let_rest(host, f"there are more than {_MOST}")
         self._shown |= {host: tuple(row[0] for row in rows if not row[5]) for host, rows in found.items()}
-        return {host: self._without_wrappers(rows) for host, rows in found.items()}
+        self._rows_before |= {host: self._without_wrappers(rows) for host, rows in found.items()}
+        return {host: self._rows_before.get(host, ()) for host in wanted}
+
+    def _let_rest(self, host: str, why: str) -> None:
+        """There is more at a host than is looked at."""
+        self._rests[host] = time.monotonic() + _REST_SECONDS, why
+        self._losses.note("processes", host, why)
+
+    def _is_resting(self, host: str) -> bool:
+        """Whether a host is not looked at now, which is one more failure."""
+        until, why = self._rests.get(host, (0.0, ""))
+        if time.monotonic() >= until:
+            return False
+        self._losses.note("processes", host, why)
+        return True
 
     def of_start(self, host: str, mark: int) -> dict[int, frozenset[int]]:
         """The living processes of a host that came from one start, each with the inodes of its sockets."""
         self._find()
+        self._room[host] = _MOST_DESCRIPTORS
         found = {}
         for pid, name in self._known.items():
             if name == host and (held := self._held_by(pid, host, mark)) is not None:
@@ -148,7 +171,7 @@ class Processes:
             status = self._status(pid)
             if self._mark(pid) != mark or status.ended:
                 return None
-            return frozenset(descriptors(_living(pid, status)).values()) - {0}
+            return frozenset(self._descriptors(_living(pid, status), host).values()) - {0}
         except (FileNotFoundError, ProcessLookupError):
             return None  # it has just ended
         except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
@@ -265,12 +288,11 @@ class Processes:
     def _descriptors(self, pid: int, host: str) -> dict[int, int]:
         """Those of a process; none where the host's processes have had more than are looked at."""
         room = self._room.get(host, _MOST_DESCRIPTORS)
-        if room > 0:
-            held = descriptors(pid)
-            self._room[host] = room - len(held)
-            return held
-        self._losses.note("processes", host, f"they hold more than {_MOST_DESCRIPTORS} descriptors")
-        return {}
+        held = descriptors(pid, room + 1) if room >= 0 else {}
+        self._room[host] = room - len(held)
+        if self._room[host] < 0:
+            self._let_rest(host, f"they hold more than {_MOST_DESCRIPTORS} descriptors")
+        return held
 
     def _machine_of(self, pid: int) -> int:
         """To open the file that a process runs costs more than all else: it is done once."""
@@ -355,10 +377,10 @@ def number_of(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
-def descriptors(pid: int) -> dict[int, int]:
-    """The open descriptors of a process, each with the inode of its socket, 0 if it is none."""
+def descriptors(pid: int, most: int = _MOST_DESCRIPTORS) -> dict[int, int]:
+    """So many open descriptors of a process at most, each with the inode of its socket, 0 if it is none."""
     held = {}
-    for name in os.listdir(f"{PROC}/{pid}/fd"):
+    for name in os.listdir(f"{PROC}/{pid}/fd")[:most]:
         try:
             found = _SOCKET.fullmatch(os.readlink(f"{PROC}/{pid}/fd/{name}"))
         except FileNotFoundError:

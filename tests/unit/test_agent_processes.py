@@ -268,16 +268,36 @@ def test_very_many_processes_are_not_all_told(tree: Tree, monkeypatch: pytest.Mo
 def test_very_many_descriptors_are_not_all_looked_at(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_MOST_DESCRIPTORS", 3)
     tree.add(111, "a", sockets=(1, 2, 3))
-    tree.add(112, "a", sockets=(4,), state="S")
-    tree.add(211, "b", sockets=(5,))
+    tree.add(112, "a", sockets=(4, 5), state="S", mark=MARK)
+    tree.add(113, "a", sockets=(6, 7), state="S", mark=MARK)
+    tree.add(211, "b", sockets=(8,))
     losses = Losses()
     watched = watching(losses)
     for _ in range(2):
         seen = watched.look()
-        assert [row[7] for row in (*seen["a"], *seen["b"])] == [(1, 2, 3), (), (5,)]
+        assert [row[7] for row in (*seen["a"], *seen["b"])] == [(1, 2, 3), (4,), (), (8,)]
     assert [(one["host"], one["count"], one["why"]) for one in losses.told()] == [
-        ("a", 2, "they hold more than 3 descriptors")
+        ("a", 3, "they hold more than 3 descriptors")
     ]
+    assert watched.of_start("a", MARK) == {112: {4, 5}, 113: {6, 7}}
+
+
+def test_a_host_with_too_much_rests_before_it_is_looked_at_again(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_MOST_DESCRIPTORS", 1)
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    tree.add(111, "a", sockets=(1, 2))
+    tree.add(211, "b", sockets=(3,))
+    watched = watching()
+    first = watched.look()
+    tree.add(112, "a")
+    tree.add(212, "b")
+    assert watched.look({"a"}) == {"a": first["a"]}
+    assert [row[0] for row in watched.look()["b"]] == [211, 212]
+    now[0] += 2.0
+    assert [row[0] for row in watched.look()["a"]] == [111, 112]
 
 
 def test_a_host_that_is_gone(tree: Tree) -> None:
