@@ -339,9 +339,9 @@ def _namespace(pid: int) -> int:
 
 
 def read(path: str) -> str:
-    """The beginning of a file. OSError."""
+    """The beginning of a file; a byte that is no UTF-8 is a lone surrogate (surrogateescape). OSError."""
     with open(path, "rb", buffering=0) as file:
-        return file.read(4096).decode(errors="replace")
+        return file.read(4096).decode(errors="surrogateescape")
 
 
 def status_of(pid: int) -> Status:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lab.quote import quoted
 from lab.scenario.steps import Pattern
 
 Wanted = Callable[[str], bool]
@@ -122,5 +123,5 @@ def describe(pattern: Pattern) -> str:
     ):
         value = getattr(pattern, kind)
         if value is not None:
-            return f"{words} {value!r}"
+            return f"{words} {quoted(value)}"
     return "the end of the output"

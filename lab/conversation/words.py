@@ -6,6 +6,7 @@ from functools import singledispatch
 
 from lab.conversation.screen import describe
 from lab.duration import format_duration
+from lab.quote import quoted
 from lab.scenario.steps import (
     Action,
     Close,
@@ -48,12 +49,12 @@ def _quiet(action: Quiet) -> str:
 
 @in_words.register
 def _send(action: Send) -> str:
-    return f"send {action.send!r}"
+    return f"send {quoted(action.send)}"
 
 
 @in_words.register
 def _type(action: Type) -> str:
-    return f"type {action.type!r}"
+    return f"type {quoted(action.type)}"
 
 
 @in_words.register
@@ -78,7 +79,7 @@ def _close(action: Close) -> str:
 
 @in_words.register
 def _run(action: Run) -> str:
-    return f"run {action.run!r}"
+    return f"run {quoted(action.run)}"
 
 
 @in_words.register

@@ -404,3 +404,14 @@ def test_a_child_that_no_look_has_shown(tree: Tree) -> None:
     tree.add(112, "a", parent=111)
     watched.look()
     assert not watched.has_new_child("a")
+
+
+def test_a_name_is_told_with_all_its_bytes() -> None:
+    words = "import ctypes, sys\nctypes.CDLL(None).prctl(15, b'caf\\xe9', 0, 0, 0)\nprint(flush=True)\nsys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout
+        child.stdout.readline()
+        assert processes.status_of(child.pid).name == "caf\udce9"
+        child.communicate()

@@ -60,7 +60,7 @@ def test_what_is_written_is_read_back(record: Path, evidence: Evidence) -> None:
 
 def test_what_surrounded_a_failure_is_written_and_read_back(record: Path, evidence: Evidence) -> None:
     row = SocketRow(TcpState.LISTEN, "192.168.153.128", 1, "192.168.153.129", 0, 1, 8, 7)
-    process = ProcessRow(9, 1, 9, 9, "srv", False, 3, (7,), (Sleep("recv", 7),))
+    process = ProcessRow(9, 1, 9, 9, "caf\udce9", False, 3, (7,), (Sleep("recv", 7),))
     situation = (
         Situation(1, "server", 80, (Doing(process, used=5, running=True),), (row,), (row,), (row,)),
         Unread(2, "server", "server", "\udcff?"),
