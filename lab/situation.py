@@ -15,7 +15,8 @@ from lab.sockets import SocketRow
 class Doing:
     """A process between two looks: its ``row`` is that of the second.
 
-    It ``used`` a processor and ``waited`` for one so long (ns); ``running`` says that a thread ran, or was
+    It ``used`` a processor and ``waited`` for one so long (ns), and one of its threads used it so long that
+    was ``awake`` all the time, running or ready to; ``running`` says that a thread ran, or was
     ready to, at both looks, ``stopped`` that a signal has stopped it, ``input`` that it waits for its
     standard input. ``unlisted`` counts its TCP sockets that are neither bound, in LISTEN nor connected.
     ``status`` is how a zombie has ended, as a shell counts.
@@ -29,6 +30,7 @@ class Doing:
     input: bool = False
     unlisted: int = 0
     status: int = 0
+    awake: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from . import processes
@@ -18,20 +20,28 @@ from .watched import Listed
 _MOST_PROCESSES, _MOST_THREADS, _MOST_SOCKETS = 128, 128, 1024
 """Of one host, of one process, and of one kind of a host's sockets, that are told."""
 
-_LONGEST_SECONDS, _AGAIN_SECONDS = 0.5, 0.02
-"""Where processors are short the second look waits so long for a busy process to have had one."""
+_LONGEST_SECONDS, _AGAIN_SECONDS = 1.0, 0.02
+"""Where processors are short the second look waits so long for a busy process to have used one."""
 
+AWAKE = 50_000_000
+"""ns of a processor that a thread uses without a pause before it counts as busy, however long that takes."""
+
+_VOLUNTARY = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
 _STOPPED = frozenset("Tt")
 
 _NANOSECONDS_A_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class Usage(NamedTuple):
-    """Nanoseconds of a processor that a process has used and waited for, and the states of its threads."""
+    """Nanoseconds of a processor that a process has used and waited for, and the states of its threads.
+
+    Of each thread that runs or is ready to: what it has used, and how often it has gone to sleep.
+    """
 
     used: int = 0
     waited: int = 0
     states: str = ""
+    ready: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 class Situation:
@@ -58,9 +68,9 @@ class Situation:
         return [self._told(host, rows, window) for host, rows in self._processes.look().items()]
 
     def _waits_for_its_turn(self, pid: int) -> bool:
-        """Whether a process wanted a processor all the time and had none: how busy it is is not known yet."""
+        """Whether a process wanted a processor all the time and had little: nobody knows if it is busy."""
         before = self._before[pid]
-        return "R" in before.states and _usage(self._processes_of[pid]) == before
+        return bool(before.ready) and -1 < _awake(before, _usage(self._processes_of[pid])) < AWAKE
 
     def _told(self, host: str, rows: tuple[Row, ...], window: int) -> dict[str, Any]:
         trouble, listed = "", Listed()
@@ -81,15 +91,17 @@ class Situation:
     def _doing(self, row: Row, known: set[int]) -> dict[str, Any]:
         """What is known of a process beyond its row.
 
-        What it ``used`` of a processor and ``waited`` for one between the looks (ns); whether a thread was
-        ``running`` at both, all are ``stopped``, one reads its standard ``input``; how many TCP sockets it
-        has that are listed nowhere (``unlisted``); of a zombie, how it ended (``status``).
+        What it ``used`` of a processor and ``waited`` for one between the looks (ns), and what one of its
+        threads used that was ``awake`` all the time; whether a thread was ``running`` at both, all are
+        ``stopped``, one reads its standard ``input``; how many TCP sockets it has that are listed nowhere
+        (``unlisted``); of a zombie, how it ended (``status``).
         """
         pid = self._processes.process_of(row)
         before, after = self._before.get(row[0], Usage()), _usage(pid)
         return {
             "used": max(0, after.used - before.used) if before.states else 0,
             "waited": max(0, after.waited - before.waited) if before.states else 0,
+            "awake": max(0, _awake(before, after)),
             "running": "R" in before.states and "R" in after.states,
             "stopped": bool(after.states) and {*after.states} <= _STOPPED,
             "input": ("read", 0) in row[8] and _reads_input(pid),
@@ -114,12 +126,27 @@ def _usage(pid: int) -> Usage:
     """Of all threads of a process together; nothing if it has just ended."""
     used = waited = 0
     states = ""
+    ready = {}
     for thread in _threads(pid):
         with contextlib.suppress(OSError):
             _, fields = processes.stat(thread)
             of_thread = _used_and_waited(thread, fields)
             used, waited, states = used + of_thread[0], waited + of_thread[1], states + fields[0]
-    return Usage(used, waited, states)
+            if fields[0] == "R":
+                ready[thread] = of_thread[0], _pauses(thread)
+    return Usage(used, waited, states, ready)
+
+
+def _awake(before: Usage, after: Usage) -> int:
+    """What a thread has used of a processor (ns) that did not go to sleep meanwhile; -1 if each did."""
+    both = ((before.ready[one], after.ready[one]) for one in before.ready.keys() & after.ready.keys())
+    return max((now[0] - then[0] for then, now in both if now[1] == then[1]), default=-1)
+
+
+def _pauses(thread: str) -> int:
+    """How often a thread has gone to sleep; that another took the processor from it does not count."""
+    found = _VOLUNTARY.search(processes.read(f"{thread}/status"))
+    return int(found[1]) if found else 0
 
 
 def _used_and_waited(thread: str, fields: Sequence[str]) -> tuple[int, int]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 from lab.checks.causes import causes_of
 from lab.checks.causes.ends import crashes
-from lab.checks.causes.failure import Failure
+from lab.checks.causes.failure import Failure, filled
 from lab.checks.nearest import nearest
 from lab.checks.programs import Scene
 from lab.checks.reasons import programs_told, reasons
@@ -17,7 +16,6 @@ from lab.evidence import Evidence
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Expect, Run
 from lab.transcript import StepEnded
-from lab.variables import VariableError, substitute
 from lab.verdict import CheckResult, Difference
 from lab.words import Outcome
 
@@ -65,20 +63,16 @@ def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
 
 def _differences(step: StepEnded, evidence: Evidence) -> Iterator[Difference]:
     """The text that a step expected, beside what is most like it in the output that was not consumed."""
-    number, _, rounds = step.step.partition("@")
-    line = lines_by_number(evidence.scenario).get(number)
+    line = lines_by_number(evidence.scenario).get(step.step.partition("@")[0])
     pattern = line.action.expect if line and isinstance(line.action, Expect | Run) else None
     text = (pattern.text or pattern.line) if pattern is not None else None
     if not text:
         return
-    variables = {**evidence.info.variables, "i": rounds.rpartition("@")[2]}
-    with suppress(VariableError):
-        printed = step.rest.replace("\r\n", "\n").split("\n")
-        found = nearest(
-            substitute(text, variables), printed, whole=pattern is not None and pattern.text is None
-        )
-        if found is not None:
-            yield found
+    wanted = filled(text, step, evidence)
+    printed = step.rest.replace("\r\n", "\n").split("\n")
+    whole = pattern is not None and pattern.text is None
+    if wanted is not None and (found := nearest(wanted, printed, whole=whole)) is not None:
+        yield found
 
 
 def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:

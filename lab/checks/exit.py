@@ -13,6 +13,7 @@ from lab.checks.select import runs_of
 from lab.checks.telling import Teller
 from lab.evidence import Evidence
 from lab.scenario.checks import ExitCheck, ExitRef
+from lab.situation import Unread
 from lab.transcript import ProgramRun, StepEnded
 from lab.verdict import CheckResult
 from lab.words import Outcome, describe_status, signal_name
@@ -25,17 +26,16 @@ def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:
     findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
     whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
     result = conclude(spec, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
-    if result.outcome is not Outcome.FAIL or _is_told_already(evidence):
+    if result.outcome is not Outcome.FAIL or _failed_step(evidence):
         return result
     causes = (cause for run in runs for cause in causes_of_end(evidence, run))
     return replace(result, causes=reasons(causes, evidence.info.ended))
 
 
-def _is_told_already(evidence: Evidence) -> bool:
-    """Whether a step has failed, so that the conversation tells why programs ended."""
-    return any(
-        isinstance(event, StepEnded) and event.outcome is Outcome.FAIL for event in evidence.transcript.events
-    )
+def _failed_step(evidence: Evidence) -> StepEnded | None:
+    """The first step that failed: with it is told why programs ended, and what they had printed."""
+    steps = (event for event in evidence.transcript.events if isinstance(event, StepEnded))
+    return next((step for step in steps if step.outcome is Outcome.FAIL), None)
 
 
 def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:
@@ -58,12 +58,30 @@ def _findings(ref: ExitRef, run: ProgramRun, evidence: Evidence) -> Iterator[Fin
 
 
 def _printed_last(run: ProgramRun, evidence: Evidence) -> list[str]:
-    """The last lines of its output."""
+    """The last lines of its output, if they are not told with the step that failed."""
     lines = last_lines(printed_by(evidence, run))
+    if lines and lines[-1:] == _told_with_step(run, evidence)[-1:]:
+        return []
     shown = "\n".join(f"  | {line}" for line in lines)
     return [
         f"{run.started.program} printed last:\n{shown}" if lines else f"{run.started.program} printed nothing"
     ]
+
+
+def _told_with_step(run: ProgramRun, evidence: Evidence) -> list[str]:
+    """The last lines of a program that are told with the step that failed, which nobody had consumed."""
+    who, step = (run.started.host, run.started.program), _failed_step(evidence)
+    if step is None or run is not runs_of(evidence, *who)[-1]:
+        return []
+    host, _, program = step.host.partition(".")
+    if host == who[0] and program in {"", who[1]}:
+        return last_lines(step.rest)
+    unread = (
+        event.text
+        for event in evidence.situation
+        if isinstance(event, Unread) and host != event.host and (event.host, event.program) == who
+    )
+    return last_lines(next(unread, ""))
 
 
 def _wanted(ref: ExitRef, status: int | None) -> Iterator[tuple[str, bool]]:

@@ -15,6 +15,12 @@ from lab.sockets import SocketRow
 from lab.transcript import ProgramRun
 from lab.words import TcpState
 
+_AWAKE = 50_000_000
+"""ns of a processor that a thread uses without going to sleep before it counts as busy.
+
+However long that takes: where the machine is busy the agent waits for it.
+"""
+
 _A_TENTH = 10
 """A process that ran at both looks and used or waited for a processor less than that is not called busy."""
 
@@ -29,10 +35,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """It ran all the time: it used so much of a processor, and waited for one so long (percent)."""
+    """It ran all the time: it used so much of a processor, and waited for one so long (percent).
+
+    ``awake`` says that one of its threads has used a processor for long, without going to sleep.
+    """
 
     used: int
     waited: int
+    awake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +222,10 @@ class Scene:
             return Ended(seen.at, doing.status)
         if doing.stopped:
             return Stopped()
-        if doing.running and (doing.used + doing.waited) * _A_TENTH >= seen.window:
+        awake = doing.awake >= _AWAKE
+        if awake or (doing.running and (doing.used + doing.waited) * _A_TENTH >= seen.window):
             used, waited = (min(100, time * 100 // seen.window) for time in (doing.used, doing.waited))
-            return Busy(used, min(waited, 100 - used))
+            return Busy(used, min(waited, 100 - used), awake)
         waits = tuple(dict.fromkeys(self._waits(doing, seen)))
         return Asleep(waits) if waits and not doing.running else Running()
 

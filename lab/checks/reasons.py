@@ -33,10 +33,12 @@ from lab.checks.causes.kinds import (
     SwappedPort,
     WaitsForLock,
     WaitsForPeer,
+    WithoutNewline,
 )
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
 from lab.checks.select import endpoint
 from lab.checks.telling import counted, listed, span
+from lab.quote import quoted
 from lab.transcript import StepEnded
 from lab.words import describe_status, signal_name
 
@@ -97,11 +99,11 @@ def _state(state: State, now: int) -> str:
             when = f" {span(before)} before" if before > 0 else ""
             return f"ended{when}: {describe_status(state.status)}"
         case Busy():
-            if state.used < state.waited // 4:
+            if state.used < state.waited // 4 and not state.awake:
                 return f"ready to run: it waited {state.waited} % of the time for a processor"
             waited = f" and waited {state.waited} % for one" if state.waited > state.used // 2 else ""
             used = f"it used {state.used} % of a processor{waited}"
-            busy = state.used + state.waited >= _BUSY
+            busy = state.awake or state.used + state.waited >= _BUSY
             return f"busy: {used} and slept in no call" if busy else f"running: {used}"
         case Stopped():
             return "stopped by a signal"
@@ -334,7 +336,8 @@ def _stopped(cause: IsStopped, _: int) -> str:
 
 @_reason.register
 def _loop(cause: InLoop, _: int) -> str:
-    used = f"it used {cause.used} % of a processor and slept in no call"
+    waited = f", waited {cause.waited} % for one" if cause.waited > cause.used // 2 else ""
+    used = f"it used {cause.used} % of a processor{waited} and slept in no call"
     told = f"{cause.program} is busy, maybe in a loop: {used}"
     if cause.closed:
         told += (
@@ -342,6 +345,11 @@ def _loop(cause: InLoop, _: int) -> str:
             " returns 0 there at once"
         )
     return told
+
+
+@_reason.register
+def _without_newline(cause: WithoutNewline, _: int) -> str:
+    return f"{cause.program} printed {quoted(cause.text)} without the newline (\\n) that ends a line"
 
 
 @_reason.register

@@ -21,13 +21,14 @@ from lab.agent.diag import SocketTable
 from lab.agent.exits import Exits
 from lab.agent.losses import Losses
 from lab.agent.processes import Processes, Row
-from lab.agent.situation import Situation
+from lab.agent.situation import AWAKE, Situation
 from lab.agent.watched import Listed
 
 KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
 
 PROGRAMS = {
     "busy": "while True: pass",
+    "pauses": "import time\nwhile True: sum(range(2000)); time.sleep(0.0001)",
     "asleep": "import time\ntime.sleep(60)",
     "input": "input()",
     "stopped": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
@@ -82,10 +83,11 @@ def test_what_programs_are_doing(here: Here, started: dict[str, int]) -> None:
     doing = {
         name: next(one for one in told["processes"] if one["row"][0] == started[name]) for name in started
     }
-    busy = doing.pop("busy")
+    busy, pauses = doing.pop("busy"), doing.pop("pauses")
+    assert not pauses["awake"]
     assert busy["running"]
-    assert busy["used"] + busy["waited"] > told["window"] // 2
-    assert not any(one["running"] for one in doing.values())
+    assert busy["awake"] >= AWAKE
+    assert not any(one["running"] or one["awake"] for one in doing.values())
     assert [name for name, one in doing.items() if one["stopped"]] == ["stopped"]
     assert [name for name, one in doing.items() if one["input"]] == ["input"]
     assert {name: one["unlisted"] for name, one in doing.items()} == {

@@ -38,6 +38,7 @@ from lab.checks.causes.kinds import (
     SwappedPort,
     WaitsForLock,
     WaitsForPeer,
+    WithoutNewline,
 )
 from lab.checks.causes.ports import swapped
 from lab.checks.programs import Asleep, Scene, Wait
@@ -100,6 +101,7 @@ class Failed:
     checks: Sequence[Mapping[str, Any]] = ()
     listens: Sequence[int] = (5000,)
     took: int = 500
+    rest: str = ""
 
     def stage(self) -> Stage:
         starts = ({"actor": host, "action": {"start": name}} for host, name in
@@ -118,6 +120,7 @@ class Failed:
             Outcome.FAIL,
             "the text 'x'",
             "not",
+            self.rest,
         )
         return Stage(
             self.folder, self.talk, events=(*started, *self.events, step), situation=self.situation,
@@ -388,6 +391,31 @@ def test_a_server_on_loopback_alone(failed: Failed) -> None:
     assert failed.causes() == (LoopbackOnly("server", "127.0.0.1", 5000, "client_a"),)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "rest", "told"),
+    [
+        ({"line": "Hello"}, "one\r\nHello", "Hello"),
+        ({"glob": "Hel*"}, "Hello", "Hello"),
+        ({"line": "Hello"}, "Hello ", ""),
+        ({"line": "Hello"}, "Hello\n", ""),
+        ({"line": "Hello"}, "", ""),
+        ({"line": "Hel*"}, "Hello", ""),
+        ({"text": "Hello?"}, "Hello", ""),
+        ({"line": "${nobody}"}, "Hello", ""),
+    ],
+)
+def test_a_line_that_lacks_nothing_but_its_end(
+    failed: Failed, pattern: Mapping[str, str], rest: str, told: str
+) -> None:
+    failed.action, failed.rest = {"expect": pattern}, rest
+    failed.situation = (SERVES_A, A_IN_POLL)
+    wanted = WithoutNewline("client_a", told)
+    assert (failed.causes() == (wanted,)) is bool(told)
+    assert not told or "client_a printed 'Hello' without the newline (\\n) that ends a line" in failed.why()
+    failed.events = (Exited(at(999), "client_a", "client", 0),)
+    assert wanted not in failed.causes(), "the end of the output ends a line, too"
+
+
 def test_a_loop_that_does_not_end_on_0(failed: Failed) -> None:
     left = row(CLOSE_WAIT, f"{SERVER}:5000", f"{CLIENT}:40000", inode=8)
     server = doing("server", sockets=(7, 8), used=60_000_000, waited=15_000_000, running=True)
@@ -403,6 +431,18 @@ def test_where_processors_are_short_nobody_knows_whether_it_is_a_loop(failed: Fa
     failed.situation, failed.actor = (seen("server", server, tcp=[LISTENER, FROM_A]),), "server"
     assert not failed.causes()
     assert failed.programs()[0] == "server: ready to run: it waited 98 % of the time for a processor"
+
+
+def test_a_loop_on_a_busy_machine_is_one_that_never_sleeps(failed: Failed) -> None:
+    for waited in (790_000_000, 0):  # a kernel without statistics does not say how long a thread has waited
+        server = doing(
+            "server", sockets=(7, 8), used=50_000_000, waited=waited, running=True, awake=50_000_000
+        )
+        looked = replace(seen("server", server, tcp=[LISTENER, FROM_A]), window=1_000_000_000)
+        failed.situation, failed.actor = (looked,), "server"
+        assert failed.causes()[0] == InLoop("server", 5, waited // 10_000_000, ())
+        assert "busy: it used 5 % of a processor" in failed.programs()[0]
+    assert "maybe in a loop: it used 5 % of a processor and slept in no call" in failed.why()
 
 
 def test_work_that_takes_half_the_time_is_no_loop(failed: Failed) -> None:
@@ -624,3 +664,27 @@ def test_a_program_that_has_just_begun_to_run_is_not_called_busy(failed: Failed)
     runs = doing("client_a", used=9_000_000, running=True)
     failed.situation = (seen("client_a", runs),)
     assert failed.programs()[1] == "client_a: running: it used 11 % of a processor"
+
+
+@pytest.mark.parametrize(
+    ("actor", "rest", "unread", "repeated"),
+    [
+        ("server", "Traceback\nKeyError: 1\n", "", False),
+        ("client_a", "", "Traceback\nKeyError: 1\n", False),
+        ("server", "", "", True),
+        ("client_a", "", "", True),
+        ("server", "something before\n", "", True),
+    ],
+    ids=["the step shows it", "the situation does", "it was consumed", "and elsewhere", "it came later"],
+)
+def test_the_last_words_of_a_program_are_told_once(
+    failed: Failed, actor: str, rest: str, unread: str, repeated: bool
+) -> None:
+    failed.actor, failed.rest = actor, rest
+    printed = Output(at(2), "server", "server", "listening\nTraceback\nKeyError: 1\n")
+    failed.events = (printed, Exited(at(900), "server", "server", 1))
+    failed.situation = (Unread(at(1000), "server", "server", unread),) if unread else ()
+    spec = {"exit": {"host": "server", "status": 0}}
+    evidence = failed.stage().evidence(spec)
+    told = [sentence for sentence in judge(evidence).results[1].evidence if "| KeyError: 1" in sentence]
+    assert bool(told) is repeated

@@ -13,6 +13,8 @@ from lab.checks.causes.kinds import Cause
 
 def causes_of(failure: Failure) -> tuple[Cause, ...]:
     """Why a step failed, what explains most first."""
+    if missing := (*waits.without_newline(failure),):
+        return missing
     told = [
         *ends.memory(failure), *ends.carriage_returns(failure), *ends.crashed(failure),
         *ports.ports(failure), *ports.nowhere(failure), *ports.in_use(failure),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from lab.checks.programs import Ended, ProgramState, Scene
+from lab.evidence import Evidence
 from lab.flows import Side
 from lab.scenario import Scenario
 from lab.scenario.script import numbered_lines
@@ -13,6 +14,7 @@ from lab.scenario.steps import RUN, Line, Start
 from lab.scenario.steps import Run as RunStep
 from lab.sockets import SocketRow
 from lab.transcript import Input, ProgramRun, StepEnded
+from lab.variables import VariableError, substitute
 from lab.words import TcpState
 
 _OPEN = TcpState.ESTABLISHED, TcpState.CLOSE_WAIT, TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2
@@ -111,6 +113,15 @@ class Failure:
     def _holds_end(self, program: ProgramState, port: int) -> bool:
         rows = self.scene.hosts[program.host].tcp if program.host in self.scene.hosts else ()
         return any(row.local_port == port and row.inode in program.inodes for row in rows)
+
+
+def filled(text: str, step: StepEnded, evidence: Evidence) -> str | None:
+    """A text of a step with the values that its variables had; None where one has none."""
+    variables = {**evidence.info.variables, "i": step.step.rpartition("@")[2]}
+    try:
+        return substitute(text, variables)
+    except VariableError:
+        return None
 
 
 def _line_of(scenario: Scenario, step: StepEnded) -> Line | None:

@@ -232,6 +232,14 @@ class InLoop:
 
 
 @dataclass(frozen=True, slots=True)
+class WithoutNewline:
+    """A program has printed the line that was expected, but for its end."""
+
+    program: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Buffered:
     """A program is asleep and has printed nothing at all: on a terminal, or into a pipe."""
 
@@ -264,5 +272,6 @@ Cause = (
     | WaitsForPeer
     | IsStopped
     | InLoop
+    | WithoutNewline
     | Buffered
 )

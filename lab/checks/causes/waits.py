@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
-from lab.checks.causes.failure import Failure, model_of
+from lab.checks.causes.failure import Failure, filled, model_of
 from lab.checks.causes.kinds import (
     Buffered,
     Deadlock,
@@ -17,9 +18,10 @@ from lab.checks.causes.kinds import (
     Starved,
     WaitsForLock,
     WaitsForPeer,
+    WithoutNewline,
 )
 from lab.checks.causes.printed import has_printed
-from lab.checks.programs import Asleep, Busy, ProgramState, Stopped, Wait
+from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Stopped, Wait
 from lab.scenario.steps import Expect, Start
 from lab.scenario.steps import Wait as WaitStep
 from lab.sockets import SocketRow
@@ -28,7 +30,7 @@ from lab.words import TcpState
 _NEARLY_ALL, _ENOUGH = 80, 20
 """Percent of the time that a program in a loop uses a processor or waits for one, and that it uses one.
 
-Where it had one for less than that, the machine is short of processors, and nobody knows what it does.
+Where it had one for less than that, the machine is short of processors: then it has to be seen not to sleep.
 """
 
 _SECOND, _LATE = 1_000_000_000, 500_000_000
@@ -148,6 +150,20 @@ def _closed_by(failure: Failure, one: ProgramState) -> tuple[str, ...]:
     return tuple(dict.fromkeys(closed))
 
 
+def without_newline(failure: Failure) -> Iterator[WithoutNewline]:
+    """The step's program, if all that the line lacks that it printed last is the end."""
+    action = failure.line.action if failure.line else None
+    if not isinstance(action, Expect) or not (shape := action.expect.line or action.expect.glob):
+        return
+    wanted, last = filled(shape, failure.step, failure.evidence), failure.step.rest.rpartition("\n")[2]
+    if wanted is None or not last:
+        return
+    if last == wanted or (action.expect.line is None and fnmatchcase(last, wanted)):
+        for one in failure.mine:
+            if not isinstance(one.state, Ended):
+                yield WithoutNewline(failure.scene.named(one), last)
+
+
 def buffered(failure: Failure) -> Iterator[Buffered]:
     """The step's program, if its output may still be in its buffer."""
     if failure.line is None or not isinstance(failure.line.action, Expect):
@@ -207,7 +223,8 @@ def _waited(failure: Failure, one: ProgramState) -> int:
 
 
 def _runs_all_the_time(state: Busy, enough: float) -> bool:
-    return state.used + state.waited >= enough and state.used >= min(_ENOUGH, enough)
+    used = state.used + state.waited >= enough and state.used >= min(_ENOUGH, enough)
+    return used or state.awake
 
 
 def _waits(one: ProgramState) -> Iterator[Wait]:
