@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 from collections import Counter
@@ -25,6 +26,9 @@ from lab.words import kernel_state, signal_name
 
 _WINDOW_SECONDS = 0.08
 """Between the two looks that tell a busy program from one that is asleep."""
+
+_HOME_SECONDS = 180.0
+"""How long it may take to bring all captures home, be every single answer in time."""
 
 _ENGINE_NANOSECONDS = 200_000_000
 """So long after a process was killed the engine says at the latest that it was for its memory."""
@@ -174,10 +178,16 @@ class Observer:
         return Sampling(**told, lost=tuple(lost))
 
     async def end_captures(self, deployment: Deployment, folder: Path) -> tuple[CaptureFile, ...]:
-        """End every capture, prove it, and bring its file into the record's folder."""
+        """End every capture, prove it, and bring its file into the record's folder, in bounded time."""
         hosts = [host.plan.name for host in deployment.hosts.values() if host.plan.loopback]
         wanted = [("capture", ""), *((f"loopback-{host}", host) for host in hosts)]
-        return tuple([await _bring(deployment, folder, name, host) for name, host in wanted])
+        try:
+            async with asyncio.timeout(_HOME_SECONDS):
+                return tuple([await _bring(deployment, folder, name, host) for name, host in wanted])
+        except TimeoutError:
+            what = f"the captures were not here after {_HOME_SECONDS:g} s"
+            fix = "use an engine that is nearer, or a script that sends less"
+            raise EngineError("engine-slow", what, where=deployment.engine.address, fix=fix) from None
 
 
 def _host_situation(told: dict[str, Any]) -> Situation:

@@ -30,7 +30,9 @@ removed a second time. A program that was made ready in a container (exec) does 
 """
 
 
-_NO_WORK = re.compile(r"GET |POST /v[\d.]+/containers/[^/]+/attach\?")
+_ATTACH = re.compile(r"POST /v[\d.]+/containers/[^/]+/attach\?")
+"""The library itself waits for ever."""
+
 _NO_WORK_SECONDS = 15
 """For what is no work for the engine: to say what there is, and to attach to a container."""
 
@@ -40,9 +42,12 @@ class Client(APIClient):
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Make a request, and once more if the engine was out of order or the connection broke."""
-        if options.get("timeout") and _NO_WORK.match(f"{request.method} {request.path_url}"):
+        asked = f"{request.method} {request.path_url}"
+        if _ATTACH.match(asked):
+            options["timeout"] = _NO_WORK_SECONDS
+        elif options.get("timeout") and request.method == "GET":
             options["timeout"] = min(options["timeout"], _NO_WORK_SECONDS)
-        if not _REPEATABLE.match(f"{request.method} {request.path_url}"):
+        if not _REPEATABLE.match(asked):
             return super().send(request, **options)
         try:
             response = super().send(request, **options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,7 @@ from lab.assets import HOST_IMAGE
 from lab.engine import Engine
 from lab.engine import images as engine_images
 from lab.engine.images import Build, Image, Say
+from lab.engine.workers import Workers
 from lab.errors import EngineError, UsageError
 from lab.files import opened
 from lab.images.base import BASE, ensure_base
@@ -122,7 +122,8 @@ def _must_find(engine: Engine, name: str) -> str:
 def _build_all(engine: Engine, recipes: list[Build], say: Say) -> None:
     """Build images side by side: they wait for the network more than for the processor.
 
-    When one fails, or the person interrupts, the others stop at their next line of output.
+    When one fails, or the person interrupts, nobody waits for the others: they stop at their next line of
+    output, or with this process.
     """
     stop = threading.Event()
 
@@ -135,14 +136,16 @@ def _build_all(engine: Engine, recipes: list[Build], say: Say) -> None:
 
         engine_images.build(engine, recipe, tell)
 
-    with ThreadPoolExecutor(len(recipes)) as pool:
-        jobs = [pool.submit(build, recipe) for recipe in recipes]
-        try:
-            for job in jobs:
-                job.result()
-        except BaseException:
-            stop.set()
-            raise
+    pool = Workers(len(recipes))
+    jobs = [pool.submit(build, recipe) for recipe in recipes]
+    try:
+        for job in jobs:
+            job.result()
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown()
 
 
 def _recipe(name: str, certificates: bytes, *, fresh: bool) -> Build:

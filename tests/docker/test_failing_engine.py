@@ -185,7 +185,7 @@ def test_a_request_that_always_fails_is_the_engines_fault(
 def test_a_request_that_hangs_is_the_engines_fault(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, request_: str
 ) -> None:
-    if request_ in (CREATE, ATTACH, START):
+    if request_ in (CREATE, START):
         monkeypatch.setattr(deploy, "UP_SECONDS", 2.0)
     fault = Fault(request_, Kind.HANG, times=1)
     ended = played(stage, monkeypatch, fault, step="1s", leaves_nothing=False)
@@ -377,6 +377,18 @@ def test_an_interrupt_ends_a_run_within_two_seconds_whatever_hangs(stage: Stage,
         assert lab.returncode == ExitCode.INTERRUPTED, err
         assert err.endswith("interrupted\n")
     assert "not removed yet: tcp-lab-" in " ".join(err.split()) or hangs in (".* /_ping", ATTACH, EXEC_START)
+
+
+def test_an_interrupt_ends_the_making_of_images_whatever_hangs(stage: Stage) -> None:
+    fault = Fault("POST .*/build", Kind.HANG)
+    with between(stage.folder / "s", socket_of(stage), fault) as proxy:
+        lab = stage.popen("images", "build", "--again", DOCKER_HOST=proxy.address)
+        settled(lambda: fault.met > 0)
+        began = time.monotonic()
+        lab.send_signal(signal.SIGINT)
+        _, err = lab.communicate(timeout=HANGING)
+        assert time.monotonic() - began < 2.5
+    assert (lab.returncode, err.endswith("interrupted\n")) == (ExitCode.INTERRUPTED, True), err
 
 
 def test_a_clean_up_that_fails_takes_no_verdict_away(stage: Stage) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from lab import limits
+from lab import limits, observe
 from lab.deploy import Deployment
+from lab.errors import EngineError
 from lab.observe import Observer
 from lab.sockets import Instrument, Loss, Sampling
 
@@ -63,3 +65,24 @@ def test_what_finds_no_room_is_lost_of_its_host(monkeypatch: pytest.MonkeyPatch)
         observer.hear({**SOCKETS, "host": host})
     assert [sample.host for sample in observer.samples] == [*"aaaaaabb"]
     assert ended(observer).lost == (Loss(Instrument.SOCKETS, "a", 2, "the samples held too many sockets"),)
+
+
+class Slow:
+    """A deployment whose agent answers everything in time, and never comes to an end."""
+
+    def __init__(self) -> None:
+        self.agent = self.engine = self
+        self.address = "far away"
+        self.hosts: dict[str, Any] = {}
+
+    async def ask(self, op: str, **_: Any) -> Any:
+        await asyncio.sleep(0.01)
+        return {"size": 1 << 30, "drops": []} if op == "end_capture" else "AAAA"
+
+
+def test_captures_that_never_end_are_brought_home_in_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observe, "_HOME_SECONDS", 0.1)
+    with pytest.raises(EngineError, match=r"the captures were not here after 0\.1 s"):
+        asyncio.run(Observer().end_captures(cast("Deployment", Slow()), tmp_path))
