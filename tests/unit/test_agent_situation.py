@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,14 @@ PROGRAMS = {
     "stopped": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
     "never_bound": "import socket, time\ns = socket.socket()\ntime.sleep(60)",
 }
+
+
+WAITING = {"asleep": "S", "input": "S", "stopped": "T", "never_bound": "S"}
+"""What the kernel calls it when they have come to it."""
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 class Here:
@@ -70,7 +79,11 @@ def started() -> Iterator[dict[str, int]]:
         name: subprocess.Popen([sys.executable, "-c", text], stdin=subprocess.PIPE)
         for name, text in PROGRAMS.items()
     }
-    time.sleep(0.5)
+    looks = 0
+    while looks < 5:  # in a row: one that is starting does not sleep for so long
+        time.sleep(0.02)
+        states = {name: _state(running[name].pid) for name in WAITING}
+        looks = looks + 1 if states == WAITING else 0
     yield {name: one.pid for name, one in running.items()}
     for one in running.values():
         one.kill()
