@@ -113,6 +113,8 @@ class Deployment:
     """
     _others: Events | None = None
     """What others do to the containers."""
+    _watches: set[asyncio.Task[None]] = field(default_factory=set)
+    """Each hears how a host's first process ends."""
     _left: tuple[str, ...] = ()
     """The names of the containers that are being removed."""
 
@@ -234,6 +236,16 @@ class Deployment:
         await instruments
         await self.agent.ask("own", pid=pid)
         self.hosts[host.name] = RunningHost(host, container, pid, spec.uid, spec.programs)
+        watch = asyncio.create_task(self._watch(self.hosts[host.name]))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+
+    async def _watch(self, host: RunningHost) -> None:
+        """Hear how a host's first process ends: no process inside can end it by a signal, as its init."""
+        with contextlib.suppress(EngineError):  # the agent was let go
+            if number := await self.agent.ask("wait_killed", pid=host.pid):
+                act = Act(host.plan.name, f"sent signal {number}", host.container[:12])
+                self.health.fail(_touched(act))
 
     def _make_host(self, spec: ContainerSpec, delivery: bytes) -> tuple[str, int]:
         container = box.create_caged(self.engine, spec)

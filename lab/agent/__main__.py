@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from . import output
 from .capture import Capture
 from .diag import LISTEN, Row
+from .exits import signal_that_ended
 from .lane import Lane, cable_end
 from .lookout import Lookout
 from .losses import Losses, describe
@@ -56,6 +57,8 @@ class Process(NamedTuple):
     """A process that is waited for, by its pidfd(2), which becomes readable when it ends."""
 
     pidfd: int
+    answer: Callable[[], Any]
+    """Called then: what is answered."""
 
 
 class Agent:
@@ -237,9 +240,17 @@ class Agent:
         """Answered when a process has ended; at once if there is none."""
         self.lookout.begun(pid)
         try:
-            return Process(os.pidfd_open(self._program(pid) or pid))
+            return Process(os.pidfd_open(self._program(pid) or pid), time.time_ns)
         except ProcessLookupError:
             return None
+
+    def do_wait_killed(self, pid: int) -> Process | int:
+        """Answered when the first process of a host has ended: by which signal, 0 if none is known."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return 0
+        return Process(pidfd, partial(signal_that_ended, pidfd, pid))
 
     def _program(self, pid: int) -> int:
         """The program that the engine started as this process; 0 if it has ended."""
@@ -361,15 +372,16 @@ class Agent:
         self.conditions.pop(request, None)
         self._again.pop(request, None)
 
-    def _await_exit(self, request: int, pidfd: int) -> None:
-        self.exits[request] = pidfd
-        self._sources.register(pidfd, selectors.EVENT_READ, partial(self._ended, request))
+    def _await_exit(self, request: int, process: Process) -> None:
+        self.exits[request] = process.pidfd
+        ended = partial(self._ended, request, process.answer)
+        self._sources.register(process.pidfd, selectors.EVENT_READ, ended)
 
-    def _ended(self, request: int) -> None:
+    def _ended(self, request: int, answer: Callable[[], Any]) -> None:
         """The process that a request waits for has ended."""
-        ended = time.time_ns()
+        told = answer()
         self._forget_exit(request)
-        self.outbox.say({"id": request, "ok": ended})
+        self.outbox.say({"id": request, "ok": told})
 
     def _forget_exit(self, request: int) -> None:
         pidfd = self.exits.pop(request)
@@ -384,7 +396,7 @@ class Agent:
             self.outbox.say({"id": number, "error": describe(error)})
             return
         if isinstance(answer, Process):
-            self._await_exit(number, answer.pidfd)
+            self._await_exit(number, answer)
         elif callable(answer):
             self.conditions[number] = answer
         else:

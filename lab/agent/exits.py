@@ -29,6 +29,8 @@ _INFO_BYTES = 64
 _INFO_EXIT = 1 << 3
 _EXIT_CODE_AT = 60
 _SIGNALLED = 128
+_SIGNAL = 0x7F
+"""The part of what wait(2) tells that is the signal."""
 
 _MOST = 256
 """Processes of a host that are held at once."""
@@ -85,7 +87,7 @@ class Exits:
             del self._pidfds[row[0]]
             self._held_of[host] -= 1
             self._ended.setdefault(host, set()).add(row[0])
-            status = _status(pidfd, process)
+            status = processes.as_shells_count(_wait_status(pidfd, process))
             os.close(pidfd)
             if status > _SIGNALLED and self._told[host] < _MOST_TOLD:
                 self._told[host] += 1
@@ -96,12 +98,17 @@ class Exits:
                 )  # fmt: skip
 
 
-def _status(pidfd: int, pid: int) -> int:
-    """How a process has ended, as a shell counts; 0 if nobody tells.
+def signal_that_ended(pidfd: int, pid: int) -> int:
+    """The signal that ended a process; 0 if none did, or if nobody tells."""
+    return _wait_status(pidfd, pid) & _SIGNAL
+
+
+def _wait_status(pidfd: int, pid: int) -> int:
+    """How a process has ended, as wait(2) tells; 0 if nobody does.
 
     Its parent may wait for it meanwhile: before that /proc tells, after that the pidfd does.
     """
-    return _told_by(pidfd) or processes.status_of_zombie(pid) or _told_by(pidfd)
+    return _told_by(pidfd) or processes.wait_status_of_zombie(pid) or _told_by(pidfd)
 
 
 def _told_by(pidfd: int) -> int:
@@ -109,5 +116,5 @@ def _told_by(pidfd: int) -> int:
         asked = struct.pack("=Q", _INFO_EXIT).ljust(_INFO_BYTES, b"\0")
         told = fcntl.ioctl(pidfd, _PIDFD_GET_INFO, asked)
         if struct.unpack_from("=Q", told)[0] & _INFO_EXIT:
-            return processes.as_shells_count(struct.unpack_from("=i", told, _EXIT_CODE_AT)[0])
+            return int(struct.unpack_from("=i", told, _EXIT_CODE_AT)[0])
     return 0

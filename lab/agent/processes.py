@@ -420,10 +420,15 @@ def _machine(pid: int) -> int:
 
 
 def status_of_zombie(pid: int) -> int:
-    """How a process that its parent has not waited for has ended; 0 if it is gone."""
+    """How a process that its parent has not waited for has ended, as a shell counts; 0 if it is gone."""
+    return as_shells_count(wait_status_of_zombie(pid))
+
+
+def wait_status_of_zombie(pid: int) -> int:
+    """What wait(2) will tell of it; 0 if it is gone."""
     with contextlib.suppress(OSError, IndexError):
         _, fields = stat(f"{PROC}/{pid}")
-        return as_shells_count(int(fields[_EXIT_CODE])) if fields[0] in "ZX" else 0
+        return int(fields[_EXIT_CODE]) if fields[0] in "ZX" else 0
     return 0
 
 

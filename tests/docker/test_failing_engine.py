@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import re
 import signal
 import subprocess
 import threading
@@ -20,7 +22,7 @@ import pytest
 
 from lab import deploy, health, sidecar
 from lab.engine import client, connect
-from lab.engine.containers import Container, create_sidecar, ours, remove
+from lab.engine.containers import Container, create_sidecar, first_process, ours, remove
 from lab.errors import ExitCode, LabError
 from lab.images import SIDECAR
 from lab.labels import Labels, Owner
@@ -302,6 +304,11 @@ def test_no_quiet_is_passed_while_the_engine_stands_still(
 
 # --- from outside --------------------------------------------------------------------------------
 
+_BY_THE_MACHINE = pytest.mark.skipif(
+    tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 15) or os.geteuid() != 0,
+    reason="root kills a process of the machine, and Linux 6.15 or later tells how it ended",
+)
+
 
 @pytest.mark.parametrize(
     ("act", "told"),
@@ -309,6 +316,7 @@ def test_no_quiet_is_passed_while_the_engine_stands_still(
         ("remove", "host a was sent signal 9"),
         ("pause", "host a was paused"),
         ("stop", "host a was sent signal 15"),
+        pytest.param("kill", "host a was sent signal 9", marks=_BY_THE_MACHINE),
     ],
 )
 def test_a_host_that_is_touched_from_outside_is_told_as_that(
@@ -317,7 +325,8 @@ def test_a_host_that_is_touched_from_outside_is_told_as_that(
     def touch(_: Proxy) -> None:
         engine, (host,) = stage.engine.client, settled(lambda: _where_it_runs(stage))
         {"remove": lambda: engine.remove_container(host, force=True), "pause": lambda: engine.pause(host),
-         "stop": lambda: engine.stop(host, timeout=0)}[act]()  # fmt: skip
+         "stop": lambda: engine.stop(host, timeout=0),
+             "kill": lambda: os.kill(first_process(stage.engine, host), signal.SIGKILL)}[act]()  # fmt: skip
 
     ended = played(stage, monkeypatch, meanwhile=touch)
     assert (ended.code, ended.error) == (ExitCode.INCONCLUSIVE, "host-touched")
