@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from lab.engine.trouble import explain, foreign
 from lab.errors import EngineError, UsageError
@@ -97,10 +96,13 @@ def connect(*, trace: Trace | None = None) -> Engine:
 
 
 def _require_address(address: str) -> None:
-    """UsageError if the port of an address is none."""
+    """UsageError for what is no address of an engine."""
+    from docker.errors import DockerException
+    from docker.utils import parse_host
+
     try:
-        _ = urlsplit(address).port
-    except ValueError as error:
+        parse_host(address)
+    except (DockerException, ValueError) as error:
         what, fix = f"{address} is no address: {error}", "write tcp://HOST:PORT or unix:///PATH"
         raise UsageError("docker-host", what, where="DOCKER_HOST", fix=fix) from None
 

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
@@ -101,8 +101,13 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        *((moment, signal.SIGINT) for moment in MOMENTS),
+        *product(["while it builds", "in the conversation"], [signal.SIGTERM, signal.SIGHUP]),
+    ],
+)
 def test_a_signal_leaves_nothing(stage: Stage, moment: str, number: signal.Signals) -> None:
     with stage.popen("run", "-v", _lay(stage, moment)) as lab:
         _reach(lab, moment)
@@ -220,8 +225,13 @@ def wire(stage: Stage) -> Iterator[tuple[_Wire, str]]:
     found.settle()
 
 
-@pytest.mark.parametrize("how", ["wipe", "run", "up"])
-@pytest.mark.parametrize("moment", ["in the conversation", "while it is wired", "when a container starts"])
+@pytest.mark.parametrize(
+    ("moment", "how"),
+    [
+        *product(["in the conversation", "while it is wired"], ["wipe"]),
+        *product(["when a container starts"], ["wipe", "run", "up"]),
+    ],
+)
 def test_after_kill_nothing_runs_on_and_the_rest_is_removed(
     stage: Stage, wire: tuple[_Wire, str], moment: str, how: str
 ) -> None:

@@ -44,6 +44,25 @@ class Watched:
         return {host: rows for host, rows in self.there.items() if hosts is None or host in hosts}
 
 
+class Clock:
+    """The time that a lookout is told: it goes on where a test says so."""
+
+    thread_time, time_ns = staticmethod(time.thread_time), staticmethod(time.time_ns)
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("lab.agent.lookout.time", clock)
+    return clock
+
+
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     watched = Watched(monkeypatch)
@@ -66,17 +85,17 @@ def test_only_what_has_changed_is_told(watched: Watched) -> None:
     assert [(one["host"], len(one["rows"])) for one in watched.told[1:]] == [("a", 0), ("b", 1)]
 
 
-def test_nobody_looks_without_reason(watched: Watched) -> None:
+def test_nobody_looks_without_reason(clock: Clock, watched: Watched) -> None:
     assert watched.lookout.due == NEVER
     watched.lookout.stir("a")
     due = watched.lookout.due
-    assert due < time.monotonic() + 0.01
+    assert due < clock.now + 0.01
     watched.lookout.stir("a")
     assert watched.lookout.due <= due, "a second reason does not put it off"
-    time.sleep(0.007)
+    clock.now += 0.007
     watched.lookout.look_where_due()
     assert due < watched.lookout.due < NEVER, "and again when the programs have done what they do about it"
-    time.sleep(0.06)
+    clock.now += 0.06
     watched.lookout.look_where_due()
     assert watched.lookout.due == NEVER
     watched.lookout.stir("a")
@@ -86,9 +105,11 @@ def test_nobody_looks_without_reason(watched: Watched) -> None:
     assert watched.lookout.due == NEVER
 
 
-def test_a_new_child_is_a_reason_to_look(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_child_is_a_reason_to_look(
+    clock: Clock, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watched.lookout.stir("a")
-    time.sleep(0.03)
+    clock.now += 0.03
     watched.lookout.look_where_due()
     watched.there = {"a": (row(7), row(8, parent=7))}
     watched.lookout.look_where_due()

@@ -65,7 +65,6 @@ _VERSION = _http("200 OK", {"ApiVersion": "1.45"})
         ("unix:///nowhere/docker.sock", "engine-not-running"),
         ("tcp://127.0.0.1:1", "engine-not-running"),
         ("tcp://nobody.invalid:2375", "engine-not-running"),
-        ("gopher://127.0.0.1", "engine"),
     ],
 )
 def test_nobody_there(address: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,8 +158,11 @@ def test_a_question_is_asked_again_once(
     assert found.id == "1"
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:first"])
-def test_an_impossible_port_is_wrong_use(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "address",
+    ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:first", "tcp://127.0.0.1:0", "tcp://", "docker", "gopher://a"],
+)
+def test_what_is_no_address_is_wrong_use(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
     with pytest.raises(UsageError) as caught:
         connect()
