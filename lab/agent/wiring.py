@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import namespaces
@@ -25,14 +25,15 @@ def wire(networks: list[dict[str, Any]], hosts: list[dict[str, Any]], names: str
     a host with ``lane`` end at the agent, and a trunk of each leads to the switch. ``users`` are lines of its
     /etc/passwd, ``names`` is every host's /etc/hosts.
 
-    Raises RuntimeError with what ``ip`` refused, OSError for what the kernel did.
+    Raises RuntimeError with what ``ip`` or ``bridge`` refused, OSError for what the kernel did.
     """
     namespaces.require_own_networks(host["pid"] for host in hosts)
     _ip(_switches(networks) + [line for host in hosts for line in _cables(host)])
+    _finish(_popen(["bridge", "-batch", "-"]), [line for host in hosts for line in _places(host)])
     started = [(host, _start_ip(host["pid"])) for host in hosts]
     name_hosts({host["pid"]: host["users"] for host in hosts}, names)
     for host, process in started:
-        _finish_ip(process, _inside_host(host))
+        _finish(process, _inside_host(host))
     for host in hosts:
         _no_offload(host)
     return {name: index for index, name in socket.if_nameindex()}
@@ -71,6 +72,14 @@ def _cables(host: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _places(host: dict[str, Any]) -> Iterator[str]:
+    """Where the switch sends frames to a host: told once, and not learned from what anybody sends."""
+    for leg in host["legs"]:
+        switched = trunk(leg["port"])[0] if host["lane"] else leg["port"]
+        yield f"link set dev {switched} learning off"
+        yield f"fdb replace {leg['mac']} dev {switched} master static"
+
+
 def _silent(interfaces: Iterable[str], mtu: int) -> list[str]:
     """What keeps interfaces of the sidecar from having, and announcing, link-local addresses."""
     return [f"link set {name} addrgenmode none" for name in interfaces] if mtu >= _IPV6_MTU else []
@@ -106,7 +115,7 @@ def _no_offload(host: dict[str, Any]) -> None:
 
 
 def _ip(lines: list[str]) -> None:
-    _finish_ip(_popen(["ip", "-batch", "-"]), lines)
+    _finish(_popen(["ip", "-batch", "-"]), lines)
 
 
 def _start_ip(pid: int) -> subprocess.Popen[str]:
@@ -119,7 +128,7 @@ def _popen(command: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def _finish_ip(process: subprocess.Popen[str], lines: list[str]) -> None:
+def _finish(process: subprocess.Popen[str], lines: list[str]) -> None:
     _, trouble = process.communicate("".join(f"{line}\n" for line in lines))
     if process.returncode != 0:
-        raise RuntimeError(f"ip refused: {trouble.strip()}")
+        raise RuntimeError(f"iproute2 refused: {trouble.strip()}")

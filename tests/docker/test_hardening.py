@@ -113,6 +113,7 @@ def test_hosts_are_caged_and_the_sidecar_holds_what_it_needs(stage: Stage) -> No
             _assert_served_by_the_sidecar(told)
         (sidecar,) = _inspected(stage, "sidecar")
         _assert_sidecar(sidecar)
+        _assert_switch_learns_nothing(stage, sidecar["Id"])
     finally:
         stage.lab("down", "--lab", run_id)
 
@@ -140,6 +141,23 @@ def _assert_sidecar(told: dict[str, Any]) -> None:
     assert cage["Tmpfs"] == {
         "/var/lib/tcp-lab": f"noexec,nosuid,nodev,size={1024 * MIB},nr_inodes=4096,mode=0700"
     }
+
+
+def _assert_switch_learns_nothing(stage: Stage, sidecar: str) -> None:
+    """The switch knows where both hosts are, for ever, and learns no more from the frames they send."""
+
+    def said(*words: str) -> list[str]:
+        made = stage.engine.client.exec_create(sidecar, ["bridge", *words])
+        return stage.engine.client.exec_start(made["Id"]).decode().splitlines()
+
+    ports = "\n".join(said("-details", "link"))
+    assert ports.count("learning off") == 2
+    assert "learning on" not in ports
+    switched = [
+        line for line in said("fdb", "show", "br", "br0") if "permanent" not in line and "self" not in line
+    ]
+    assert len(switched) == 2
+    assert all(line.endswith("static") for line in switched)
 
 
 def test_builds_are_caged(stage: Stage) -> None:
