@@ -6,14 +6,13 @@ passed there: a state's time is that of the frame that led to it, not of its arr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import gt, itemgetter
 from typing import BinaryIO
 
 from lab.analyze.document import as_data, as_json
 from lab.analyze.told import Analysis, Tally, Told, end_of
-from lab.flows import MOST_CONNECTIONS, Connection, Flows, Vantage
+from lab.flows import MOST_CONNECTIONS, Flows, Vantage
 from lab.packets import Reader
 from lab.packets.segment import TIME
 
@@ -37,13 +36,5 @@ def analyze(stream: BinaryIO, most: int = MOST_CONNECTIONS) -> Analysis:
         now = times[-1]
         segments += len(batch)
         flows.take(batch)
-    told = tuple(_told(flows.told()))
-    return Analysis(reader.frames, segments, began, now, backwards, told, others, reader.unsound)
-
-
-def _told(connections: Iterable[Connection]) -> Iterator[Told]:
-    used: dict[frozenset[tuple[str, int]], int] = {}
-    for connection in connections:
-        ends = frozenset((side.address, side.port) for side in connection.sides)
-        yield Told(connection, used.get(ends, 0))
-        used[ends] = connection.began.frame
+    flows.forget()
+    return Analysis(reader.frames, segments, began, now, backwards, flows, others, reader.unsound)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from lab.analyze.told import Analysis, Told
@@ -11,12 +12,12 @@ from lab.flows import Reset, Side
 
 def as_data(analysis: Analysis) -> dict[str, Any]:
     """The analysis as JSON holds it. Times are nanoseconds since the epoch."""
-    data: dict[str, Any] = json.loads(as_json(analysis))
+    data: dict[str, Any] = json.loads("".join(as_json(analysis)))
     return data
 
 
-def as_json(analysis: Analysis, **more: str) -> str:
-    """The analysis as a JSON document on one line; ``more`` stands at its beginning."""
+def as_json(analysis: Analysis, **more: str) -> Iterator[str]:
+    """The analysis as a JSON document on one line, in parts; ``more`` stands at its beginning."""
     beginning = {
         **more,
         "frames": analysis.frames,
@@ -33,8 +34,10 @@ def as_json(analysis: Analysis, **more: str) -> str:
         },
         "unsound": list(analysis.unsound),
     }
-    connections = ", ".join(map(_connection, analysis.connections))
-    return f'{json.dumps(beginning)[:-1]}, "connections": [{connections}], {json.dumps(rest)[1:]}'
+    yield f'{json.dumps(beginning)[:-1]}, "connections": ['
+    for number, told in enumerate(analysis.connections()):
+        yield f"{', ' if number else ''}{_connection(told)}"
+    yield f"], {json.dumps(rest)[1:]}"
 
 
 def _connection(told: Told) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lab.flows import Connection, Outcome, Side
+from lab.flows import Connection, Flows, Outcome, Side
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Told:
 class Analysis:
     """What a capture holds. ``began`` and ``ended`` are the times (ns) of its first and last TCP segment.
 
-    ``others`` counts the connections that ``connections`` has no room for. ``unsound`` says what could not
+    ``others`` counts the connections that ``flows`` has no room for. ``unsound`` says what could not
     be read, ``backwards`` how many segments have a time before that of the one in front of them.
     """
 
@@ -71,9 +71,17 @@ class Analysis:
     began: int
     ended: int
     backwards: int
-    connections: tuple[Told, ...]
+    flows: Flows
     others: Tally
     unsound: tuple[str, ...]
+
+    def connections(self) -> Iterator[Told]:
+        """Its connections, made anew each time: all of them at once take twice the memory of what is read."""
+        used: dict[tuple[tuple[str, int], ...], int] = {}
+        for connection in self.flows.told():
+            ends = tuple(sorted((side.address, side.port) for side in connection.sides))
+            yield Told(connection, used.get(ends, 0))
+            used[ends] = connection.began.frame
 
 
 def anomalies(connection: Connection, before: int = 0) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,15 +47,15 @@ def analyze(file: Path, screen: Screen) -> ExitCode:
 
 
 def _lines(analysis: Analysis, style: Style) -> Iterator[str]:
-    numbered = list(enumerate(analysis.connections, start=1))
-    if numbered:
-        yield from style.table((_row(number, one.connection) for number, one in numbered), _HEADINGS)
+    rows = [_row(number, one.connection) for number, one in enumerate(analysis.connections(), start=1)]
+    if rows:
+        yield from style.table(rows, _HEADINGS)
         yield ""
-    for number, one in numbered[:_MOST_DETAILED]:
+    for number, one in enumerate(islice(analysis.connections(), _MOST_DETAILED), start=1):
         for label, text in _details(one, analysis.began):
             ink = Ink.UNSURE if label == "odd" else None
             yield from style.paragraph(text, indent=_INDENT, label=f"{number:>4}  {label}", label_ink=ink)
-    yield from _summary(analysis)
+    yield from _summary(analysis, len(rows))
 
 
 def _row(number: int, connection: Connection) -> tuple[str, ...]:
@@ -99,9 +100,9 @@ def _at(moment: Moment, origin: int) -> str:
     return f"frame {moment.frame}, {_when(moment.time, origin)}"
 
 
-def _summary(analysis: Analysis) -> Iterator[str]:
+def _summary(analysis: Analysis, kept: int) -> Iterator[str]:
     others = analysis.others.count
-    count = len(analysis.connections) + others
+    count = kept + others
     yield f"{analysis.frames} frames, {analysis.segments} TCP segments, {count} connections"
     if others:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(analysis.others.handshakes.items()))

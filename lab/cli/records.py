@@ -50,7 +50,7 @@ def logs(record: Path | None, word: str, records: Path, screen: Screen) -> ExitC
     transcript = read_transcript(record or _of_lab(word, records, screen))
     if screen.json:
         for event in events_as_data(transcript.events):
-            screen.document(json.dumps(event))
+            screen.document([json.dumps(event)])
     else:
         screen.show(conversation(transcript, screen.style))
     return ExitCode.PASSED

@@ -52,11 +52,13 @@ class Screen:
     def answer(self, data: Any) -> None:
         """The answer for programs: one JSON document; nothing where a person reads."""
         if self.json:
-            self.document(_json.dumps(data, indent=2))
+            self.document([_json.dumps(data, indent=2)])
 
-    def document(self, text: str) -> None:
-        """A JSON document of the answer, whoever reads."""
-        self._write(inert_json(unicode_json(text)))
+    def document(self, parts: Iterable[str]) -> None:
+        """A JSON document of the answer, whoever reads. No part ends within a text."""
+        for part in parts:
+            self._write(inert_json(unicode_json(part)), end="")
+        self._write("")
 
     def say(self, text: str) -> None:
         """Progress in words."""
@@ -98,11 +100,11 @@ class Screen:
         except OSError:  # nobody can be told that nobody can be told
             return
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, end: str = "\n") -> None:
         if self._out is None:
             return
         try:
-            print(text, file=self._out, flush=True)
+            print(text, file=self._out, end=end, flush=bool(end))
         except OSError as error:
             self._out = None
             # What the stream still holds would raise again when the interpreter closes it.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 
 from lab.flows.copies import Copies
 from lab.flows.facts import (
@@ -32,6 +31,7 @@ from lab.flows.facts import (
 )
 from lab.flows.tracker import Tracker
 from lab.flows.vantage import Vantage
+from lab.flows.views import tracker_of
 from lab.packets.segment import ACK, FLAGS, FRAME, KIND, SYN, WAY, Bare, named, way_back
 
 __all__ = [
@@ -104,24 +104,25 @@ class Flows:
         if segments:
             self._latest = segments[-1][FRAME]
             if self._most and len(lone) + len(self._trackers) > self._most + _SPARE:
-                self._forget()
+                self.forget()
 
     def connections(self) -> tuple[Connection, ...]:
         """What is known so far, in the order of their first frames."""
+        self.forget()
         return tuple(self.told())
 
     def told(self) -> Iterator[Connection]:
-        """The same, one after the other."""
-        if self._most:
-            self._forget()
-        lone = (self._tracker(syn) for syn in self._lone.values())
-        for tracker in sorted(chain(self._trackers, lone), key=lambda tracker: tracker.began.frame):
-            found = tracker.connection(self._capture)
+        """The same, one after the other: each is made when its turn comes."""
+        trackers = {tracker.began.frame: tracker for tracker in self._trackers}
+        lone = {syn[FRAME]: syn for syn in self._lone.values()}
+        for frame in sorted([*trackers, *lone]):
+            tracker = trackers.get(frame) or self._tracker(lone[frame])
+            found = tracker.connection(self._capture, self._vantage)
             if found is not None:
                 yield found
 
     def _tracker(self, first: Bare, since: int = 0) -> Tracker:
-        tracker = Tracker(named(first), self._vantage, self._copies, since)
+        tracker = tracker_of(named(first), self._vantage, self._copies, since)
         tracker.take(first)
         return tracker
 
@@ -146,8 +147,10 @@ class Flows:
             tracker.take(bare)
         self._ways[way] = self._ways[back] = tracker
 
-    def _forget(self) -> None:
-        """Keep no more connections than are to be kept."""
+    def forget(self) -> None:
+        """Keep no more connections than ``most``: while segments come there may be some more."""
+        if not self._most:
+            return
         lone, trackers = self._lone, self._trackers
         outcomes: list[Outcome] = []
         gone: list[Bare] = []

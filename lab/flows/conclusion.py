@@ -18,12 +18,10 @@ from lab.flows.facts import (
     Retransmissions,
     Side,
     Sighting,
-    StateChange,
 )
 from lab.flows.pairs import Alone
 from lab.flows.serial import MASK, distance
 from lab.flows.stream import Stream
-from lab.packets.segment import FRAME, TIME, Bare
 
 
 class Named(NamedTuple):
@@ -86,21 +84,17 @@ def _side(end: End, peer: End, named: Named) -> Side:
         ack=_sighting(outgoing.ack, peer.incoming.ack),
         fin=_fin(end, peer),
         reset=_reset(end, peer),
-        heard=_moment(incoming.heard),
+        heard=Moment(*incoming.heard) if incoming.heard else None,
         late=end.late,
         late_acked=end.late_acked,
         retransmissions=Retransmissions(outgoing.resent_syn, outgoing.resent_data, outgoing.resent_fin),
         resent=outgoing.resent,
         refilled=outgoing.refilled,
-        history=tuple(StateChange(state, Moment(*at)) for state, *at in end.states.history),
+        history=tuple(end.history),
         gaps=outgoing.gaps + (0 if incoming is peer.outgoing else incoming.proven_gaps),
         reordered=outgoing.reordered,
         isn=outgoing.isn,
     )
-
-
-def _moment(bare: Bare | None) -> Moment | None:
-    return None if bare is None else Moment(bare[FRAME], bare[TIME])
 
 
 def _sighting(sent: Moment | None, received: Moment | None) -> Sighting | None:

@@ -6,11 +6,28 @@ have taken it in. It keeps the state it must be in. Memory is a fixed amount.
 
 from __future__ import annotations
 
-from lab.flows.facts import Moment, ResetCause, moment_of
+from collections.abc import Mapping
+
+from lab.flows.facts import Moment, ResetCause, StateChange, state_change
 from lab.flows.serial import distance
-from lab.flows.states import CLOSE_WAIT, CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT, States
+from lab.flows.states import (
+    AFTER_FIN_ACKED,
+    AFTER_OWN_FIN,
+    AFTER_PEER_FIN,
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    SYN_RECEIVED,
+    SYN_SENT,
+)
 from lab.flows.stream import Stream
 from lab.packets.segment import ACK, FIN, RST, SYN, Segment
+from lab.words import TcpState
+
+_MOST_CHANGES = 32
+"""States kept; a connection has at most eight unless its frames are nonsense."""
 
 _GIVES_UP = 3
 """Segments sent again without any answer after which an RST says that the sender gave up."""
@@ -21,8 +38,8 @@ class ResetSeen:
 
     __slots__ = ("after_own_fin", "after_peer_fin", "cause", "moment")
 
-    def __init__(self, segment: Segment, end: End, cause: ResetCause) -> None:
-        self.moment = moment_of(segment)
+    def __init__(self, at: Moment, end: End, cause: ResetCause) -> None:
+        self.moment = at
         self.cause = cause
         self.after_own_fin = end.outgoing.fin is not None
         self.after_peer_fin = end.incoming.fin is not None
@@ -31,18 +48,20 @@ class ResetSeen:
 class End:
     """What one end sent and received, and the states that follow from it.
 
+    ``state`` is the one it is in, ``history`` those it went through, each with the frame that led to it.
     Where both directions are seen at one place only, both ends share their streams.
     """
 
     __slots__ = (
-        "_fin_acked", "_fin_received", "_fin_sent", "incoming", "late", "late_seq", "opens", "outgoing",
-        "refused", "reset_received", "reset_sent", "states",
+        "_fin_acked", "_fin_received", "_fin_sent", "history", "incoming", "late", "late_seq", "opens",
+        "outgoing", "refused", "reset_received", "reset_sent", "state",
     )  # fmt: skip
 
     def __init__(self, outgoing: Stream, incoming: Stream) -> None:
         self.outgoing = outgoing
         self.incoming = incoming
-        self.states = States()
+        self.state = CLOSED
+        self.history: list[StateChange] = []
         self.late: Moment | None = None
         """Its first new data after it had acknowledged the peer's FIN."""
         self.late_seq = 0
@@ -67,74 +86,95 @@ class End:
         acked = self.outgoing.acked
         return self.late is not None and acked is not None and distance(self.late_seq, acked) > 0
 
-    def sent(self, segment: Segment, *, new: bool) -> None:
+    def enter(self, state: TcpState, at: Moment) -> None:
+        """Be in a state from that moment on."""
+        if state is not self.state:
+            self.state = state
+            if len(self.history) < _MOST_CHANGES:
+                self.history.append(state_change((state, at)))
+
+    def sent(self, segment: Segment, at: Moment, *, new: bool) -> None:
         """The end sent a segment; ``new`` says that it has data beyond all that it sent before."""
         flags = segment.flags
         if flags & RST:
-            self._sends_reset(segment)
+            self._sends_reset(segment, at)
             return
         if flags & SYN:
-            self._sends_syn(segment)
+            self._sends_syn(segment, at)
         elif new and self.late is None and self.incoming.fin_acked is not None:
-            self.late, self.late_seq = moment_of(segment), segment.seq
+            self.late, self.late_seq = at, segment.seq
         if flags & FIN and not self._fin_sent:
             self._fin_sent = True
-            self.states.own_fin(segment, crossing=self.incoming.fin_acked is None)
+            self._sends_fin(at)
         if flags & SYN or (self.incoming.fin is not None and not self._fin_received):
-            self._progress(segment)
+            self._progress(at)
 
-    def received(self, segment: Segment) -> None:
+    def received(self, segment: Segment, at: Moment) -> None:
         """A segment reached the end."""
         flags = segment.flags
         if flags & RST:
-            self._receives_reset(segment)
+            self._receives_reset(segment, at)
             return
         if flags & SYN:
-            self._receives_syn(segment)
-        self._progress(segment)
+            self._receives_syn(segment, at)
+        self._progress(at)
 
-    def _progress(self, segment: Segment) -> None:
+    def _progress(self, at: Moment) -> None:
         """What the streams have come to leads to other states."""
-        states, outgoing, incoming = self.states, self.outgoing, self.incoming
+        outgoing, incoming = self.outgoing, self.incoming
         # The acknowledgement first: a FIN that comes with that of one's own goes to TIME_WAIT, not CLOSING.
-        if states.now is SYN_RECEIVED and outgoing.syn_acked is not None:
-            states.enter(ESTABLISHED, segment)
-        if not self._fin_acked and self._fin_sent and outgoing.fin_acked is not None:
+        if self.state is SYN_RECEIVED and outgoing.syn_acked is not None:
+            self.enter(ESTABLISHED, at)
+        if self._fin_sent and not self._fin_acked and outgoing.fin_acked is not None:
             self._fin_acked = True
-            states.fin_acked(segment)
-        if not self._fin_received and incoming.fin is not None and incoming.complete:
+            self._follow(AFTER_FIN_ACKED, at)
+        if incoming.fin is not None and not self._fin_received and incoming.complete:
             self._fin_received = True
-            states.peer_fin(segment)
+            self._follow(AFTER_PEER_FIN, at)
+
+    def _follow(self, after: Mapping[TcpState, TcpState], at: Moment) -> None:
+        if state := after.get(self.state):
+            self.enter(state, at)
 
     # SYN
 
-    def _sends_syn(self, segment: Segment) -> None:
-        states = self.states
-        if segment.flags & ACK and states.now in {CLOSED, SYN_SENT}:
-            states.enter(SYN_RECEIVED, segment)
-        elif not states.history:
+    def _sends_syn(self, segment: Segment, at: Moment) -> None:
+        if segment.flags & ACK and (self.state is CLOSED or self.state is SYN_SENT):
+            self.enter(SYN_RECEIVED, at)
+        elif not self.history:
             self.opens = True
-            states.enter(SYN_SENT, segment)
+            self.enter(SYN_SENT, at)
             if self.incoming.syn is not None:
-                states.enter(SYN_RECEIVED, segment)
+                self.enter(SYN_RECEIVED, at)
 
-    def _receives_syn(self, segment: Segment) -> None:
-        states, syn = self.states, self.incoming.syn
-        if states.now is SYN_SENT:
+    def _receives_syn(self, segment: Segment, at: Moment) -> None:
+        syn = self.incoming.syn
+        if self.state is SYN_SENT:
             if not segment.flags & ACK:
-                states.enter(SYN_RECEIVED, segment)
+                self.enter(SYN_RECEIVED, at)
             elif self.outgoing.acceptable(segment.ack):
-                states.enter(ESTABLISHED, segment)
-        elif syn is not None and syn.frame == segment.frame:
+                self.enter(ESTABLISHED, at)
+        elif syn == at and self.state is ESTABLISHED and self.history:
             # A SYN-ACK with other numbers takes the place of the one before.
-            states.enter_again(ESTABLISHED, segment)
+            self.history[-1] = StateChange(ESTABLISHED, at)
+
+    # FIN
+
+    def _sends_fin(self, at: Moment) -> None:
+        if self.state is CLOSE_WAIT and self.incoming.fin_acked is None:
+            # It could not know of the peer's FIN, which was on its way in: it was no CLOSE_WAIT.
+            self.history.pop()
+            self.enter(FIN_WAIT_1, at)
+            self.enter(CLOSING, at)
+        else:
+            self._follow(AFTER_OWN_FIN, at)
 
     # RST
 
-    def _sends_reset(self, segment: Segment) -> None:
+    def _sends_reset(self, segment: Segment, at: Moment) -> None:
         if self.reset_sent is None:
-            self.reset_sent = ResetSeen(segment, self, self._cause(segment))
-        self.states.enter(CLOSED, segment)
+            self.reset_sent = ResetSeen(at, self, self._cause(segment))
+        self.enter(CLOSED, at)
 
     def _cause(self, segment: Segment) -> ResetCause:
         outgoing, incoming = self.outgoing, self.incoming
@@ -149,15 +189,15 @@ class End:
             return "late_data"
         if outgoing.probes:
             return "keepalive_timeout"
-        return "abort" if self.states.now in {ESTABLISHED, CLOSE_WAIT} else "unknown"
+        return "abort" if self.state in {ESTABLISHED, CLOSE_WAIT} else "unknown"
 
-    def _receives_reset(self, segment: Segment) -> None:
+    def _receives_reset(self, segment: Segment, at: Moment) -> None:
         if self.reset_received is None:
-            self.reset_received = moment_of(segment)
-        if self.states.now is SYN_SENT and self.outgoing.isn is not None:
+            self.reset_received = at
+        if self.state is SYN_SENT and self.outgoing.isn is not None:
             self.refused = bool(segment.flags & ACK) and self.outgoing.acceptable(segment.ack)
             believed = self.refused
         else:
             believed = self.incoming.next is None or distance(self.incoming.arrived, segment.seq) >= 0
         if believed:
-            self.states.enter(CLOSED, segment)
+            self.enter(CLOSED, at)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
-from lab.packets.segment import Bare
 from lab.words import TcpState
 
 Handshake = Literal["complete", "simultaneous", "refused", "no_reply", "half_open", "unknown"]
@@ -32,13 +31,8 @@ class Moment(NamedTuple):
     time: int
 
 
-def moment_of(segment: Bare) -> Moment:
-    """The frame that a segment was seen in: its first two fields."""
-    return _moment(segment[:2])
-
-
-_moment: Callable[[tuple[int, int]], Moment] = partial(tuple.__new__, Moment)
-"""What ``Moment._make`` does, at a quarter of its cost."""
+moment: Callable[[tuple[int, int]], Moment] = partial(tuple.__new__, Moment)
+"""A moment of the first two fields of a segment: what ``Moment._make`` does, at a quarter of its cost."""
 
 
 class Outcome(NamedTuple):
@@ -85,6 +79,10 @@ class StateChange(NamedTuple):
 
     state: TcpState
     at: Moment
+
+
+state_change: Callable[[tuple[TcpState, Moment]], StateChange] = partial(tuple.__new__, StateChange)
+"""As with ``moment``: there are ten for each connection."""
 
 
 class Retransmissions(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lab.flows.facts import Moment, Resent, moment_of
+from lab.flows.facts import Moment, Resent
 from lab.flows.holes import Hole, Holes
 from lab.flows.serial import MASK, distance
-from lab.packets.segment import ACK, FIN, IDENT, SYN, WINDOW, Bare, Segment
+from lab.packets.segment import ACK, FIN, SYN, Segment
 
 _MOST_RESENT = 8
 """Retransmissions that are named; all are counted."""
@@ -24,8 +24,8 @@ class FinSeen:
 
     __slots__ = ("ack", "moment", "position")
 
-    def __init__(self, segment: Segment, acked: int | None) -> None:
-        self.moment = moment_of(segment)
+    def __init__(self, segment: Segment, at: Moment, acked: int | None) -> None:
+        self.moment = at
         self.position = (segment.seq + segment.length) & MASK
         self.ack = segment.ack if acked is None else acked
 
@@ -35,15 +35,15 @@ class Stream:
 
     ``isn`` is its SYN's. ``next`` is the number after the highest that was seen, or that the other side
     has acknowledged; ``acked`` the first that it has not. ``holes`` are what lies below ``next`` and
-    was not seen. ``bytes`` is the payload up to ``next``, each byte once. ``heard`` is the last segment
-    with data, ``latest`` the last of any kind. ``unanswered`` counts what was sent again, and
-    ``probes`` the keep-alives, since the other side was heard of.
+    was not seen. ``bytes`` is the payload up to ``next``, each byte once. ``heard`` is where the last
+    segment with data was seen; ``ident`` and ``window`` are those of the last of any kind. ``unanswered``
+    counts what was sent again, and ``probes`` the keep-alives, since the other side was heard of.
     """
 
     __slots__ = (
-        "_rivals", "_syn_ack", "ack", "acked", "bytes", "fin", "fin_acked", "heard", "holes", "isn", "latest",
+        "_rivals", "_syn_ack", "ack", "acked", "bytes", "fin", "fin_acked", "heard", "holes", "ident", "isn",
         "next", "probes", "refilled", "reordered", "resent", "resent_data", "resent_fin", "resent_syn", "rtt",
-        "stale", "syn", "syn_acked", "unanswered",
+        "stale", "syn", "syn_acked", "unanswered", "window",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -55,8 +55,9 @@ class Stream:
         self.unanswered = self.probes = 0
         self.resent_syn = self.resent_data = self.resent_fin = 0
         self.resent: tuple[Resent, ...] = ()
-        self.heard: Bare | None = None
-        self.latest: Bare | None = None
+        self.heard: tuple[int, int] | None = None
+        self.ident = 0
+        self.window: int | None = None
         self.syn: Moment | None = None
         self.syn_acked: Moment | None = None
         self.ack: Moment | None = None
@@ -101,28 +102,28 @@ class Stream:
         """The bytes, unless the only one that is uncertain stands alone."""
         return self.bytes - (self.uncertain and self.holes is not None and self.holes.last.size == 1)
 
-    def take(self, segment: Segment, back: Stream) -> bool:
+    def take(self, segment: Segment, at: Moment, back: Stream) -> bool:
         """Take in a segment; whether it brings data beyond ``next``. ``back`` is the other direction."""
         back.unanswered = back.probes = 0
         if segment.flags & SYN:
-            self._take_syn(segment)
+            self._take_syn(segment, at)
             return False
         if segment.flags & ACK and self.ack is None:
-            self.ack = moment_of(segment)
-        new = self._take_data(segment, back)
+            self.ack = at
+        new = self._take_data(segment, at, back)
         if segment.flags & FIN and self.fin is None:
-            self._end(segment, back)
-        self.latest = segment
+            self._end(segment, at, back)
+        self.ident, self.window = segment.ident, segment.window
         return new
 
-    def acknowledge(self, segment: Segment) -> None:
+    def acknowledge(self, segment: Segment, at: Moment) -> None:
         """The other side acknowledges what lies before a number."""
         ack = segment.ack
         if self.acked is None:
             self._join(ack)
             return
-        moved = 0 if ack == self.acked else distance(self.acked, ack)
-        if moved <= 0 or moved > _FAR:
+        moved = (ack - self.acked) & MASK
+        if not 0 < moved <= _FAR:
             if not moved and self.holes and not segment.length:
                 self._duplicate(segment)
             return
@@ -132,9 +133,9 @@ class Stream:
             self._seen_up_to(ack, segment)
         self.acked = ack
         if self.syn_acked is None and self.isn is not None:
-            self._acknowledge_syn(segment)
+            self._acknowledge_syn(at)
         if self.fin is not None and self.fin_acked is None and distance(self.fin.position, ack) > 0:
-            self.fin_acked = moment_of(segment)
+            self.fin_acked = at
 
     def acceptable(self, ack: int) -> bool:
         """Whether the other side may acknowledge this in answer to the SYN."""
@@ -142,33 +143,33 @@ class Stream:
             return True
         return 0 < distance(self.isn, ack) <= distance(self.isn, self.next)
 
-    def note(self, what: Literal["syn", "data", "fin"], segment: Segment) -> None:
+    def _note(self, what: Literal["syn", "data", "fin"], at: Moment) -> None:
         """Name a segment that was sent again."""
         self.unanswered += 1
         if len(self.resent) < _MOST_RESENT:
-            self.resent += (Resent(what, moment_of(segment)),)
+            self.resent += (Resent(what, at),)
 
     # The SYN
 
-    def _take_syn(self, segment: Segment) -> None:
+    def _take_syn(self, segment: Segment, at: Moment) -> None:
         answers = bool(segment.flags & ACK)
         if self.syn is None:
-            self._begin(segment)
+            self._begin(segment, at)
         elif segment.seq == self.isn:
             if answers is self._syn_ack:
                 self.resent_syn += 1
-                self.note("syn", segment)
+                self._note("syn", at)
         elif answers and self.syn_acked is None:
             rivals = (*self._rivals, (self.isn or 0, self.syn))
             self._rivals = rivals[-_MOST_RIVALS:]
             self.next = self.holes = None
-            self._begin(segment)
+            self._begin(segment, at)
         self._syn_ack = answers
         if segment.length:
-            self.heard = segment
+            self.heard = at
 
-    def _begin(self, syn: Segment) -> None:
-        self.syn, self.isn, self.latest = moment_of(syn), syn.seq, syn
+    def _begin(self, syn: Segment, at: Moment) -> None:
+        self.syn, self.isn, self.ident, self.window = at, syn.seq, syn.ident, syn.window
         first = (syn.seq + 1) & MASK
         known = self.next
         if known is not None and 0 <= distance(first, known) <= _FAR:
@@ -189,10 +190,10 @@ class Stream:
                 self.isn, self.syn = isn, moment
                 self.acked, self.next, self.bytes, self.holes = isn, ack, 0, None
 
-    def _acknowledge_syn(self, segment: Segment) -> None:
-        self.syn_acked = moment_of(segment)
+    def _acknowledge_syn(self, at: Moment) -> None:
+        self.syn_acked = at
         if self.syn is not None and not self.resent_syn:
-            self.rtt = max(0, segment.time - self.syn.time)
+            self.rtt = max(0, at.time - self.syn.time)
 
     # Data
 
@@ -200,17 +201,17 @@ class Stream:
         """What is seen first of a direction whose SYN was not."""
         self.next = self.acked = number
 
-    def _take_data(self, segment: Segment, back: Stream) -> bool:
+    def _take_data(self, segment: Segment, at: Moment, back: Stream) -> bool:
         if self.next is None:
             self._join(segment.seq)
         length, seq = segment.length, segment.seq
         start = 0 if seq == self.next else distance(self.next or 0, seq)
         if length:
-            self.heard = segment
+            self.heard = at
         if start > 0:
             self._jump(segment, start)
         elif start < 0:
-            self._go_back(segment, -start, back)
+            self._go_back(segment, at, -start, back)
         if start + length <= 0:
             return False
         self.next = (seq + length) & MASK
@@ -219,8 +220,7 @@ class Stream:
 
     def _jump(self, segment: Segment, size: int) -> None:
         """What lies before the segment was not seen: it may come late, or the capture lacks it."""
-        before = self.latest[IDENT] if self.latest else 0
-        hole = Hole(self.next or 0, size, segment.time, before, segment.ident)
+        hole = Hole(self.next or 0, size, segment.time, self.ident, segment.ident)
         self._holes().add(hole, self.acked or 0)
 
     def _seen_up_to(self, ack: int, segment: Segment) -> None:
@@ -236,7 +236,7 @@ class Stream:
             self.holes = Holes()
         return self.holes
 
-    def _go_back(self, segment: Segment, below: int, back: Stream) -> None:
+    def _go_back(self, segment: Segment, at: Moment, below: int, back: Stream) -> None:
         """A segment begins before what was seen: it fills a hole, probes, or is sent again."""
         length, fin = segment.length, bool(segment.flags & FIN)
         low = min(length + fin, below)
@@ -250,14 +250,14 @@ class Stream:
         elif length and not (fin and self.fin is not None):
             self.resent_data += 1
             self.refilled += filled == low
-            self.note("data", segment)
+            self._note("data", at)
         elif fin:
             self.resent_fin += 1
-            self.note("fin", segment)
+            self._note("fin", at)
 
     def _probes(self, back: Stream) -> bool:
         """Whether a segment of one byte that was seen, or of none, asks whether the other side is there."""
-        if back.latest is not None and not back.latest[WINDOW]:
+        if back.window == 0:
             self.unanswered += 1  # a window probe: the other side had no room left
             return True
         self.probes += self.acked == self.next
@@ -274,8 +274,8 @@ class Stream:
             took = segment.time - hole.time
             self.rtt = took if self.rtt is None else min(self.rtt, took)
 
-    def _end(self, segment: Segment, back: Stream) -> None:
-        self.fin = fin = FinSeen(segment, back.acked)
+    def _end(self, segment: Segment, at: Moment, back: Stream) -> None:
+        self.fin = fin = FinSeen(segment, at, back.acked)
         if distance(fin.position, self.next or 0) > 0:
             self.bytes -= 1  # its number was taken for a byte's, as long as it was not seen
         else:

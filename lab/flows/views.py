@@ -2,73 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Protocol
+from collections.abc import Iterator
 
 from lab.flows.copies import Copies
 from lab.flows.end import End
-from lab.flows.facts import Moment, moment_of
+from lab.flows.facts import Moment, moment
 from lab.flows.pairs import Alone, Pairs
 from lab.flows.serial import MASK, distance
 from lab.flows.states import ESTABLISHED
 from lab.flows.stream import Stream
-from lab.packets.segment import ACK, ACKED, FIN, FLAGS, LENGTH, RST, SEQ, SYN, WAY, Bare, Segment, named
+from lab.flows.tracker import Forging, Tracker, way_from_client
+from lab.flows.vantage import Vantage
+from lab.packets.segment import (
+    ACK,
+    ACKED,
+    FIN,
+    FLAGS,
+    IDENT,
+    LENGTH,
+    RST,
+    SEQ,
+    SYN,
+    WAY,
+    WINDOW,
+    Bare,
+    Segment,
+    flow_of,
+    named,
+)
 
 _CONTROL_OR_ACK = FIN | SYN | RST | ACK
 
 
-@dataclass(slots=True)
-class Forging:
-    """Frames that one host has sent in the name of one end."""
-
-    first: Moment
-    frames: int = 0
-
-
-_NONE: Mapping[tuple[bool, int], Forging] = MappingProxyType({})
-"""Where nobody knows who has sent a frame."""
+def tracker_of(first: Segment, vantage: Vantage, copies: Copies, since: int) -> Tracker:
+    """A connection that begins with that segment."""
+    if vantage.ports:
+        flow = flow_of(way_from_client(first.way, first.flags))
+        client, server = vantage.ports_of(flow.source), vantage.ports_of(flow.target)
+        if client or server:
+            return TwoViews(first, client, server, vantage.honest, since)
+    return OneView(first, copies, since)
 
 
-class View(Protocol):
-    """How a connection's segments reach its ends."""
-
-    client: End
-    server: End
-
-    @property
-    def forged(self) -> Mapping[tuple[bool, int], Forging]:
-        """Frames in the name of the client or not, by the interface where another host has sent them."""
-
-    def take(self, bare: Bare) -> None:
-        """Tell the ends of a segment of either direction; they come in order."""
-
-    def alone(self) -> Iterator[tuple[Alone, bool]]:
-        """Frames seen where they entered or left the switch only; whether a later one was seen at both."""
-
-
-class OneView:
+class OneView(Tracker):
     """Each frame was sent and has arrived, and both directions are seen as one place saw them.
 
     Copies of a frame tell nothing.
     """
 
-    __slots__ = ("_copies", "_open", "_there", "client", "forged", "server")
+    __slots__ = ("_copies", "_open")
 
-    def __init__(self, there: bytes, copies: Copies) -> None:
+    def __init__(self, first: Segment, copies: Copies, since: int) -> None:
         own, others = Stream(), Stream()
-        self.client, self.server = End(own, others), End(others, own)
-        self._there = there
+        super().__init__(first, End(own, others), End(others, own), since)
         self._copies = copies
         self._open = False
         """Whether both ends are open, and both were heard of."""
-        self.forged: Mapping[tuple[bool, int], Forging] = _NONE
 
     def take(self, bare: Bare) -> None:
         """Tell both ends of a segment. What comes in order on an open connection changes only numbers."""
         client, server = self.client, self.server
-        sender, receiver = (client, server) if bare[WAY] == self._there else (server, client)
+        sender, receiver = (client, server) if bare[WAY] == self.way else (server, client)
         if not self._open or bare[FLAGS] & _CONTROL_OR_ACK != ACK:
             self._study(named(bare), sender, receiver)
             return
@@ -81,76 +75,65 @@ class OneView:
         ):
             back.acked = ack
             back.unanswered = back.probes = 0
-            stream.latest = bare
+            stream.ident, stream.window = bare[IDENT], bare[WINDOW]
             if stream.ack is None:
-                stream.ack = moment_of(bare)
+                stream.ack = moment(bare[:2])
             if length:
                 stream.next = (seq + length) & MASK
                 stream.bytes += length
-                stream.heard = bare
+                stream.heard = bare[:2]
         else:
             self._study(named(bare), sender, receiver)
 
-    def alone(self) -> Iterator[tuple[Alone, bool]]:
-        """None: no frame is to be seen twice."""
-        return iter(())
-
     def _study(self, segment: Segment, sender: End, receiver: End) -> None:
         stream, back = sender.outgoing, receiver.outgoing
-        told = stream.next is not None and distance(stream.next, segment.seq) < 0
+        seq, expected = segment.seq, stream.next
+        told = seq != expected is not None and distance(expected, seq) < 0
         if told and self._copies.repeats(segment):
             return
         if (stream.syn is None or stream.stale is not None) and _is_stale(segment, stream, back):
             return
-        new = _pass(segment, stream, back)
-        sender.sent(segment, new=new)
-        receiver.received(segment)
-        both_open = sender.states.now is receiver.states.now is ESTABLISHED
+        at = moment(segment[:2])
+        new = _pass(segment, at, stream, back)
+        sender.sent(segment, at, new=new)
+        receiver.received(segment, at)
+        both_open = sender.state is receiver.state is ESTABLISHED
         self._open = both_open and stream.next is not None and back.next is not None
 
 
-class TwoViews:
+class TwoViews(Tracker):
     """Frames are seen where they enter the switch, at the sender's port, and leave it, at the receiver's.
 
     Frames at other ports are on their way through a router or flooded by the switch: they tell nothing. Only
     those that enter at a port of ``honest`` were sent there in the name of an end.
     """
 
-    __slots__ = (
-        "_client_ports",
-        "_honest",
-        "_pairs",
-        "_server_ports",
-        "_there",
-        "client",
-        "forged",
-        "server",
-    )
+    __slots__ = ("_client_ports", "_honest", "_pairs", "_server_ports", "forged")
 
     def __init__(
         self,
-        there: bytes,
+        first: Segment,
         client_ports: frozenset[int],
         server_ports: frozenset[int],
-        honest: frozenset[int] = frozenset(),
+        honest: frozenset[int],
+        since: int,
     ) -> None:
-        self._there = there
-        self.client, self.server = End(Stream(), Stream()), End(Stream(), Stream())
+        super().__init__(first, End(Stream(), Stream()), End(Stream(), Stream()), since)
         self._client_ports = client_ports
         self._server_ports = server_ports
         self._honest = honest
         self._pairs = (Pairs(), Pairs()) if client_ports and server_ports else None
         self.forged: dict[tuple[bool, int], Forging] = {}
-        """Frames in the name of the client or not, by the interface where they entered."""
 
     def take(self, bare: Bare) -> None:
         """Tell the end at whose port a segment was seen."""
         segment = named(bare)
-        there, leaving = segment.way == self._there, bool(segment.leaving)
+        there, leaving = segment.way == self.way, bool(segment.leaving)
         at_client = there is not leaving
+        at = moment(segment[:2])
         if segment.interface not in (self._client_ports if at_client else self._server_ports):
             if not leaving and segment.interface in self._honest:
-                self._note_forged(segment, there=there)
+                self.forged.setdefault((there, segment.interface), Forging(at)).frames += 1
             return
         if self._pairs is not None:
             self._pairs[there].see(segment)
@@ -158,15 +141,11 @@ class TwoViews:
         stream, back = (end.incoming, end.outgoing) if leaving else (end.outgoing, end.incoming)
         if _is_stale(segment, stream, back):
             return
-        new = _pass(segment, stream, back)
+        new = _pass(segment, at, stream, back)
         if leaving:
-            end.received(segment)
+            end.received(segment, at)
         else:
-            end.sent(segment, new=new)
-
-    def _note_forged(self, segment: Segment, *, there: bool) -> None:
-        forging = self.forged.setdefault((there, segment.interface), Forging(moment_of(segment)))
-        forging.frames += 1
+            end.sent(segment, at, new=new)
 
     def alone(self) -> Iterator[tuple[Alone, bool]]:
         """Frames seen at one of two ports only; whether a later one of that direction was seen at both."""
@@ -174,14 +153,14 @@ class TwoViews:
             yield from ((one, one.frame < pairs.crossed) for one in pairs.unpaired())
 
 
-def _pass(segment: Segment, stream: Stream, back: Stream) -> bool:
+def _pass(segment: Segment, at: Moment, stream: Stream, back: Stream) -> bool:
     """Let both streams of a place take a segment in; whether it brings new data. An RST brings nothing."""
     if segment.flags & RST:
         back.unanswered = back.probes = 0
         return False
     if segment.flags & ACK:
-        back.acknowledge(segment)
-    return stream.take(segment, back)
+        back.acknowledge(segment, at)
+    return stream.take(segment, at, back)
 
 
 def _is_stale(segment: Segment, stream: Stream, back: Stream) -> bool:
