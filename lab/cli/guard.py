@@ -71,7 +71,7 @@ def _bug(error: Exception) -> LabError:
     """A mistake of the program's own, its traceback kept in a file."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return _BugError(
-        "bug", f"a mistake in the lab itself: {what}", where=_kept(error), fix="please report it"
+        "bug", f"a bug in the lab: {what}", where=_kept(error), fix="please report it"
     )
 
 

@@ -14,42 +14,47 @@ from lab.cli.order import Order
 
 _typer = partial(typer.Typer, add_completion=False, rich_markup_mode=None)
 app = _typer(
-    help="Hosts with real addresses in containers, a scripted conversation, and a verdict on it.",
-    epilog="Exit codes: 0 passed, 1 a check failed, 2 wrong use or input, 3 could not judge, 4 no check "
-    "selected, 70 a mistake in the lab, 130 interrupted.",
+    help="Run a network of containers, play a scripted conversation in it, and check the result.",
+    epilog="Exit codes: 0 passed, 1 a check failed, 2 wrong use or input, 3 no result possible, 4 no check "
+    "selected, 70 a bug in the lab, 130 interrupted.",
 )
-images = _typer(help="The lab's own images.")
+images = _typer(help="Build and list the images that the lab uses.")
 app.add_typer(images, name="images")
 
 _argument = partial(typer.Argument, show_default=False)
 _option = partial(typer.Option, show_default=False)
 
-File = Annotated[Path, _argument(help="A scenario.")]
-Files = Annotated[list[Path], _argument(help="Scenarios.")]
+File = Annotated[Path, _argument(help="A scenario file.")]
+Files = Annotated[list[Path], _argument(help="Scenario files.")]
 Host = Annotated[
-    str, _argument(help="A host of the lab that is up, or one of its programs, HOST.PROGRAM: as its user.")
+    str, _argument(help="A host of the running lab. HOST.PROGRAM runs the command as that program's user.")
 ]
-Command = Annotated[list[str], _argument(help="What to run there.")]
-Records = Annotated[list[Path], _argument(help="Records of runs.")]
-Record = Annotated[Path | None, _argument(help="A record; else the lab's that is up.")]
-Saved = Annotated[Path, _argument(help="The record of a run.")]
-Folder = Annotated[Path, _argument(help="Where; made if it is not there.")]
+Command = Annotated[list[str], _argument(help="The command to run.")]
+Records = Annotated[list[Path], _argument(help="Folders of saved runs.")]
+Record = Annotated[Path | None, _argument(help="The folder of a saved run; the running lab unless given.")]
+Saved = Annotated[Path, _argument(help="The folder of a saved run.")]
+Folder = Annotated[Path, _argument(help="The folder; it is created if needed.")]
 
 Which = Annotated[
-    str, _option("--lab", metavar="RUN", help="Which of several: the start of its run id, or its scenario.")
+    str, _option("--lab", metavar="RUN", help="Select a lab by the start of its run id or by its scenario.")
 ]
-Only = Annotated[list[str] | None, _option("--only", metavar="NAME", help="Only this check; repeatable.")]
-RecordsIn = Annotated[Path, typer.Option("--records", metavar="DIR", help="Where the records of runs lie.")]
-Seed = Annotated[str, _option("--seed", metavar="TEXT", help="Makes ${nonce} the same at each run.")]
-Lease = Annotated[str, typer.Option("--lease", metavar="TIME", help="How long the lab may stay, as in 30m.")]
-Watch = Annotated[
-    bool, _option("--watch", help="Draw the conversation, and then what else goes on, until ^C.")
+Only = Annotated[
+    list[str] | None, _option("--only", metavar="NAME", help="Show only this check; can be repeated.")
 ]
+RecordsIn = Annotated[Path, typer.Option("--records", metavar="DIR", help="The folder for saved runs.")]
+Seed = Annotated[str, _option("--seed", metavar="TEXT", help="Make ${nonce} the same in each run.")]
+Lease = Annotated[
+    str, typer.Option("--lease", metavar="TIME", help="Remove the lab after this time, as in 30m.")
+]
+Watch = Annotated[bool, _option("--watch", help="Draw the conversation live; end with ^C.")]
 Bundle = Annotated[
-    Path | None, _option("--ca-bundle", metavar="FILE", help="Certificates of a proxy, for building images.")
+    Path | None,
+    _option("--ca-bundle", metavar="FILE", help="Trust these certificates of a proxy when building images."),
 ]
-Json = Annotated[bool, _option("--json", help="Answer with one JSON document.")]
-Verbose = Annotated[bool, _option("--verbose", "-v", help="Show the engine's calls, and each step.")]
+Json = Annotated[bool, _option("--json", help="Print one JSON document.")]
+Verbose = Annotated[
+    bool, _option("--verbose", "-v", help="Show each step and each call of the container engine.")
+]
 _RUNS = Path("runs")
 _HERE = Path()
 
@@ -83,7 +88,7 @@ def up(
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
-    """Play a scenario, judge it, and leave its hosts up for a look."""
+    """Play a scenario, check it, and keep its hosts running."""
     from lab.cli import play
 
     wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle, lease=lease, keep=True, watch=watch)
@@ -101,7 +106,7 @@ def run(
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
-    """Play scenarios, judge them, and take them down."""
+    """Play scenarios, check them, and remove their hosts."""
     from lab.cli import play
 
     wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle)
@@ -110,7 +115,7 @@ def run(
 
 @app.command()
 def ps(*, json: Json = False, verbose: Verbose = False) -> Order:
-    """List the labs that are up, and their hosts."""
+    """List the running labs and their hosts."""
     from lab.cli import hosts
 
     return Order(hosts.ps, json, verbose)
@@ -118,7 +123,7 @@ def ps(*, json: Json = False, verbose: Verbose = False) -> Order:
 
 @app.command(name="exec")
 def execute(*, host: Host, command: Command, lab: Which = "", verbose: Verbose = False) -> Order:
-    """Run a command in a host and end with its exit status."""
+    """Run a command in a host and exit with its status."""
     from lab.cli import hosts
 
     return Order(partial(hosts.execute, host, command, lab), verbose=verbose)
@@ -141,7 +146,7 @@ def logs(
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
-    """Show who typed and printed what in a run, and when."""
+    """Show what was typed and printed in a run, with times."""
     from lab.cli import records as reading
 
     return Order(partial(reading.logs, record, lab, records), json, verbose)
@@ -151,11 +156,11 @@ def logs(
 def down(
     *,
     lab: Which = "",
-    every: Annotated[bool, _option("--all", help="All labs that are up.")] = False,
+    every: Annotated[bool, _option("--all", help="Remove all running labs.")] = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
-    """Take down a lab that `lab up` left up."""
+    """Remove a lab that `lab up` started."""
     from lab.cli import hosts
 
     return Order(partial(hosts.down, lab, every), json, verbose)
@@ -163,7 +168,7 @@ def down(
 
 @app.command()
 def wipe(*, json: Json = False, verbose: Verbose = False) -> Order:
-    """Remove every lab whose process or time has ended."""
+    """Remove all labs whose process has ended or whose time is over."""
     from lab.cli import hosts
 
     return Order(hosts.wipe, json, verbose)
@@ -173,10 +178,12 @@ def wipe(*, json: Json = False, verbose: Verbose = False) -> Order:
 def validate(
     *,
     files: Files,
-    show: Annotated[bool, _option("--print", help="Print the normal form.")] = False,
+    show: Annotated[
+        bool, _option("--print", help="Print the scenario with all short forms expanded.")
+    ] = False,
     json: Json = False,
 ) -> Order:
-    """Report everything that is wrong with scenarios."""
+    """Report all mistakes in scenario files."""
     from lab.cli import scenarios
 
     return Order(partial(scenarios.validate, files, show), json)
@@ -184,7 +191,7 @@ def validate(
 
 @app.command()
 def check(*, records: Records, only: Only = None, json: Json = False) -> Order:
-    """Judge records of runs again, without an engine."""
+    """Check saved runs again (no Docker needed)."""
     from lab.cli import records as reading
 
     return Order(partial(reading.check, records, tuple(only or ())), json)
@@ -195,14 +202,14 @@ def flow(
     *,
     record: Saved,
     form: Annotated[
-        Form, typer.Option("--format", help="For a terminal, or as a Mermaid diagram.")
+        Form, typer.Option("--format", help="Print for a terminal or as a Mermaid diagram.")
     ] = Form.TEXT,
     connection: Annotated[
-        int, _option("--connection", metavar="N", help="The packets of this one only.")
+        int, _option("--connection", metavar="N", help="Show only the packets of this connection.")
     ] = 0,
-    whole: Annotated[bool, _option("--all", help="Every segment and line: nothing is folded.")] = False,
+    whole: Annotated[bool, _option("--all", help="Show every segment and line.")] = False,
 ) -> Order:
-    """Draw the conversation of a run as a ladder."""
+    """Draw a saved run as a sequence diagram."""
     from lab.cli import flow as drawing
 
     return Order(partial(drawing.flow, record, form, connection, whole))
@@ -214,11 +221,13 @@ def wireshark(
     record: Saved,
     output: Annotated[
         Path | None,
-        _option("--output", "-o", metavar="FILE", help="Where to; else lab.pcapng in the record."),
+        _option(
+            "--output", "-o", metavar="FILE", help="The file to write; lab.pcapng in the record unless given."
+        ),
     ] = None,
     json: Json = False,
 ) -> Order:
-    """Write all captures of a run to one pcapng, steps as comments."""
+    """Write all captures of a run to one pcapng file for Wireshark."""
     from lab.cli import flow as drawing
 
     return Order(partial(drawing.wireshark, record, output), json)
@@ -227,10 +236,10 @@ def wireshark(
 @app.command()
 def analyze(
     *,
-    capture: Annotated[Path, _argument(help="A capture from anywhere, pcap or pcapng.")],
+    capture: Annotated[Path, _argument(help="A capture file: pcap or pcapng.")],
     json: Json = False,
 ) -> Order:
-    """Tell the TCP connections of any capture."""
+    """List the TCP connections in a capture file."""
     from lab.cli import analyze as telling
 
     return Order(partial(telling.analyze, capture), json)
@@ -239,12 +248,12 @@ def analyze(
 @images.command()
 def build(
     *,
-    again: Annotated[bool, _option("--again", help="Even where nothing has changed.")] = False,
+    again: Annotated[bool, _option("--again", help="Build all images again.")] = False,
     ca_bundle: Bundle = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
-    """Build the images that are missing or out of date."""
+    """Build images that are missing or out of date."""
     from lab.cli import machine
 
     return Order(partial(machine.build_images, again, ca_bundle), json, verbose)
@@ -260,7 +269,7 @@ def list_(*, json: Json = False, verbose: Verbose = False) -> Order:
 
 @app.command()
 def doctor(*, json: Json = False) -> Order:
-    """Look for what keeps labs from running here."""
+    """Check whether this machine can run labs."""
     from lab.cli import machine
 
     return Order(machine.doctor, json)
@@ -268,7 +277,7 @@ def doctor(*, json: Json = False) -> Order:
 
 @app.command()
 def init(*, folder: Folder = _HERE, json: Json = False) -> Order:
-    """Lay down a first scenario with its programs."""
+    """Create an example scenario with its programs."""
     from lab.cli import scenarios
 
     return Order(partial(scenarios.init, folder), json)
