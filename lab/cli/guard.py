@@ -70,9 +70,7 @@ class _BugError(LabError):
 def _bug(error: Exception) -> LabError:
     """A mistake of the program's own, its traceback kept in a file."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return _BugError(
-        "bug", f"a bug in the lab: {what}", where=_kept(error), fix="please report it"
-    )
+    return _BugError("bug", f"a bug in the lab: {what}", where=_kept(error), fix="please report it")
 
 
 def _kept(error: Exception) -> str:
