@@ -275,10 +275,9 @@ def test_cut_anywhere_what_is_before_the_cut_is_read(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", SOUND.values(), ids=SOUND)
-@pytest.mark.parametrize("seed", KEPT)
-def test_any_bytes_may_be_any_other(data: bytes, seed: int) -> None:
-    chance = random.Random(seed)
-    for _ in range(25):
+def test_any_bytes_may_be_any_other(data: bytes) -> None:
+    chance = random.Random(1)
+    for _ in range(1000):
         damaged = bytearray(data)
         for _ in range(chance.choice((1, 1, 2, 10, 100))):
             damaged[chance.randrange(len(data))] = chance.choice((0, 255, chance.randrange(256)))
@@ -286,13 +285,13 @@ def test_any_bytes_may_be_any_other(data: bytes, seed: int) -> None:
 
 
 @pytest.mark.parametrize("head", [data[:28] for data in SOUND.values()], ids=SOUND)
-@pytest.mark.parametrize("seed", KEPT)
-def test_garbage_after_a_sound_beginning(head: bytes, seed: int) -> None:
-    chance = random.Random(seed)
-    data = head + chance.randbytes(chance.randrange(5000))
-    began = time.process_time()
-    assert told(data).frames <= len(data) // 12
-    assert time.process_time() - began < 5
+def test_garbage_after_a_sound_beginning(head: bytes) -> None:
+    chance = random.Random(1)
+    for _ in range(40):
+        data = head + chance.randbytes(chance.randrange(5000))
+        began = time.process_time()
+        assert told(data).frames <= len(data) // 12
+        assert time.process_time() - began < 5
 
 
 def mixed(chance: random.Random) -> bytes:
