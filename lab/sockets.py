@@ -58,7 +58,8 @@ class SocketSample:
     dropped; ``unread_closes`` TCPAbortOnClose, closes with data unread; ``data_aborts`` TCPAbortOnData, those
     with linger 0, and data that came to a closed socket; ``timeouts`` TCPAbortOnTimeout, connections given up
     because the peer did not answer; ``memory_aborts`` TCPAbortOnMemory, those given up for lack of memory;
-    ``resets`` OutRsts, the RSTs it sent.
+    ``resets`` OutRsts, the RSTs it sent; ``opens`` ActiveOpens, how many connections it began, -1 if nobody
+    asked: they are read at the last look, and before that only where something goes wrong.
     """
 
     at: int
@@ -71,6 +72,7 @@ class SocketSample:
     timeouts: int = 0
     memory_aborts: int = 0
     resets: int = 0
+    opens: int = -1
     took: int = 0
     until: int = 0
     whole: bool = True

@@ -15,6 +15,7 @@ class Counts(NamedTuple):
     timeouts: int = 0
     memory_aborts: int = 0
     resets: int = 0
+    opens: int = 0
 
 
 _NET = "/proc/{pid}/net/{file}"
@@ -29,6 +30,7 @@ _NAMES = {
     "timeouts": "TCPAbortOnTimeout",
     "memory_aborts": "TCPAbortOnMemory",
     "resets": "OutRsts",
+    "opens": "ActiveOpens",
 }
 """What the kernel calls each of the counts: no name is in both files."""
 

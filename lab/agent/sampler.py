@@ -148,7 +148,7 @@ class Sampler:
         self._worst_gap = max(self._worst_gap, now - host.looked)
         host.looked = now
         try:
-            difference = host.look(whole=whole)
+            difference = host.look(whole=whole, last=last)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other hosts are looked at
             self._losses.note("sockets", name, error)
             self._plan_next(host, changed=False)

@@ -115,8 +115,10 @@ class Watched:
         self.wait = self.due = self.free = 0.0
         """Seconds to the next look; when that is due, and when it may be at the earliest (time.monotonic)."""
 
-    def look(self, *, whole: bool) -> Difference | None:
+    def look(self, *, whole: bool, last: bool = False) -> Difference | None:
         """Look now, at the ``whole`` table if told; what has changed, None if nothing has.
+
+        The ``last`` look reads the counters whatever happened.
 
         It may raise anything, for what the kernel says may be as nobody thought.
         """
@@ -137,7 +139,7 @@ class Watched:
             self._take_listeners(self._table.listeners())
         self._overdue = bool(self._waiting) and now >= self._overdue_due and self._ask_overdue(now)
         # At other times the counters stand still: they need not be read.
-        if self._counting or self._overfull:
+        if self._counting or self._overfull or last:
             with self._losses.noted("counters", self._name):
                 self.counts = self._counters.read()
             self._counting = max(0, self._counting - 1)

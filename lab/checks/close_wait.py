@@ -35,7 +35,7 @@ class _Stay:
     """One stay in CLOSE_WAIT, and the rows of the kernel's samples that show it.
 
     ``left`` is None if it lasted until the observation ended, at ``end`` (ns). ``death`` is the end of a
-    program that sent what ended it; ``lacking`` is what the captures may lack.
+    program that sent what ended it; ``lacking`` is what the capture may lack of the connection.
     """
 
     connection: Connection
@@ -66,17 +66,28 @@ def judge(spec: CloseWaitCheck, evidence: Evidence) -> CheckResult:
     """Judge every stay in CLOSE_WAIT that the check speaks of."""
     ref = spec.close_wait
     stays = list(_stays(ref, evidence))
-    lacking = _lacking(ref, evidence) or _disagreement(stays, evidence)
+    agreement = Agreement(ref.host, evidence)
+    doubts = [stay.lacking or _disagreement(stay, agreement) for stay in stays]
+    lacking = _lacking(ref, evidence) or next(filter(None, doubts), "")
     findings = [_observed(ref, stays, lacking, evidence)]
-    if stays and ref.dwell is not None:
-        findings += [_dwell(stay, ref.dwell, lacking, evidence) for stay in stays]
-    if stays and ref.left is not None:
-        findings += [_left(stay, lacking, evidence, wanted=ref.left) for stay in stays]
-    if ref.blame is not None:
-        findings += [_blamed(stay, ref.blame, lacking, evidence) for stay in stays]
-    if ref.eof_read is not None:
-        findings += [_eof_read(stay, lacking, evidence, wanted=ref.eof_read) for stay in stays]
+    for stay, doubtful in zip(stays, doubts, strict=True):
+        findings += _findings(ref, stay, doubtful, evidence)
+    if lacking and len(findings) > 1:
+        # Each stay is judged by what is known of it; whether there was another is not known.
+        findings.append(find(f"each CLOSE_WAIT of {ref.host} is known", (), holds=False, doubt=lacking))
     return conclude(spec, f"CLOSE_WAIT on {ref.host}", findings)
+
+
+def _findings(ref: CloseWaitRef, stay: _Stay, lacking: str, evidence: Evidence) -> Iterator[Finding]:
+    """What the check says of one stay."""
+    if ref.dwell is not None:
+        yield _dwell(stay, ref.dwell, lacking, evidence)
+    if ref.left is not None:
+        yield _left(stay, lacking, evidence, wanted=ref.left)
+    if ref.blame is not None:
+        yield _blamed(stay, ref.blame, lacking, evidence)
+    if ref.eof_read is not None:
+        yield _eof_read(stay, lacking, evidence, wanted=ref.eof_read)
 
 
 def _candidates(ref: CloseWaitRef, evidence: Evidence) -> Iterator[tuple[Connection, Side]]:
@@ -88,7 +99,6 @@ def _candidates(ref: CloseWaitRef, evidence: Evidence) -> Iterator[tuple[Connect
 
 
 def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
-    lacking = _lacking(ref, evidence)
     for connection, side in _candidates(ref, evidence):
         at = side.entered(TcpState.CLOSE_WAIT)
         if at is not None:
@@ -97,6 +107,7 @@ def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
             ports = side.port, connection.peer_of(side).port
             rows = _rows(history_of(evidence, ref.host), ports, at.time, end)
             death = _death(left, side, connection, evidence)
+            lacking = doubt.of_connection(connection, evidence)
             yield _Stay(connection, side, at, left, end, rows, death, lacking)
 
 
@@ -122,7 +133,7 @@ def _rows(history: SocketHistory, ports: Ports, began: int, ended: int) -> tuple
 
 def _lacking(ref: CloseWaitRef, evidence: Evidence) -> str:
     connections = [connection for connection, _ in _candidates(ref, evidence)]
-    return doubt.of_captures(evidence, ref.host, ref.peer) or doubt.of_connections(connections, evidence)
+    return doubt.of_all(connections, evidence, ref.host, ref.peer)
 
 
 def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evidence) -> Finding:
@@ -228,13 +239,9 @@ def _until(sample: SocketSample, evidence: Evidence) -> int:
     return evidence.info.sampling.ended if later is None else later
 
 
-def _disagreement(stays: list[_Stay], evidence: Evidence) -> str:
-    """A stay that a look at the kernel should have shown and did not."""
-    if not stays:
-        return ""
-    agreement = Agreement(stays[0].side.host, evidence)
-    told = (agreement.dispute(stay.connection, stay.side, TcpState.CLOSE_WAIT) for stay in stays)
-    return next(filter(None, told), "")
+def _disagreement(stay: _Stay, agreement: Agreement) -> str:
+    """That a look at the kernel should have shown a stay and did not."""
+    return agreement.dispute(stay.connection, stay.side, TcpState.CLOSE_WAIT)
 
 
 _BLAME = {

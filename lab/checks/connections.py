@@ -25,7 +25,7 @@ def judge(spec: ConnectionsCheck, evidence: Evidence) -> CheckResult:
         + (f", and {others} more without a completed handshake" if others else ""),
         [_told(connection, Teller(evidence)) for connection in found],
         holds=len(made) in ref.count,
-        doubt=doubt.of_captures(evidence, ref.to.host, ref.from_) or doubt.of_connections(found, evidence),
+        doubt=doubt.of_all(found, evidence, ref.to.host, ref.from_),
         proven=decided(len(made), ref.count),
         absent=not found and (ref.from_ is None or went_on(evidence, ref.from_)),
         missing=len(made) < ref.count.minimum,

@@ -62,6 +62,30 @@ def of_connection(connection: Connection, evidence: Evidence) -> str:
     return lacking or of_connections([connection], evidence)
 
 
+def of_all(connections: Iterable[Connection], evidence: Evidence, host: str, peer: str | None) -> str:
+    """What the captures may lack of some connections, which are all that a check speaks of at a host.
+
+    Where frames were lost at known times, each that was open then is in doubt, and whether there was another
+    of which no frame is left: the kernels have counted them.
+    """
+    if not (lacking := of_captures(evidence, host, peer)):
+        return of_connections(connections, evidence)
+    if evidence.info.trouble or not all(file.bounded or not file.doubt for file in evidence.info.captures):
+        return lacking
+    each = (of_connection(connection, evidence) for connection in connections)
+    return next(filter(None, each), "" if _none_is_missing(evidence) else lacking)
+
+
+def _none_is_missing(evidence: Evidence) -> bool:
+    """Whether the kernels of all hosts together have begun as many connections as the captures show."""
+    histories = [evidence.sockets.get(host) for host in evidence.scenario.hosts]
+    opens = [one.samples[-1].opens if one and one.samples else -1 for one in histories]
+    lost = any(
+        of_looks(evidence, host, Instrument.SOCKETS, Instrument.COUNTERS) for host in evidence.scenario.hosts
+    )
+    return not lost and min(opens, default=-1) >= 0 and sum(opens) == len(evidence.connections)
+
+
 def all_before(connection: Connection, evidence: Evidence) -> bool:
     """Whether no frame was lost before a connection began: no earlier one is missing."""
     file = _file_of(connection, evidence)

@@ -99,9 +99,7 @@ def _lacking(ref: StateRef, evidence: Evidence) -> str:
     if _kernel_only(ref):
         return kernel
     concerned = [c for c in evidence.connections if ref.host in {c.client.host, c.server.host}]
-    return (
-        doubt.of_captures(evidence, ref.host, ref.peer) or doubt.of_connections(concerned, evidence) or kernel
-    )
+    return doubt.of_all(concerned, evidence, ref.host, ref.peer) or kernel
 
 
 def _others(ref: StateRef, evidence: Evidence) -> list[SocketRow]:

@@ -41,7 +41,8 @@ def ended(number: int) -> int:
     """A child of ours that a signal ends at once, and that we wait for; 0 ends by itself."""
     if not (child := os.fork()):
         if number:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+            if number != signal.SIGKILL:
+                signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         os._exit(3)
     os.waitpid(child, 0)

@@ -10,7 +10,7 @@ import pytest
 from lab.capture import Drop, HeldSegment
 from lab.sockets import SocketSample
 from lab.verdict import CheckResult
-from lab.words import TcpState
+from lab.words import Outcome, TcpState
 from tests.unit import wire
 from tests.unit.staged import ENDED, FAIL, INCONCLUSIVE, PASS, Stage, at, row
 
@@ -246,6 +246,44 @@ def test_how_many_there_were_stays_in_doubt_whenever_frames_were_lost(tmp_path: 
     result = stage.judge({"connections": {"to": "server:19999", "count": 1}})
     assert result.outcome is INCONCLUSIVE
     assert "while none of the connections was open" in result.observed
+
+
+LATER_LEAKS = """
+    3000   client_b > server  S
+    3000.1 server > client_b  S.
+    3000.2 client_b > server  .
+    3001   client_b > server  F.
+    3001.1 server > client_b  .
+"""
+
+
+def test_what_frames_that_were_lost_did_not_touch_is_judged(tmp_path: Path) -> None:
+    """The first connection closes in order, the second leaves the server in CLOSE_WAIT."""
+    first, never = [Drop(at(1), at(50), 9)], [Drop(at(2000), at(2050), 9)]
+
+    def outcome(spec: dict[str, Any], drops: list[Drop], **counted: int) -> Outcome:
+        counts = {"client_a": 1, "client_b": 1, "server": 0, **counted}
+        samples = [SocketSample(at(-90), host, (), opens=number) for host, number in counts.items()]
+        stage = Stage(tmp_path, ORDERLY + LATER_LEAKS, dropped=9, drops=drops, samples=samples)
+        return stage.judge(spec).outcome
+
+    for spec, expected in (
+        (connections(2), PASS),
+        (connections(1), FAIL),
+        (connections(1, "client_b"), PASS),
+        ({"state": {"host": "server", "state": "CLOSING", "observed": False}}, PASS),
+        (close_wait(left=True), FAIL),
+        (close_wait(peer="client_a", left=True), PASS),
+        (close_wait(peer="client_b", dwell={"min": "1s"}), PASS),
+        (close_wait(peer="client_b", left=True), FAIL),
+    ):
+        assert outcome(spec, never) is expected, spec
+        own = spec.get("close_wait", {}).get("peer") == "client_b" or spec == connections(1, "client_b")
+        proven = own or spec in (connections(1), close_wait(left=True))
+        assert outcome(spec, first) is (expected if proven else INCONCLUSIVE), spec
+        decided = spec == connections(1) or (expected is FAIL and "close_wait" in spec)
+        for counted in ({"client_b": 2}, {"client_b": -1}):  # one is missing; nobody counted
+            assert outcome(spec, never, **counted) is (expected if decided else INCONCLUSIVE), spec
 
 
 @pytest.mark.parametrize(
