@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.capture import CaptureFile, HeldSegment, Interface, link_local
 from lab.flows import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
 from lab.history import SocketHistory, grouped, histories
-from lab.packets import RST, Reader, Segment, opened
+from lab.packets import RST, IcmpError, Reader, Segment, opened
 from lab.packets.segment import FLAGS, named
 from lab.processes import ProcessRow, ProcessSample
 from lab.scenario import Scenario
@@ -94,6 +94,8 @@ class Evidence:
     """When each host sent an RST (ns), repeated ones too, as its own ports and loopback saw it."""
     forged: tuple[Forged, ...] = ()
     """Frames that hosts have sent in the name of others."""
+    icmp: tuple[IcmpError, ...] = ()
+    """What routers and hosts said of segments that they did not pass on."""
 
     @cached_property
     def origin(self) -> int:
@@ -106,6 +108,21 @@ class Evidence:
         began = self._began[_ends(connection)]
         place = bisect_right(began, connection.began.time)
         return began[place] if place < len(began) else self.info.ended + 1
+
+    def icmp_about(self, connection: Connection) -> Sequence[IcmpError]:
+        """What was said of a connection's segments while it was there."""
+        until = self.until_reused(connection)
+        said = self._icmp.get(_ends(connection), ())
+        return [one for one in said if connection.began.time <= one.time < until]
+
+    @cached_property
+    def _icmp(self) -> Mapping[frozenset[tuple[str, int]], Sequence[IcmpError]]:
+        """What was said of segments, by the two ends of their connections."""
+        return grouped(
+            (frozenset({(flow.source, flow.source_port), (flow.target, flow.target_port)}), one)
+            for one in self.icmp
+            for flow in (one.flow,)
+        )
 
     @cached_property
     def _began(self) -> Mapping[frozenset[tuple[str, int]], Sequence[int]]:
@@ -191,10 +208,12 @@ def gather(
     connections: list[Connection] = []
     unsound: list[str] = []
     resets: dict[str, list[int]] = {}
+    icmp: list[IcmpError] = []
     routers = {name for name, host in scenario.hosts.items() if host.forward}
     for capture in info.captures:
-        found, damage = _read(folder / capture.path, capture, info, routers, resets)
+        found, damage, said = _read(folder / capture.path, capture, info, routers, resets)
         connections += found
+        icmp += said
         unsound += (f"{capture.path}: {sentence}" for sentence in damage)
     connections.sort(
         key=lambda connection: (connection.began.time, connection.capture, connection.began.frame)
@@ -213,6 +232,7 @@ def gather(
         situation,
         resets=sent,
         forged=forged,
+        icmp=tuple(icmp),
     )
 
 
@@ -228,7 +248,7 @@ def _forged(connections: Iterable[Connection]) -> tuple[Forged, ...]:
 
 def _read(
     path: Path, capture: CaptureFile, info: RunInfo, routers: Collection[str], resets: dict[str, list[int]]
-) -> tuple[tuple[Connection, ...], tuple[str, ...]]:
+) -> tuple[tuple[Connection, ...], tuple[str, ...], Sequence[IcmpError]]:
     let_go = 0
 
     def count(outcomes: Sequence[object]) -> None:
@@ -246,7 +266,7 @@ def _read(
                     _note(named(segment), vantage, resets)
     connections = flows.connections()
     flood = (f"{let_go} connections more than {MOST_CONNECTIONS} are not kept",) if let_go else ()
-    return connections, (*reader.unsound, *flood)
+    return connections, (*reader.unsound, *flood), reader.errors
 
 
 def _note(reset: Segment, vantage: Vantage, resets: dict[str, list[int]]) -> None:

@@ -10,7 +10,7 @@ from lab.checks.case import Case
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.refusal import listened_then
 from lab.checks.select import connections_to, rows_of, went_on
-from lab.checks.telling import Teller, counted, named
+from lab.checks.telling import Teller, counted, named, refused_by
 from lab.evidence import Evidence
 from lab.scenario.base import Count
 from lab.scenario.checks import ConnectionCheck, ConnectionRef, ResetSpec
@@ -136,6 +136,7 @@ def _handshake_told(case: Case) -> Iterator[str]:
             often = f", which was sent {again + 1} times" if again else ""
             nothing = "no answer to the SYN was captured" if case.doubt else "nothing answered the SYN"
             yield f"{nothing}{often}{_full(case)}"
+            yield from _said_by_icmp(case)
         case "half_open":
             name = case.name(client)
             heard = f"no ACK from {name} was captured" if case.doubt else f"{name} never acknowledged it"
@@ -143,6 +144,12 @@ def _handshake_told(case: Case) -> Iterator[str]:
         case "unknown":
             begun = client.syn or server.syn
             yield "a part of it was not captured" if begun else "it was under way when the capture began"
+
+
+def _said_by_icmp(case: Case) -> list[str]:
+    """What routers and hosts say by ICMP of the segments of a connection that never was, each thing once."""
+    said = {(one.source, one.meaning): one for one in reversed(case.evidence.icmp_about(case.connection))}
+    return [refused_by(one, case.evidence) for one in reversed(said.values())]
 
 
 def _full(case: Case) -> str:

@@ -13,8 +13,8 @@ from lab.checks import doubt
 from lab.checks.agreement import Agreement
 from lab.checks.case import Case, Row
 from lab.checks.finding import Finding, decided, find
-from lab.checks.telling import counted
-from lab.flows import Moment, Side
+from lab.checks.telling import counted, refused_by
+from lab.flows import Lost, Side
 from lab.scenario.base import Count
 from lab.scenario.checks import ResentSpec
 from lab.words import TcpState
@@ -27,6 +27,9 @@ _MOST_LOST = 4
 
 _KEPT_WITHIN = 10_000_000
 """ns from where a segment enters the switch to where it is kept back."""
+
+_SAID_WITHIN = 4_000_000_000
+"""ns from a segment to the ICMP message about it, at the most: so long a router looks for a host."""
 
 # States
 
@@ -141,16 +144,19 @@ def resent(spec: ResentSpec, case: Case) -> Iterator[Finding]:
 def _lost(case: Case) -> list[str]:
     """The first of the segments that were sent and never arrived, if the capture is sure to show that."""
     lost = () if case.doubt else case.connection.lost[:_MOST_LOST]
-    return [case.frame(one.at, f"a segment that never arrived: {_why_lost(one.at, case)}") for one in lost]
+    return [case.frame(one.at, f"a segment that never arrived: {_why_lost(one, case)}") for one in lost]
 
 
-def _why_lost(sent: Moment, case: Case) -> str:
+def _why_lost(lost: Lost, case: Case) -> str:
+    sent = lost.at
     ports = {side.port for side in case.connection.sides}
     for held in case.evidence.info.held:
         near = 0 <= held.at - sent.time < _KEPT_WITHIN
         if near and not held.until and {held.source_port, held.target_port} == ports:
             return f"step {held.step} kept it back"
-    return "lost on its way"
+    said = (one for one in case.evidence.icmp_about(case.connection) if one.seq == lost.seq)
+    told = next((one for one in said if 0 <= one.time - sent.time < _SAID_WITHIN), None)
+    return refused_by(told, case.evidence) if told else "lost on its way"
 
 
 def _again(what: str, sides: Sequence[Side], case: Case) -> list[str]:

@@ -25,6 +25,7 @@ from lab.checks.causes.kinds import (
     NotAccepted,
     NoticedLate,
     NotListening,
+    NotPassedOn,
     NotRead,
     OtherPort,
     RunsOn,
@@ -316,6 +317,11 @@ def _waits_for_lock(cause: WaitsForLock, now: int) -> str:
 @_reason.register
 def _nowhere(cause: NoSuchAddress, _: int) -> str:
     return f"{cause.host} tried to connect to {endpoint(cause.address, cause.port)}: no host has that address"
+
+
+@_reason.register
+def _not_passed_on(cause: NotPassedOn, _: int) -> str:
+    return f"{cause.router} did not pass on what {cause.host} sent to {cause.peer}: {cause.meaning} (ICMP)"
 
 
 @_reason.register

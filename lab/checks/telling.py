@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.evidence import Evidence
 from lab.flows import Moment, Side
+from lab.packets import IcmpError
 from lab.quote import quoted
 from lab.scenario.base import Count
 
@@ -49,6 +50,12 @@ class Teller:
             return what
         where = "" if capture in {"", self._main} else f"{capture} "
         return f"{where}frame {moment.frame}, {self.when(moment.time)}: {what}"
+
+
+def refused_by(error: IcmpError, evidence: Evidence) -> str:
+    """``r1 did not pass it on: fragmentation needed (ICMP, frame 12)``."""
+    who = evidence.info.hosts_by_address.get(error.source, error.source)
+    return f"{who} did not pass it on: {error.meaning} (ICMP, frame {error.frame})"
 
 
 def counted(number: int | Count, noun: str) -> str:

@@ -19,6 +19,7 @@ from lab.flows.facts import (
     Fin,
     Forged,
     Handshake,
+    Lost,
     Moment,
     Outcome,
     Resent,
@@ -35,8 +36,9 @@ from lab.flows.views import tracker_of
 from lab.packets.segment import ACK, FLAGS, FRAME, KIND, SYN, WAY, Bare, named, way_back
 
 __all__ = [
-    "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Forged", "Handshake", "Moment", "Outcome",
-    "Resent", "Reset", "ResetCause", "Retransmissions", "Side", "Sighting", "StateChange", "Vantage",
+    "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Forged", "Handshake", "Lost", "Moment",
+    "Outcome", "Resent", "Reset", "ResetCause", "Retransmissions", "Side", "Sighting", "StateChange",
+    "Vantage",
 ]  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def connection_of(
         first_closer=_first_closer(client, server),
         unpaired=tuple(one.frame for one, _ in found),
         lost=tuple(
-            Lost(Moment(one.frame, one.time), overtaken=overtaken)
+            Lost(Moment(one.frame, one.time), overtaken=overtaken, seq=one.seq)
             for one, overtaken in found
             if not one.leaving
         ),

@@ -160,10 +160,14 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A frame that entered the switch and was not seen to leave it; ``overtaken``: one sent later was."""
+    """A frame that entered the switch and was not seen to leave it; ``overtaken``: one sent later was.
+
+    Its segment began at ``seq``.
+    """
 
     at: Moment
     overtaken: bool
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

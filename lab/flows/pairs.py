@@ -19,6 +19,7 @@ class Alone(NamedTuple):
     frame: int
     time: int
     leaving: bool
+    seq: int
 
 
 class Pairs:
@@ -40,7 +41,7 @@ class Pairs:
     def see(self, segment: Segment) -> None:
         """Take in a sighting at either port."""
         key = segment.seq, segment.ack, segment.flags, segment.length, segment.checksum, segment.ident
-        here = Alone(segment.frame, segment.time, bool(segment.leaving))
+        here = Alone(segment.frame, segment.time, bool(segment.leaving), segment.seq)
         waiting = self._waiting.get(key)
         if waiting is None:
             self._waiting[key] = [here]

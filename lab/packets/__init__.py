@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 from lab.packets.files import frames, opened
 from lab.packets.fragments import Fragment, Fragments
+from lab.packets.icmp import IcmpError, icmp_error
 from lab.packets.internet import ident_of, segment_in, segment_of_fragments
 from lab.packets.link import network
 from lab.packets.pcap import Frame, Run, Span
@@ -42,12 +44,15 @@ from lab.packets.segment import (
 from lab.packets.transport import Ordinary, any_segment
 
 __all__ = [
-    "ACK", "FIN", "PSH", "RST", "SYN", "URG", "Bare", "FourTuple", "Place", "Reader", "Segment",
+    "ACK", "FIN", "PSH", "RST", "SYN", "URG", "Bare", "FourTuple", "IcmpError", "Place", "Reader", "Segment",
     "describe_flags", "flow_of", "opened", "way_back",
 ]  # fmt: skip
 
 _BATCH = 256
 """Segments that are handed over at once, at least; there are fewer only at the end."""
+
+_MOST_ERRORS = 10_000
+"""ICMP error messages that are kept."""
 
 _MOST_KINDS = 1024
 """Kinds of runs whose ordinary frames are remembered: a file may have thousands of interfaces."""
@@ -56,7 +61,8 @@ _MOST_KINDS = 1024
 class Reader:
     """The TCP segments of a capture, once, in the order of the file.
 
-    ``frames`` is the number of the last record read. Memory does not grow with the capture.
+    ``frames`` is the number of the last record read, ``errors`` are the ICMP messages about segments that
+    were not passed on. Memory does not grow with the capture.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -65,6 +71,7 @@ class Reader:
         self._fragments = Fragments(self._problems)
         self._kinds: dict[tuple[int, Place], Ordinary] = {}
         self.frames = 0
+        self.errors: list[IcmpError] = []
 
     @property
     def unsound(self) -> tuple[str, ...]:
@@ -115,6 +122,13 @@ class Reader:
             self._problems.add(number, "it ends within its headers")
         return None
 
+    def _hear(self, number: int, time: int, kind: int, data: bytes, at: int) -> None:
+        """Keep the ICMP error of a frame, if it holds one; one that is cut off says nothing."""
+        with suppress(IndexError, struct.error):
+            error = icmp_error(number, time, kind, data, at)
+            if error is not None and len(self.errors) < _MOST_ERRORS:
+                self.errors.append(error)
+
     def _segment(self, number: int, frame: Frame) -> Bare | None:
         run, (time, start, end, wire) = frame
         # A copy: what stands behind the frame must not be read as a part of it.
@@ -129,6 +143,8 @@ class Reader:
                 return None
             packet, data, end = segment_of_fragments(packet.addresses, whole), whole.head, len(whole.head)
         if packet is None:
+            if not place[1]:  # where it leaves a switch it has entered it
+                self._hear(number, time, kind, data[:end], at)
             return None
         found = any_segment(data, end, *packet)
         return number, time, place, *found, ident

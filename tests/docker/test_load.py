@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab import deploy
@@ -128,10 +130,29 @@ checks:
 """
 
 
-def test_a_router_that_drops_what_is_too_big_leaves_no_doubt(stage: Stage) -> None:
-    finished = stage.play(ROUTED, bulk(1_000_000))
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        (ROUTED, ("fragmentation needed", 1000)),
+        (
+            re.sub(r"10\.71\.(\d)\.(\d+)", r'"fd71:\1::\2"', ROUTED)
+            .replace('::0"/24', '::/64"')
+            .replace("mtu: 1000", "mtu: 1300"),
+            ("packet too big", 1300),
+        ),
+    ],
+    ids=["IPv4", "IPv6"],
+)
+def test_a_router_that_drops_what_is_too_big_leaves_no_doubt(
+    stage: Stage, text: str, meaning: tuple[str, int]
+) -> None:
+    files = bulk(1_000_000)
+    both = '("", 6000), family=socket.AF_INET6, dualstack_ipv6=True'
+    files["server.py"] = files["server.py"].replace('("", 6000)', both)
+    finished = stage.play(text, files)
     assert_passed(finished)
     (connection,) = finished.evidence.connections
     assert connection.lost
     told = next(one.evidence for one in finished.verdict.results if one.subject == "connection")
-    assert any("never arrived: lost on its way" in sentence for sentence in told)
+    said = "never arrived: first did not pass it on: {}: the next link takes {} bytes (ICMP, frame "
+    assert any(said.format(*meaning) in sentence for sentence in told), told

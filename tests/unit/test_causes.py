@@ -30,6 +30,7 @@ from lab.checks.causes.kinds import (
     NotAccepted,
     NoticedLate,
     NotListening,
+    NotPassedOn,
     NotRead,
     OtherPort,
     RunsOn,
@@ -688,3 +689,12 @@ def test_the_last_words_of_a_program_are_told_once(
     evidence = failed.stage().evidence(spec)
     told = [sentence for sentence in judge(evidence).results[1].evidence if "| KeyError: 1" in sentence]
     assert bool(told) is repeated
+
+
+def test_what_a_router_says_of_a_connection_that_was_never_made(failed: Failed) -> None:
+    failed.talk = "0 client_a > server:5000 S entered icmp=client_b:3.1\n"
+    said = "destination unreachable: no answer from that host"
+    assert NotPassedOn("client_a", "server", "client_b", said) in failed.causes()
+    assert f"client_b did not pass on what client_a sent to server: {said} (ICMP)" in failed.why()
+    failed.talk = "0 client_a > server:5000 S entered\n 999.5 client_a > server:5000 S again entered icmp=client_b:3.1\n"
+    assert not [cause for cause in failed.causes() if isinstance(cause, NotPassedOn)], "it is said later"

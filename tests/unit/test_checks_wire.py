@@ -220,6 +220,23 @@ def test_a_segment_that_a_step_kept_back_is_told_as_that(tmp_path: Path) -> None
     assert any("never arrived: step 3 kept it back" in sentence for sentence in told)
 
 
+def test_what_a_router_says_of_a_segment_that_it_dropped_is_told(tmp_path: Path) -> None:
+    talk = LOST.replace("entered", "entered icmp=client_b:3.4.1280")
+    assert talk != LOST
+    told = Stage(tmp_path, talk).judge(connection(retransmissions={"data": 0})).evidence
+    said = "client_b did not pass it on: fragmentation needed: the next link takes 1280 bytes (ICMP, frame "
+    assert any(said in sentence for sentence in told), told
+
+
+def test_why_nothing_answered_is_told_by_icmp(tmp_path: Path) -> None:
+    talk = "0 client_a > server S entered icmp=client_b:3.1\n1000 client_a > server S again"
+    talk += " entered icmp=client_b:3.1"
+    observed = Stage(tmp_path, talk).judge(connection(handshake="complete")).observed
+    said = "client_b did not pass it on: destination unreachable: no answer from that host (ICMP, frame 2)"
+    assert said in observed
+    assert observed.count("ICMP") == 1
+
+
 def test_a_frame_that_may_have_been_under_way_at_the_end_is_a_doubt(tmp_path: Path) -> None:
     late = ORDERLY + "9950 client_a > server:19999 S entered"
     result = Stage(tmp_path, late).judge({"connections": {"to": "server:19999", "count": 1}})

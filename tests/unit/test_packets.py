@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.packets import ACK, PSH, SYN, FourTuple, Reader, Segment
+from lab.packets import ACK, PSH, SYN, FourTuple, IcmpError, Reader, Segment
 from lab.packets.transport import Ordinary
 from tests.unit import wire
 
@@ -261,3 +261,60 @@ class _Endless(io.RawIOBase):
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ({"kind": 3, "code": 4, "mtu": 1280}, "fragmentation needed: the next link takes 1280 bytes"),
+        ({"kind": 3, "code": 0}, "destination unreachable: no route to its network"),
+        ({"kind": 11, "code": 0}, "time exceeded: it crossed too many routers"),
+        ({"kind": 3, "code": 200}, ""),
+        ({"kind": 8, "code": 0}, ""),
+    ],
+)
+def test_what_icmp_says_of_a_segment(said: dict[str, int], meaning: str) -> None:
+    assert [one.meaning for one in errors(wire.icmp("10.0.0.9", "10.0.0.1", PACKET, **said))] == (
+        [meaning] if meaning else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ({"kind": 2, "code": 0, "mtu": 1280}, "packet too big: the next link takes 1280 bytes"),
+        ({"kind": 1, "code": 3}, "destination unreachable: no answer from that host"),
+        ({"kind": 3, "code": 0}, "time exceeded: it crossed too many routers"),
+        ({"kind": 128, "code": 0}, ""),
+    ],
+)
+def test_what_icmp_of_ipv6_says_of_a_segment(said: dict[str, int], meaning: str) -> None:
+    assert [one.meaning for one in errors(wire.icmp("fd00::9", "fd00::1", PACKET6, **said))] == (
+        [meaning] if meaning else []
+    )
+
+
+def errors(packet: bytes) -> list[IcmpError]:
+    reader = Reader(io.BytesIO(wire.pcap([(wire.EPOCH, wire.framed(packet, wire.ETHERNET))], wire.ETHERNET)))
+    assert list(reader) == []
+    assert reader.unsound == ()
+    return reader.errors
+
+
+@pytest.mark.parametrize(("one", "ends"), [(PACKET, "10.0.0.{}"), (PACKET6, "fd00::{}")])
+def test_whom_icmp_speaks_of(one: bytes, ends: str) -> None:
+    (error,) = errors(wire.icmp(ends.format(9), ends.format(1), one, kind=3, code=0))
+    assert (error.frame, error.time, error.source) == (1, wire.EPOCH, ends.format(9))
+    assert (error.flow, error.seq) == (FourTuple(ends.format(1), 40000, ends.format(2), 80), 7)
+
+
+def test_icmp_that_is_cut_off_or_speaks_of_something_else_says_nothing() -> None:
+    for whole, source in ((PACKET, "10.0.0.9"), (PACKET6, "fd00::9")):
+        message = wire.icmp(source, source[:-1] + "1", whole, kind=3, code=0)
+        for end in range(20 if whole is PACKET else 40, len(message)):
+            cut = wire.pcap([(wire.EPOCH, wire.framed(message[:end], wire.ETHERNET))], wire.ETHERNET)
+            reader = Reader(io.BytesIO(cut))
+            assert list(reader) == []
+            assert reader.errors == []
+    udp = PACKET[:9] + bytes([17]) + PACKET[10:]
+    assert errors(wire.icmp("10.0.0.9", "10.0.0.1", udp, kind=3, code=0)) == []

@@ -10,12 +10,14 @@
 A line is a time in milliseconds, a sender, a receiver, flags as tcpdump writes them (``S`` SYN, ``F`` FIN,
 ``R`` RST, ``P`` PSH, ``.`` ACK), the payload's length, and words: ``again`` repeats the sender's last
 segment, ``crossing`` acknowledges only what it did before, ``entered`` and ``left`` let the frame be seen at
-one port only (both: at none), ``by=HOST`` is the host that sends it in the name of the sender, ``seq+N`` moves the number, ``full`` says that there is no room left. A port may follow a host: ``client_a:40001``. Sequence
+one port only (both: at none), ``icmp=HOST:TYPE.CODE`` has a host say 1 ms later that it did not pass it on, ``.MTU`` behind it gives that,
+``by=HOST`` is the host that sends it in the name of the sender, ``seq+N`` moves the number, ``full`` says that there is no room left. A port may follow a host: ``client_a:40001``. Sequence
 numbers follow by themselves.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Iterator, Mapping
@@ -119,6 +121,16 @@ def ip(source: str, target: str, payload: bytes, *, options: bytes = b"", fragme
     )
 
 
+def icmp(source: str, target: str, about: bytes, *, kind: int, code: int, mtu: int = 0) -> bytes:
+    """The packet of an ICMP error about another packet, of which the header and 8 bytes are quoted."""
+    if ":" in source:
+        message = struct.pack("!BBHI", kind, code, 0, mtu) + about[:48]
+        packet = ip(source, target, message)
+        return packet[:6] + bytes([58]) + packet[7:]
+    packet = ip(source, target, struct.pack("!BBHHH", kind, code, 0, 0, mtu) + about[:28])
+    return packet[:9] + bytes([1]) + packet[10:]
+
+
 def framed(packet: bytes, link: int = COOKED2, interface: int = 0, *, leaving: bool = False) -> bytes:
     """A packet in a link layer's frame."""
     kind = 0x86DD if packet[0] >> 4 == 6 else 0x0800
@@ -151,6 +163,11 @@ def switch(text: str, *, isn: Mapping[str, int] | None = None) -> bytes:
         if "left" not in words:
             sender = next((word[3:] for word in words if word.startswith("by=")), source)
             frames.append((time, framed(packet, interface=PORTS[sender])))
+        for router, kind, *more in (re.split("[:.]", word[5:]) for word in words if word.startswith("icmp=")):
+            code, mtu = map(int, [*more, "0"][:2])
+            said = icmp(HOSTS[router], HOSTS[source], packet, kind=int(kind), code=code, mtu=mtu)
+            frames.append((time + 1_000_000, framed(said, interface=PORTS[router])))
+            frames.append((time + 1_000_000 + DELAY, framed(said, interface=PORTS[source], leaving=True)))
         if "entered" not in words:
             frames.append((time + DELAY, framed(packet, interface=PORTS[target], leaving=True)))
     return pcap(sorted(frames, key=lambda frame: frame[0]))

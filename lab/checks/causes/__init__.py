@@ -17,7 +17,7 @@ def causes_of(failure: Failure) -> tuple[Cause, ...]:
         return missing
     told = [
         *ends.memory(failure), *ends.carriage_returns(failure), *ends.crashed(failure),
-        *ports.ports(failure), *ports.nowhere(failure), *ports.in_use(failure),
+        *ports.ports(failure), *ports.nowhere(failure), *ports.not_passed_on(failure), *ports.in_use(failure),
         *ends.died(failure), *ends.in_background(failure), *ends.runs_on(failure),
         *waits.stopped(failure), *waits.loops(failure), *waits.not_accepted(failure),
         *waits.not_read(failure), *waits.waits_for_lock(failure), *waits.deadlocks(failure),

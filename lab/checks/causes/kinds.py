@@ -198,6 +198,16 @@ class NoSuchAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class NotPassedOn:
+    """What a host sent to another was not passed on by a router, or a host, which said why by ICMP."""
+
+    host: str
+    peer: str
+    router: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunsOn:
     """A program has printed the traceback of an exception, which no step consumed, and has not ended."""
 
@@ -267,6 +277,7 @@ Cause = (
     | NotRead
     | WaitsForLock
     | NoSuchAddress
+    | NotPassedOn
     | RunsOn
     | Deadlock
     | WaitsForPeer

@@ -13,6 +13,7 @@ from lab.checks.causes.kinds import (
     LoopbackOnly,
     NoSuchAddress,
     NotListening,
+    NotPassedOn,
     OtherPort,
     ServesUdp,
     SwappedPort,
@@ -162,6 +163,19 @@ def nowhere(failure: Failure) -> Iterator[NoSuchAddress]:
         )
         if not later and not host_of(failure.evidence, row.remote, host):
             yield NoSuchAddress(host, row.remote, row.remote_port)
+
+
+def not_passed_on(failure: Failure) -> Iterator[NotPassedOn]:
+    """What was said by ICMP, before the step failed, of connections that were never made."""
+    evidence = failure.evidence
+    hosts = evidence.info.hosts_by_address
+    for connection in evidence.connections:
+        if connection.handshake in {"no_reply", "half_open"}:
+            for error in evidence.icmp_about(connection):
+                if error.time <= failure.step.at:
+                    ends = error.flow.source, error.flow.target
+                    sender, target = (hosts.get(address, address) for address in ends)
+                    yield NotPassedOn(sender, target, hosts.get(error.source, error.source), error.meaning)
 
 
 def _tried(failure: Failure, host: str) -> Iterator[tuple[int, SocketRow]]:
