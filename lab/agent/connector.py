@@ -67,8 +67,9 @@ class Word(NamedTuple):
 class Connector:
     """The kernel's words about the processes of the hosts; OSError if it says none."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, tell: Callable[[dict[str, Any]], None], host_of: Callable[[int], str]) -> None:
         self._tell = tell
+        self._host_of = host_of
         self._socket = _opened()
         self._seen: dict[int, tuple[str, Row]] = {}
         self._shown: dict[str, set[int]] = {}
@@ -103,7 +104,13 @@ class Connector:
             if seen:
                 self._tell_of(seen[0], word, seen[1][:5])
             elif of_parent:
-                self._tell_of(of_parent[0], word, _unseen(word, of_parent[1]))
+                self._tell_of(of_parent[0], word, _unseen(word, *of_parent[1][:3:2]))
+            elif host := self._host_of(word.parent):
+                # No look has shown its parent yet, which is there. What a wrapper waits for is no child.
+                with contextlib.suppress(OSError):
+                    if processes.mark_of(word.parent) != processes.WRAPPER:
+                        session = processes.status_of(word.parent).session
+                        self._tell_of(host, word, _unseen(word, word.parent, session))
 
     def _tell_of(self, host: str, word: Word, who: tuple[int, int, int, int, str]) -> None:
         if self._told[host] >= _MOST_TOLD:
@@ -145,7 +152,7 @@ def _since_boot() -> int:
             return now - before
 
 
-def _unseen(word: Word, parent: Row) -> tuple[int, int, int, int, str]:
+def _unseen(word: Word, parent: int, session: int) -> tuple[int, int, int, int, str]:
     """Process id, parent, session, number within the host and name of a child that no look has shown.
 
     Its parent has the same session, unless it has changed that; nobody knows the last two any more when it
@@ -154,7 +161,7 @@ def _unseen(word: Word, parent: Row) -> tuple[int, int, int, int, str]:
     number, name = 0, ""
     with contextlib.suppress(OSError):
         name, number = processes.status_of(word.pid).name, processes.number_of(word.pid)
-    return word.pid, parent[0], parent[2], number, name
+    return word.pid, parent, session, number, name
 
 
 def _opened() -> socket.socket:

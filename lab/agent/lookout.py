@@ -39,7 +39,7 @@ class Lookout:
         self._tell = tell
         self._losses = losses
         self.processes = Processes(losses)
-        self.exits = _exits(tell)
+        self.exits = _exits(tell, self.processes)
         self._told: dict[str, tuple[Row, ...]] = {}
         self._soon: tuple[dict[str, float], ...] = tuple({} for _ in _SOON_SECONDS)
         self._later: dict[str, float] = {}
@@ -159,9 +159,9 @@ class Lookout:
             dues.clear()
 
 
-def _exits(tell: Callable[[dict[str, Any]], None]) -> Connector | Exits:
+def _exits(tell: Callable[[dict[str, Any]], None], seen: Processes) -> Connector | Exits:
     """The kernel's own words of what ends; where it says none, what looks show."""
     try:
-        return Connector(tell)
+        return Connector(tell, seen.host_of)
     except OSError:
         return Exits(tell)

@@ -29,7 +29,7 @@ def heard() -> Iterator[tuple[Connector, TOLD]]:
     """We are a process of host a, the only one that was seen."""
     told: TOLD = []
     try:
-        connector = Connector(told.append)
+        connector = Connector(told.append, lambda _: "")
     except OSError as error:
         pytest.skip(f"the kernel does not say it here: {error}")
     connector.hold({"a": (row(os.getpid()),)}, process_of)
@@ -99,3 +99,17 @@ def test_no_host_makes_more_be_told_than_there_is_room_for(
         ended(signal.SIGSEGV)
     connector.hear()
     assert len(told) == 2
+
+
+def test_the_first_look_at_a_parent_may_come_later_than_the_end_of_its_child() -> None:
+    told: TOLD = []
+    try:
+        connector = Connector(told.append, lambda pid: "a" if pid == os.getpid() else "")
+    except OSError as error:
+        pytest.skip(f"the kernel does not say it here: {error}")
+    child = ended(signal.SIGSEGV)
+    connector.hear()
+    connector.close()
+    (event,) = told
+    assert (event["host"], event["pid"], event["parent"]) == ("a", child, os.getpid())
+    assert event["session"] == os.getsid(0)
