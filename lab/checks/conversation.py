@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
-from lab.checks.causes import causes_of
-from lab.checks.causes.ends import crashes
-from lab.checks.causes.failure import Failure, filled
-from lab.checks.nearest import nearest
-from lab.checks.programs import Scene
-from lab.checks.reasons import programs_told, reasons
 from lab.checks.telling import span, unread
 from lab.evidence import Evidence
-from lab.scenario.script import lines_by_number
-from lab.scenario.steps import Expect, Run
 from lab.transcript import StepEnded
-from lab.verdict import CheckResult, Difference
-from lab.words import Outcome
+from lab.verdict import CheckResult
+from lab.words import FAULTS, Outcome, signal_name
 
 SUBJECT = "conversation"
 
@@ -28,8 +17,7 @@ def judge(evidence: Evidence) -> CheckResult:
     broken = next((step for step in steps if step.outcome is Outcome.FAIL), None)
     broken = broken or next((step for step in steps if step.outcome is not Outcome.PASS), None)
     if broken is not None:
-        found = _broken(evidence, broken)
-        return replace(found, differences=tuple(_differences(broken, evidence)), missing=True)
+        return _broken(evidence, broken)
     return _unplayed(evidence, steps)
 
 
@@ -53,26 +41,9 @@ def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
     if step.rest:
         proof.append(unread(step.rest))
     result = _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
-    if step.outcome is not Outcome.FAIL:
-        return result
-    failure = Failure(Scene(evidence, step.at), step)
-    causes = causes_of(failure)
-    programs = tuple(programs_told(failure, causes))
-    return replace(result, causes=reasons(causes, step.at), programs=programs)
+    from lab.checks.failed_step import explained
 
-
-def _differences(step: StepEnded, evidence: Evidence) -> Iterator[Difference]:
-    """The text that a step expected, beside what is most like it in the output that was not consumed."""
-    line = lines_by_number(evidence.scenario).get(step.step.partition("@")[0])
-    pattern = line.action.expect if line and isinstance(line.action, Expect | Run) else None
-    text = (pattern.text or pattern.line) if pattern is not None else None
-    if not text:
-        return
-    wanted = filled(text, step, evidence)
-    printed = step.rest.replace("\r\n", "\n").split("\n")
-    whole = pattern is not None and pattern.text is None
-    if wanted is not None and (found := nearest(wanted, printed, whole=whole)) is not None:
-        yield found
+    return explained(result, step, evidence)
 
 
 def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:
@@ -87,5 +58,14 @@ def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:
         )
     told = "1 step" if len(steps) == 1 else f"all {len(steps)} steps"
     took = f"in {span(steps[-1].at - steps[0].began)}"
-    crashed = reasons(crashes(evidence), steps[-1].at)
-    return _result(Outcome.PASS, expected, f"{told} passed", (took, *crashed))
+    return _result(Outcome.PASS, expected, f"{told} passed", (took, *_crashes(evidence, steps[-1].at)))
+
+
+def _crashes(evidence: Evidence, now: int) -> tuple[str, ...]:
+    """The processes below the script's programs that a fault has ended."""
+    if not any(signal_name(one.status) in FAULTS for killed in evidence.killed.values() for one in killed):
+        return ()
+    from lab.checks.causes.ends import crashes
+    from lab.checks.reasons import reasons
+
+    return reasons(crashes(evidence), now)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lab.checks.causes.ends import causes_of_end
-from lab.checks.causes.printed import printed_by
 from lab.checks.finding import Finding, conclude, find
-from lab.checks.reasons import last_lines, reasons
+from lab.checks.printed import last_lines, printed_by
 from lab.checks.select import runs_of
 from lab.checks.telling import Teller
 from lab.evidence import Evidence
@@ -28,6 +26,9 @@ def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:
     result = conclude(spec, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
     if result.outcome is not Outcome.FAIL or _failed_step(evidence):
         return result
+    from lab.checks.causes.ends import causes_of_end  # only here: see failed_step.py
+    from lab.checks.reasons import reasons
+
     causes = (cause for run in runs for cause in causes_of_end(evidence, run))
     return replace(result, causes=reasons(causes, evidence.info.ended))
 

@@ -36,6 +36,7 @@ from lab.checks.causes.kinds import (
     WaitsForPeer,
     WithoutNewline,
 )
+from lab.checks.printed import last_lines
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
 from lab.checks.select import endpoint
 from lab.checks.telling import counted, listed, span
@@ -51,8 +52,6 @@ _MOST_WAITS = 3
 _BUSY = 80
 """Percent of the time that a busy program uses a processor or waits for one."""
 _MOST_PROGRAMS = 64
-UNREAD_LINES = 6
-_LINE_SHOWN = 300
 
 
 def programs_told(failure: Failure, causes: Iterable[Cause]) -> Iterator[str]:
@@ -69,12 +68,6 @@ def programs_told(failure: Failure, causes: Iterable[Cause]) -> Iterator[str]:
         yield "\n".join([line, *(f"  | {text}" for text in shown)])
     if len(scene.programs) > _MOST_PROGRAMS:
         yield f"and {len(scene.programs) - _MOST_PROGRAMS} more programs"
-
-
-def last_lines(text: str, most: int = UNREAD_LINES) -> list[str]:
-    """The last lines of an output, without the empty ones around them."""
-    lines = text.replace("\r\n", "\n").strip("\n").split("\n") if text.strip() else []
-    return [line[:_LINE_SHOWN] for line in lines[-most:]]
 
 
 def _told(scene: Scene, one: ProgramState, step: StepEnded) -> str:

@@ -15,7 +15,7 @@ from lab.checks.causes.kinds import (
     MemoryUsedUp,
     RunsOn,
 )
-from lab.checks.causes.printed import last_exception, last_words
+from lab.checks.printed import last_exception, last_words
 from lab.checks.programs import Ended, ProgramState
 from lab.evidence import Evidence
 from lab.scenario.checks import ExitCheck

@@ -18,7 +18,7 @@ from lab.checks.causes.kinds import (
     ServesUdp,
     SwappedPort,
 )
-from lab.checks.causes.printed import printed_by
+from lab.checks.printed import printed_by
 from lab.checks.programs import Ended, ProgramState
 from lab.checks.select import host_of
 from lab.scenario.checks import ConnectionCheck, ListenerCheck

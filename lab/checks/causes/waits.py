@@ -20,7 +20,7 @@ from lab.checks.causes.kinds import (
     WaitsForPeer,
     WithoutNewline,
 )
-from lab.checks.causes.printed import has_printed
+from lab.checks.printed import has_printed
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Stopped, Wait
 from lab.scenario.steps import Expect, Start
 from lab.scenario.steps import Wait as WaitStep

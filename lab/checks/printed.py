@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from lab.evidence import Evidence
 from lab.transcript import ProgramRun
 
-_LAST_LINE = 300
+_LAST_LINES, _LAST_LINE = 6, 300
+"""Of an output, the last lines that are shown, and the characters of each."""
+
 _TRACEBACK, _TRACED = 80, "Traceback (most recent call last)"
 """Of an output, the last lines among which an exception is looked for, and how Python begins one."""
 
@@ -33,6 +35,12 @@ def printed_by(evidence: Evidence, run: ProgramRun) -> str:
     first = bisect_left(outputs, run.started.at, key=lambda event: event.at)
     last = bisect_right(outputs, until, key=lambda event: event.at)
     return "".join(event.text for event in outputs[max(first, last - _PIECES) : last])
+
+
+def last_lines(text: str, most: int = _LAST_LINES) -> list[str]:
+    """The last lines of an output, without the empty ones around them."""
+    lines = text.replace("\r\n", "\n").strip("\n").split("\n") if text.strip() else []
+    return [line[:_LAST_LINE] for line in lines[-most:]]
 
 
 def last_words(evidence: Evidence, run: ProgramRun) -> tuple[str, bool]:

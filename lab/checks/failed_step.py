@@ -1,0 +1,46 @@
+"""What the verdict says of a step that failed: why, what each program was doing, and the nearest text.
+
+Imported where a step has failed: most scripts pass, and the many kinds of causes are slow to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lab.checks.causes import causes_of
+from lab.checks.causes.failure import Failure, filled
+from lab.checks.nearest import nearest
+from lab.checks.programs import Scene
+from lab.checks.reasons import programs_told, reasons
+from lab.evidence import Evidence
+from lab.scenario.script import lines_by_number
+from lab.scenario.steps import Expect, Run
+from lab.transcript import StepEnded
+from lab.verdict import CheckResult, Difference
+from lab.words import Outcome
+
+
+def explained(result: CheckResult, step: StepEnded, evidence: Evidence) -> CheckResult:
+    """The result of the script with all that is known of the step at which it broke off."""
+    result = replace(result, differences=tuple(_differences(step, evidence)), missing=True)
+    if step.outcome is not Outcome.FAIL:
+        return result
+    failure = Failure(Scene(evidence, step.at), step)
+    causes = causes_of(failure)
+    programs = tuple(programs_told(failure, causes))
+    return replace(result, causes=reasons(causes, step.at), programs=programs)
+
+
+def _differences(step: StepEnded, evidence: Evidence) -> Iterator[Difference]:
+    """The text that a step expected, beside what is most like it in the output that was not consumed."""
+    line = lines_by_number(evidence.scenario).get(step.step.partition("@")[0])
+    pattern = line.action.expect if line and isinstance(line.action, Expect | Run) else None
+    text = (pattern.text or pattern.line) if pattern is not None else None
+    if not text:
+        return
+    wanted = filled(text, step, evidence)
+    printed = step.rest.replace("\r\n", "\n").split("\n")
+    whole = pattern is not None and pattern.text is None
+    if wanted is not None and (found := nearest(wanted, printed, whole=whole)) is not None:
+        yield found
