@@ -184,9 +184,9 @@ class Agent:
         enough = time.monotonic() + _REAPING_SECONDS
         return _now_and_then(lambda: self.lookout.is_clean() or time.monotonic() > enough)
 
-    def do_glance(self) -> None:
-        """Look at the processes once: a program is about to be given input."""
-        self.lookout.glance()
+    def do_glance(self, host: str) -> None:
+        """Look at the processes of a host once: a program there is about to be given input."""
+        self.lookout.glance(host)
 
     def do_situation(self, window: float) -> Condition:
         """Answered with what every program of every host is doing, looked at for so many seconds."""

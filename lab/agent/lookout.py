@@ -89,12 +89,12 @@ class Lookout:
         if due:
             self._look_within_budget(due)
 
-    def glance(self) -> None:
-        """Look at all hosts if that may be afforded: something is about to happen to a program."""
+    def glance(self, host: str) -> None:
+        """Look at a host if that may be afforded: something is about to happen to a program there."""
         if self._rested <= time.monotonic():
-            self._look_within_budget(None)
+            self._look_within_budget({host})
 
-    def _look_within_budget(self, hosts: Collection[str] | None) -> None:
+    def _look_within_budget(self, hosts: Collection[str]) -> None:
         spent = time.thread_time()
         self.look(hosts)
         self._spend(time.thread_time() - spent)

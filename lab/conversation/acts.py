@@ -264,7 +264,7 @@ class Acts:
         if program.tty and longest > LONGEST_LINE:
             expected = f"a line of at most {LONGEST_LINE} bytes, which is what a terminal takes"
             raise StepFailure(expected, f"{longest} bytes; a program with `tty: false` takes any number")
-        await self._deployment.agent.ask("glance")  # what it is told may end it, or a child of another
+        await self._deployment.agent.ask("glance", host=line.host)  # what it is told may end it
         self._write(program, data, step, kind, text)
 
     async def _press(self, line: Line, action: Key, step: str) -> None:
