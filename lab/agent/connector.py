@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -140,8 +141,9 @@ class Connector:
                 return self._socket.recv(_LONGEST)
             except BlockingIOError:
                 return b""
-            except OSError:
-                continue  # ENOBUFS, told once
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:  # that is told once; another would come again and again
+                    raise
 
 
 def _since_boot() -> int:
