@@ -57,7 +57,7 @@ class Observer:
             "processes": (Instrument.PROCESSES, self._hear_processes),
             "held": (Instrument.HOLD, self._hear_held),
             "released": (Instrument.HOLD, self._hear_released),
-            "killed": (Instrument.PROCESSES, self._hear_killed),
+            "killed": (Instrument.ENDS, self._hear_killed),
         }
 
     def hear(self, event: dict[str, Any]) -> None:

@@ -88,6 +88,8 @@ class Instrument(StrEnum):
     """What its kernel counts of TCP."""
     PROCESSES = "processes"
     """The looks at its processes."""
+    ENDS = "ends"
+    """The kernel's word of how processes ended that a signal ended."""
     CAPTURE = "capture"
     """What watches how large the captures become."""
     HOLD = "hold"

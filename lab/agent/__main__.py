@@ -282,7 +282,7 @@ class Agent:
         self.outbox.say({**event, "host": host})
 
     def _hear_exits(self) -> None:
-        with self.losses.noted("processes", ""):
+        with self.losses.noted("ends", ""):
             self.lookout.exits.hear()
 
     def _tell_sockets(self, event: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from . import namespaces, processes
+from .losses import Losses
 from .processes import Row
 
 _NETLINK_CONNECTOR = 11
@@ -38,7 +39,9 @@ _AT = 36
 """Where that begins: behind struct nlmsghdr and struct cn_msg."""
 
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
-_ROOM = 1 << 20
+_ROOM = 1 << 23
+"""Bytes: of some 20,000 words, each of a process that was made and has ended, while nobody hears."""
+
 _LONGEST = 4096
 _SIGNALLED = 0x7F
 
@@ -47,6 +50,8 @@ _EXACT = 20_000
 
 _MOST_DYING = 1024
 """Processes that have begun to end and have not ended, of which is remembered when they began."""
+
+_TOO_MANY = "processes ended faster than that was heard"
 
 _MOST_TOLD = 1000
 """Ends of processes of a host that are told."""
@@ -68,8 +73,11 @@ class Word(NamedTuple):
 class Connector:
     """The kernel's words about the processes of the hosts; OSError if it says none."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None], host_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, tell: Callable[[dict[str, Any]], None], host_of: Callable[[int], str], losses: Losses
+    ) -> None:
         self._tell = tell
+        self._losses = losses
         self._host_of = host_of
         self._socket = _opened()
         self._seen: dict[int, tuple[str, Row]] = {}
@@ -115,6 +123,7 @@ class Connector:
 
     def _tell_of(self, host: str, word: Word, who: tuple[int, int, int, int, str]) -> None:
         if self._told[host] >= _MOST_TOLD:
+            self._losses.note("ends", host, f"signals ended more than {_MOST_TOLD} of them")
             return
         self._told[host] += 1
         pid, parent, session, number, name = who
@@ -128,14 +137,20 @@ class Connector:
         while data := self._received():
             what, _, stamp = _HEADER.unpack_from(data, _AT)
             at = stamp + _since_boot()
-            if what == _COREDUMP and len(self._dying) < _MOST_DYING:
+            if what == _COREDUMP:
+                if len(self._dying) >= _MOST_DYING:
+                    self._lose(f"more than {_MOST_DYING} processes were ending at once")
                 self._dying[_OF_COREDUMP.unpack_from(data, _AT + _HEADER.size)[1]] = at
             elif what == _EXIT:
                 _, pid, status, _, _, parent = _OF_EXIT.unpack_from(data, _AT + _HEADER.size)
                 yield Word(pid, parent, status, self._dying.pop(pid, 0), at)
 
     def _received(self) -> bytes:
-        """The next word; empty if there is none. Where there were too many some are missing."""
+        """The next word; empty if there is none.
+
+        Where the kernel had no room for more, nobody knows how many are missing, nor of which host. The
+        numbers in the words do not tell: what the filter drops has its number, too.
+        """
         while True:
             try:
                 return self._socket.recv(_LONGEST)
@@ -144,6 +159,12 @@ class Connector:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:  # that is told once; another would come again and again
                     raise
+                self._lose(_TOO_MANY)
+
+    def _lose(self, why: str) -> None:
+        """The ends of some processes, of whatever host, are not known, nor which of them have yet to end."""
+        self._losses.note("ends", "", why)
+        self._dying.clear()
 
 
 def _since_boot() -> int:

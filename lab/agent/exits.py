@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import processes
+from .losses import Losses
 from .processes import Row
 
 _PIDFD_GET_INFO = 0xC040FF0B
@@ -42,8 +43,9 @@ _MOST_TOLD = 1000
 class Exits:
     """The processes that were seen, each held by a pidfd until it has ended."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, tell: Callable[[dict[str, Any]], None], losses: Losses) -> None:
         self._tell = tell
+        self._losses = losses
         self._ready = select.epoll()
         self._held: dict[int, tuple[str, Row, int]] = {}
         """By pidfd: the host, what was seen last, and the process id."""
@@ -68,11 +70,14 @@ class Exits:
             for row in rows:
                 if (pidfd := self._pidfds.get(row[0])) is not None:
                     self._held[pidfd] = host, row, self._held[pidfd][2]
-                elif row[0] not in self._ended.get(host, ()) and self._held_of[host] < _MOST:
+                elif row[0] not in self._ended.get(host, ()):
                     self._open(host, row, process_of(row))
             self._ended[host] = self._ended.get(host, set()) & {row[0] for row in rows}
 
     def _open(self, host: str, row: Row, pid: int) -> None:
+        if self._held_of[host] >= _MOST:
+            self._losses.note("ends", host, f"there were more than {_MOST} processes at once")
+            return
         with contextlib.suppress(OSError):  # it has just ended
             pidfd = os.pidfd_open(pid)
             self._held[pidfd], self._pidfds[row[0]] = (host, row, pid), pidfd
@@ -89,8 +94,11 @@ class Exits:
             self._ended.setdefault(host, set()).add(row[0])
             status = processes.as_shells_count(_wait_status(pidfd, process))
             os.close(pidfd)
-            if status > _SIGNALLED and self._told[host] < _MOST_TOLD:
+            if status > _SIGNALLED:
                 self._told[host] += 1
+                if self._told[host] > _MOST_TOLD:
+                    self._losses.note("ends", host, f"signals ended more than {_MOST_TOLD} of them")
+                    continue
                 pid, parent, session, number, name = row[:5]
                 self._tell(
                     {"event": "killed", "at": at, "host": host, "pid": pid, "parent": parent,

@@ -39,7 +39,7 @@ class Lookout:
         self._tell = tell
         self._losses = losses
         self.processes = Processes(losses)
-        self.exits = _exits(tell, self.processes)
+        self.exits = _exits(tell, self.processes, losses)
         self._told: dict[str, tuple[Row, ...]] = {}
         self._soon: tuple[dict[str, float], ...] = tuple({} for _ in _SOON_SECONDS)
         self._later: dict[str, float] = {}
@@ -115,6 +115,7 @@ class Lookout:
         seen: dict[str, tuple[Row, ...]] = {}
         with self._losses.noted("processes", ""):
             seen = self.processes.look(hosts)
+        with self._losses.noted("ends", ""):
             self.exits.hold(seen, self.processes.process_of)
         for host, rows in seen.items():
             for dues in (*self._soon, self._later):
@@ -159,9 +160,9 @@ class Lookout:
             dues.clear()
 
 
-def _exits(tell: Callable[[dict[str, Any]], None], seen: Processes) -> Connector | Exits:
+def _exits(tell: Callable[[dict[str, Any]], None], seen: Processes, losses: Losses) -> Connector | Exits:
     """The kernel's own words of what ends; where it says none, what looks show."""
     try:
-        return Connector(tell, seen.host_of)
+        return Connector(tell, seen.host_of, losses)
     except OSError:
-        return Exits(tell)
+        return Exits(tell, losses)

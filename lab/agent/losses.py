@@ -14,7 +14,7 @@ from typing import Any
 class Losses:
     """How often each instrument failed at each host, and why it did so first.
 
-    The instruments: ``sockets``, ``counters``, ``processes``, ``capture`` and ``hold``.
+    The instruments: ``sockets``, ``counters``, ``processes``, ``ends``, ``capture`` and ``hold``.
     """
 
     def __init__(self) -> None:

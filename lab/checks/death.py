@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from lab.checks.doubt import of_losses
 from lab.checks.holders import held_by
 from lab.checks.select import history_of, runs_of
 from lab.checks.telling import span
@@ -23,6 +24,7 @@ from lab.processes import ProcessRow
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Key, SendSignal
 from lab.situation import Killed
+from lab.sockets import Instrument
 from lab.transcript import Exited, Input, ProgramRun
 from lab.words import FAULTS, TcpState, describe_status, signal_name
 
@@ -62,6 +64,7 @@ class Death:
 
     ``counts`` says whether that is the program's close all the same. ``order`` is what the script gave it.
     ``proven`` says that it was sent by that; otherwise the program may have closed ``earlier`` (ns).
+    ``unheard`` says, of an end that nobody has heard of, why there may have been one.
     """
 
     who: str
@@ -71,10 +74,11 @@ class Death:
     order: Input | None = None
     proven: bool = True
     earlier: int = 0
+    unheard: str = ""
 
     def beside(self) -> str:
         """How the end and what was sent belong together: ``, as server ended: killed by SIGSEGV``."""
-        return f", {self._when()} {self.told()}"
+        return f", {self._when()} {self.told()}" if not self.unheard else ", perhaps as a process ended"
 
     def _when(self) -> str:
         return f"{span(self.earlier)} before" if self.earlier else "as"
@@ -83,6 +87,8 @@ class Death:
         """Why nobody knows whether a side closed; empty if that is known."""
         if self.proven:
             return ""
+        if self.unheard:
+            return f"whether {who} closed is not known: {self.unheard}"
         return f"whether {who} closed is not known: {what} was sent {self._when()} {self.told()}"
 
     def told(self) -> str:
@@ -107,7 +113,7 @@ def death_behind(what: Moment | None, side: Side, connection: Connection, eviden
     runs = _holders(what, side, socket.held, evidence)
     death = _death(runs[0], what, side, socket, evidence) if len(runs) == 1 else None
     death = death or _death_of_child(what, side, socket, evidence)
-    return death or _death_of_another(what, side, socket, evidence)
+    return death or _death_of_another(what, side, socket, evidence) or _death_unheard(side, evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,14 @@ def _death_of_another(what: Moment, side: Side, socket: _Socket, evidence: Evide
         if killed.pid not in holders and may_have and killed.dying and killed.dying <= what.time <= killed.at:
             return Death(_named(killed), killed.status, Reason.CRASH, counts=False, proven=False)
     return None
+
+
+def _death_unheard(side: Side, evidence: Evidence) -> Death | None:
+    """An end that may have been, where ends of processes of a side's host were not heard of."""
+    why = of_losses(evidence, side.host, Instrument.ENDS)
+    if not why:
+        return None
+    return Death("a process", 0, Reason.CRASH, counts=False, proven=False, unheard=why)
 
 
 def _named(killed: Killed) -> str:

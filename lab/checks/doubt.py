@@ -155,8 +155,11 @@ def of_sampling(evidence: Evidence, host: str) -> str:
 
 def of_looks(evidence: Evidence, host: str, *instruments: Instrument) -> str:
     """What could not be seen of a host with some instruments."""
-    if evidence.info.trouble:
-        return evidence.info.trouble
+    return evidence.info.trouble or of_losses(evidence, host, *instruments)
+
+
+def of_losses(evidence: Evidence, host: str, *instruments: Instrument) -> str:
+    """What some instruments missed of a host while the run went well."""
     loss = evidence.info.sampling.lost_of(host, *instruments)
     return _told(loss) if loss else ""
 
@@ -184,6 +187,7 @@ _LOST = {
     Instrument.SOCKETS: "the sockets{whose} could not be looked at {times}",
     Instrument.COUNTERS: "the TCP counters{whose} could not be read {times}",
     Instrument.PROCESSES: "the processes{whose} could not be looked at {times}",
+    Instrument.ENDS: "ends of processes{whose} were missed {times}",
     Instrument.CAPTURE: "the size of the captures could not be watched {times}",
     Instrument.HOLD: "segments{whose} could not be passed on {times}",
     Instrument.EVENTS: "the sidecar told {times} of what is not known here",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lab.agent.connector import Connector
+from lab.agent.losses import Losses
 from lab.agent.processes import Row
 
 TOLD = list[dict[str, Any]]
@@ -24,15 +25,25 @@ def process_of(shown: Row) -> int:
     return shown[0]
 
 
-@pytest.fixture
-def heard() -> Iterator[tuple[Connector, TOLD]]:
+def connected(told: TOLD, losses: Losses) -> Connector:
     """We are a process of host a, the only one that was seen."""
-    told: TOLD = []
     try:
-        connector = Connector(told.append, lambda _: "")
+        connector = Connector(told.append, lambda _: "", losses)
     except OSError as error:
         pytest.skip(f"the kernel does not say it here: {error}")
     connector.hold({"a": (row(os.getpid()),)}, process_of)
+    return connector
+
+
+@pytest.fixture
+def losses() -> Losses:
+    return Losses()
+
+
+@pytest.fixture
+def heard(losses: Losses) -> Iterator[tuple[Connector, TOLD]]:
+    told: TOLD = []
+    connector = connected(told, losses)
     yield connector, told
     connector.close()
 
@@ -91,7 +102,7 @@ def test_an_end_that_is_heard_after_a_look_that_does_not_show_it_is_that_of_who_
 
 
 def test_no_host_makes_more_be_told_than_there_is_room_for(
-    heard: tuple[Connector, TOLD], monkeypatch: pytest.MonkeyPatch
+    heard: tuple[Connector, TOLD], losses: Losses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lab.agent.connector._MOST_TOLD", 2)
     connector, told = heard
@@ -99,12 +110,43 @@ def test_no_host_makes_more_be_told_than_there_is_room_for(
         ended(signal.SIGSEGV)
     connector.hear()
     assert len(told) == 2
+    assert losses.told() == [
+        {"instrument": "ends", "host": "a", "count": 2, "why": "signals ended more than 2 of them"}
+    ]
+
+
+def test_ends_that_the_kernel_had_no_room_for_are_told_to_be_missing(
+    losses: Losses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.agent.connector._ROOM", 1 << 13)
+    told: TOLD = []
+    connector = connected(told, losses)
+    for _ in range(200):
+        ended(signal.SIGKILL)
+    connector.hear()
+    assert 0 < len(told) < 200
+    (lost,) = losses.told()
+    assert (lost["instrument"], lost["host"]) == ("ends", "")
+    last = ended(signal.SIGKILL)
+    connector.hear()
+    connector.close()
+    assert told[-1]["pid"] == last
+
+
+def test_ends_that_began_and_are_too_many_to_be_remembered_are_told_to_be_missing(
+    heard: tuple[Connector, TOLD], losses: Losses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.agent.connector._MOST_DYING", 0)
+    connector, _ = heard
+    ended(signal.SIGSEGV)
+    connector.hear()
+    assert [(lost["instrument"], lost["host"]) for lost in losses.told()] == [("ends", "")]
 
 
 def test_the_first_look_at_a_parent_may_come_later_than_the_end_of_its_child() -> None:
     told: TOLD = []
     try:
-        connector = Connector(told.append, lambda pid: "a" if pid == os.getpid() else "")
+        connector = Connector(told.append, lambda pid: "a" if pid == os.getpid() else "", Losses())
     except OSError as error:
         pytest.skip(f"the kernel does not say it here: {error}")
     child = ended(signal.SIGSEGV)

@@ -142,7 +142,7 @@ sys.stdin.read()
 def _ended(name: str, here: Here) -> list[dict[str, Any]]:
     """What is told of a child that its parent waits for at once."""
     told: list[dict[str, Any]] = []
-    exits = Exits(told.append)
+    exits = Exits(told.append, Losses())
     words = [sys.executable, "-c", PARENT, name]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
@@ -174,7 +174,7 @@ def test_of_one_that_ends_by_itself_nothing_is_told(here: Here) -> None:
 
 def test_a_zombie_is_told_once_though_no_look_has_shown_it_alive(here: Here) -> None:
     told: list[dict[str, Any]] = []
-    exits = Exits(told.append)
+    exits = Exits(told.append, Losses())
     with subprocess.Popen([sys.executable, "-c", "import os; os.abort()"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         here.pids = [child.pid]

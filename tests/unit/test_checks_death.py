@@ -15,7 +15,7 @@ from lab.processes import ProcessRow, ProcessSample, Sleep
 from lab.scenario import Scenario
 from lab.scenario.script import lines_by_number
 from lab.situation import Killed
-from lab.sockets import SocketSample
+from lab.sockets import Instrument, Loss, SocketSample
 from lab.transcript import Exited, Input, Started, TranscriptEvent
 from lab.words import Outcome, TcpState
 from tests.unit.staged import FAIL, INCONCLUSIVE, PASS, Stage, at, row, started, step
@@ -295,6 +295,31 @@ def test_a_crash_of_a_process_that_no_look_showed_leaves_a_doubt(
     result = stage.judge(orderly(fin=["client_a", "server"]))
     assert result.outcome is outcome
     assert outcome is PASS or "as a child of its program ended: killed by SIGSEGV" in result.observed
+
+
+def test_whose_close_it_was_is_not_known_where_ends_of_processes_were_missed(tmp_path: Path) -> None:
+    def judged(spec: Mapping[str, Any], host: str, *events: TranscriptEvent) -> Outcome:
+        lost = [Loss(Instrument.ENDS, host, 1, "no room")]
+        stage = Stage(tmp_path, TALK, events=(PROGRAM, *events, step("1")), lost=lost)
+        result = stage.judge(spec)
+        told = result.observed.endswith(
+            "closed is not known: ends of processes"
+            + (f" of {host}" if host else "")
+            + " were missed 1 time: no room"
+        )
+        assert told is (result.outcome is INCONCLUSIVE), result.observed
+        return result.outcome
+
+    for spec in (
+        orderly(close={"kind": ["orderly"]}),
+        orderly(close={"kind": ["still_open"]}),
+        orderly(fin=["client_a", "server"]),
+    ):
+        assert {judged(spec, host) for host in ("", "server", "client_a")} == {INCONCLUSIVE}
+    assert judged(orderly(handshake="complete"), "") is PASS
+    for host, outcome in (("", INCONCLUSIVE), ("server", INCONCLUSIVE), ("client_a", PASS)):
+        assert judged(waited(left=True), host) is outcome
+        assert judged(waited(left=True), host, ended(0)) is PASS
 
 
 def test_what_one_end_of_a_program_sent_is_told_in_one_sentence(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_a_listener_that_was_not_sampled_is_not_judged(tmp_path: Path) -> None:
         (Instrument.SOCKETS, "a", FAIL),
         (Instrument.COUNTERS, "server", FAIL),
         (Instrument.PROCESSES, "server", FAIL),
+        (Instrument.ENDS, "server", FAIL),
         (Instrument.EVENTS, "", FAIL),
     ],
 )
