@@ -115,11 +115,22 @@ class Connector:
             elif of_parent:
                 self._tell_of(of_parent[0], word, _unseen(word, *of_parent[1][:3:2]))
             elif host := self._host_of(word.parent):
-                # No look has shown its parent yet, which is there. What a wrapper waits for is no child.
+                # No look has shown its parent yet, which is there.
                 with contextlib.suppress(OSError):
-                    if processes.mark_of(word.parent) != processes.WRAPPER:
-                        session = processes.status_of(word.parent).session
-                        self._tell_of(host, word, _unseen(word, word.parent, session))
+                    self._tell_unshown(host, word)
+
+    def _tell_unshown(self, host: str, word: Word) -> None:
+        """Tell of the child of a process that no look has shown. OSError if that has ended, too.
+
+        A program that is wrapped is told in the place of what wraps it, as looks show it; what a wrapping
+        shell starts for itself is no child.
+        """
+        session = processes.status_of(word.parent).session
+        if processes.mark_of(word.parent) != processes.WRAPPER:
+            self._tell_of(host, word, _unseen(word, word.parent, session))
+        elif word.parent != session:
+            _, _, _, number, name = _unseen(word, word.parent, session)
+            self._tell_of(host, word, (session, processes.status_of(session).parent, session, number, name))
 
     def _tell_of(self, host: str, word: Word, who: tuple[int, int, int, int, str]) -> None:
         if self._told[host] >= _MOST_TOLD:

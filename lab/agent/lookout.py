@@ -73,8 +73,10 @@ class Lookout:
             self._children[host] = now + _CHILDREN_SECONDS
 
     def begun(self, pid: int) -> None:
-        """A program was started: it is worth a look, whatever it does."""
+        """A program was started: how it ends is heard, however soon, and whatever looks have cost."""
         if host := self.processes.host_of(pid):
+            with self._losses.noted("ends", host):
+                self.exits.hold(self.processes.look({host}), self.processes.process_of)
             self.stir(host)
 
     def look_where_due(self) -> None:

@@ -141,6 +141,22 @@ def test_no_reason_is_lost_until_much_was_spent(watched: Watched, monkeypatch: p
     assert time.monotonic() + 0.1 < watched.lookout.due < time.monotonic() + 0.3
 
 
+def test_how_a_started_program_ends_is_heard_though_no_look_may_be_afforded(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[dict[str, tuple[Row, ...]]] = []
+    watched.there = {"a": (row(7),), "b": (row(8),)}
+    monkeypatch.setattr(watched.lookout.exits, "hold", lambda seen, _: held.append(seen))
+    monkeypatch.setattr(watched.lookout.processes, "host_of", lambda _: "a")
+    spent = count(0, 1.0)
+    monkeypatch.setattr("lab.agent.lookout.time.thread_time", lambda: next(spent))
+    watched.lookout.glance("a")
+    watched.lookout.begun(7)
+    assert held[-1] == {"a": (row(7),)}
+    assert len(held) == 2
+    assert len(watched.told) == 1, "what a shell is before it becomes the program is not told"
+
+
 def test_a_zombie_is_not_clean(watched: Watched) -> None:
     watched.there = {"a": (row(7), row(8, zombie=True))}
     assert not watched.lookout.is_clean()
