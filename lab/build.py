@@ -12,7 +12,8 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.archive import EXECUTABLE, FOLDER, ArchiveError, archive, checked
 from lab.assets import cache_folder
@@ -93,8 +94,7 @@ _TIMED_OUT = (124, _KILLED)
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(Struct, frozen=True):
     """How a process in the build's container ended, and what it wrote; of its messages the last."""
 
     status: int

@@ -8,8 +8,9 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lab.errors import LabError
 
@@ -22,8 +23,7 @@ _STALE_SECONDS = 3600.0
 """Age of a part of a result after which nobody writes it any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildCache:
+class BuildCache(Struct, frozen=True):
     """A folder of results, each with its digest; several labs may use it at once."""
 
     folder: Path

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address
+
+from msgspec import Struct
 
 _MAC = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Struct, frozen=True):
     """An interface of the sidecar as the capture numbers it.
 
     ``host`` is the host whose port it is ("" for bridges and the sidecar's own), ``network`` its network.
@@ -40,8 +40,7 @@ def link_local(interfaces: Iterable[Interface]) -> Mapping[str, str]:
     return {one.link_local: one.host for one in interfaces if one.host and one.link_local}
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """Some time in which frames were lost (ns): so many, or nobody knows how many (0)."""
 
     began: int
@@ -49,8 +48,7 @@ class Drop:
     frames: int
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureFile:
+class CaptureFile(Struct, frozen=True):
     """A capture and what proves it complete.
 
     ``path`` is relative to the record. ``host`` is "" for the switch, or the host whose loopback it is.
@@ -91,8 +89,7 @@ class CaptureFile:
         return (self.full or counted) and bool(self.drops or not self.dropped)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldSegment:
+class HeldSegment(Struct, frozen=True):
     """A segment that a step of the script kept back at the switch, or one that waited behind such a one.
 
     ``host`` sent it; ``at`` is when it was kept (ns) and ``until`` when it went on, 0 if it never did;

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lab import __version__, record
 from lab.deploy import Deployment
@@ -16,8 +17,7 @@ from lab.prepare import Prepared
 from lab.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A run that came to a verdict."""
 
     run_id: str

@@ -19,8 +19,10 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lab import limits
 from lab.archive import FOLDER, archive
@@ -67,8 +69,7 @@ _SWEEP_SECONDS = 2.0
 """How long a run waits at its end while no container of another run goes."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunningHost:
+class RunningHost(Struct, frozen=True):
     """A host that is up: its container, and its first process as the engine's machine counts."""
 
     plan: PlannedHost
@@ -80,8 +81,7 @@ class RunningHost:
     """The user of each program of sources."""
 
 
-@dataclass
-class Deployment:
+class Deployment(Struct):
     """What is up, and the ways to it. Engine calls go through :meth:`call`, a few at once beside the loop."""
 
     engine: Engine

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 
 class ExitCode(IntEnum):
@@ -33,8 +34,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SourceRef:
+class SourceRef(Struct, frozen=True, order=True):
     """A place in a file a person wrote; line and column count from 1."""
 
     file: str
@@ -66,8 +66,7 @@ class LabError(Exception):
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing wrong with a scenario file."""
 
     code: str

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lab.capture import CaptureFile, HeldSegment, Interface, link_local
 from lab.flows import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
@@ -24,8 +26,7 @@ _MOST_RESETS = 100_000
 """RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True):
     """A source file as it was read, and built: its path in the scenario, its size and its SHA-256."""
 
     path: str
@@ -33,8 +34,7 @@ class SourceFile:
     sha256: str
 
 
-@dataclass(frozen=True)
-class RunInfo:
+class RunInfo(Struct, frozen=True, dict=True):
     """Where, when and with what a run was made."""
 
     run_id: str
@@ -71,8 +71,7 @@ class RunInfo:
         return {**link_local(self.interfaces), **given}
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(Struct, frozen=True, dict=True):
     """One run, ready to be judged.
 
     ``connections`` are those of all captures in the order of their first SYN (or first frame), but for those

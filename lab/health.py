@@ -11,7 +11,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.errors import EngineError
 
@@ -32,8 +33,7 @@ _FIX = "see whether the engine's machine is overloaded or stopped (`docker info`
 Ask = Callable[[], Awaitable[object]]
 
 
-@dataclass
-class _StepTime:
+class _StepTime(Struct):
     """The time of a step that is being played."""
 
     limit: asyncio.Timeout

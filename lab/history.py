@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from lab.sockets import SocketEnds, SocketRow, SocketSample
 from lab.words import TcpState, kernel_numbers
@@ -26,8 +27,7 @@ Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Stand:
+class Stand(Struct, frozen=True):
     """A row, and the numbers of the first and the last sample that show it; all between them do, too."""
 
     row: SocketRow
@@ -35,8 +35,7 @@ class Stand:
     last: int
 
 
-@dataclass(frozen=True)
-class SocketHistory:
+class SocketHistory(Struct, frozen=True, dict=True):
     """The samples of one host in the order in which they were taken, and the rows that they show."""
 
     samples: tuple[SocketSample, ...] = ()
@@ -151,8 +150,7 @@ def _ports(stand: Stand) -> Ports:
     return stand.row.local_port, stand.row.remote_port
 
 
-@dataclass(slots=True)
-class _Standing:
+class _Standing(Struct):
     row: SocketRow
     first: int
     last: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 PREFIX = "tcp-lab."
 PROJECT = {"tcp-lab": "true"}
@@ -14,8 +15,7 @@ PROJECT = {"tcp-lab": "true"}
 _WORDS = {True: "yes", False: "no"}
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """The process that makes containers: its id, when it started (clock ticks since boot) and where it runs.
 
     The start tells it from a later process that was given the same id.
@@ -68,8 +68,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(Struct, frozen=True):
     """What a container's labels say.
 
     ``host`` is "" for the sidecar; ``role`` is host, sidecar or build; ``expires`` in seconds since 1970;

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.errors import UsageError
 from lab.labels import Labels, Owner
@@ -35,8 +37,7 @@ class Standing(StrEnum):
     """It was made on another machine, so nobody here knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lab:
+class Lab(Struct, frozen=True):
     """The containers of one run: its hosts, and the rest (sidecar, builds)."""
 
     run_id: str

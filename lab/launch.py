@@ -17,9 +17,10 @@ import resource
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lab.deploy import Deployment, deployed
 from lab.errors import UsageError, unless_full
@@ -35,8 +36,7 @@ MARGIN = 300.0
 """Seconds a run's containers may outlive its longest script, should nobody be left to remove them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """How to play: where records go, whether the lab stays up, and for how many seconds.
 
     With ``watch`` the conversation is drawn while it goes on, in that style; the lab is watched until ^C.
@@ -50,8 +50,7 @@ class Options:
     watch: Style | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """A run that has begun: its id, where its record will be, and its lab, which may be starting in part."""
 
     options: Options

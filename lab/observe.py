@@ -7,11 +7,12 @@ import base64
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
 from typing import Any
+
+from msgspec.structs import replace
 
 from lab import limits
 from lab.capture import CaptureFile, Drop, HeldSegment

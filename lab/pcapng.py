@@ -13,11 +13,12 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush, merge
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from msgspec import Struct
 
 from lab import __version__
 from lab.capture import Interface
@@ -49,8 +50,7 @@ _DISORDER = 256
 _SENT, _RECEIVED = "sent", "received"
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """How many frames were written, and what of the captures could not be read, a sentence each."""
 
     frames: int

@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.archive import FOLDER
 from lab.capture import CaptureFile
@@ -26,8 +27,7 @@ from lab.variables import host_variables, substitute
 Hear = Callable[[TranscriptEvent], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Performed:
+class Performed(Struct, frozen=True):
     """What a script left: who said what, and how well it was observed. Times in ns since the epoch."""
 
     began: int

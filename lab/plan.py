@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+
+from msgspec import Struct
 
 from lab.assets import HOST_IMAGE
 from lab.scenario import Scenario
@@ -17,8 +18,7 @@ from lab.scenario.steps import Hold, Line, Start
 Interface = IPv4Interface | IPv6Interface
 
 
-@dataclass(frozen=True, slots=True)
-class Bridge:
+class Bridge(Struct, frozen=True):
     """A switch in the sidecar."""
 
     name: str
@@ -26,8 +26,7 @@ class Bridge:
     mtu: int
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """A cable from a host to a bridge: ``port`` is its end in the sidecar, ``interface`` that in the host."""
 
     network: str
@@ -39,16 +38,14 @@ class Leg:
     addresses: tuple[Interface, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """A subnet and the neighbour that forwards to it."""
 
     to: str
     via: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedHost:
+class PlannedHost(Struct, frozen=True):
     """A host container to be. ``programs`` are those the script starts on it."""
 
     name: str
@@ -73,8 +70,7 @@ class PlannedHost:
         return "/work"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Everything that is made for one run."""
 
     bridges: tuple[Bridge, ...]

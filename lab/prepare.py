@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.assets import HOST_IMAGE
 from lab.build import built
@@ -21,8 +23,7 @@ from lab.programs import Recipe, header_cure, recipe
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """All that can be known and made before there are hosts."""
 
     loaded: Loaded

@@ -5,7 +5,7 @@ Times are whole nanoseconds since the epoch on the clock of the machine that cap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 UNKNOWN = "unknown"
 """What a program for a machine whose system calls are not known here sleeps in."""
@@ -14,8 +14,7 @@ HIDDEN = -1
 """The mark of a process that has changed it: nobody knows which start it came from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """A thread that sleeps in a system call, and the inode of the socket it waits for (0: none).
 
     ``call`` is accept, recv, send, connect, read, write, poll, wait, futex or sleep, or :data:`UNKNOWN`;
@@ -26,8 +25,7 @@ class Sleep:
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRow:
+class ProcessRow(Struct, frozen=True):
     """One process of a host (proc(5)).
 
     ``pid``, ``parent`` and ``session`` are as the engine's machine counts, ``number`` is its id within the
@@ -48,8 +46,7 @@ class ProcessRow:
     mark: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessSample:
+class ProcessSample(Struct, frozen=True):
     """All programs of a host at one moment; kept only when something changed since the look before.
 
     Looks are taken soon after something happened to the host's sockets, before a program is told to end,

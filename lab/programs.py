@@ -6,8 +6,9 @@ import hashlib
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from lab.scenario.cast import Program
 
@@ -26,8 +27,7 @@ KNOWN_ENDINGS = tuple(sorted({*_BUILD, *_RUN}))
 """Endings of a main source for which it is known how to build and run it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """A program's files (name in its folder, content), how to build it (a shell command) and how to start it.
 
     ``argv`` is empty for an image's own command.

@@ -5,14 +5,13 @@ Times are whole nanoseconds since the epoch on the clock of the machine that cap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lab.processes import ProcessRow
 from lab.sockets import SocketRow
 
 
-@dataclass(frozen=True, slots=True)
-class Doing:
+class Doing(Struct, frozen=True):
     """A process between two looks: its ``row`` is that of the second.
 
     It ``used`` a processor and ``waited`` for one so long (ns), and one of its threads used it so long that
@@ -33,8 +32,7 @@ class Doing:
     awake: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """All programs of a host, looked at twice within a ``window`` (ns), and its sockets.
 
     ``tcp`` are those that ``ss`` lists; ``bound`` are TCP sockets that neither listen nor connect, as far as
@@ -51,8 +49,7 @@ class Situation:
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """The end of what a program had printed and no step had consumed."""
 
     at: int
@@ -61,8 +58,7 @@ class Unread:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Killed:
+class Killed(Struct, frozen=True):
     """A process of a host was ended by a signal; ``status`` is as a shell counts, ``number`` its id there.
 
     The kernel began to end it when it was ``dying``; 0 if nobody told. Of a process that ended before it was
@@ -80,8 +76,7 @@ class Killed:
     dying: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OutOfMemory:
+class OutOfMemory(Struct, frozen=True):
     """The kernel killed a process of a host because the host's memory was used up (limits.memory)."""
 
     at: int

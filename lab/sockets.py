@@ -5,14 +5,14 @@ Times are whole nanoseconds since the epoch on the clock of the machine that cap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lab.words import TcpState
 
 
-@dataclass(frozen=True, slots=True)
-class SocketRow:
+class SocketRow(Struct, frozen=True):
     """One TCP socket as the host's kernel shows it (sock_diag(7)).
 
     Addresses are text, IPv4-mapped IPv6 ones as IPv4. For a listener ``recv_queue`` is the accept queue's
@@ -30,8 +30,7 @@ class SocketRow:
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class SocketEnds:
+class SocketEnds(Struct, frozen=True):
     """Where a socket is bound, and where it is connected to: a listener to port 0."""
 
     local: str
@@ -40,8 +39,7 @@ class SocketEnds:
     remote_port: int
 
 
-@dataclass(frozen=True, slots=True)
-class SocketSample:
+class SocketSample(Struct, frozen=True):
     """What a look at a host's TCP sockets showed to be new, and what its kernel counts.
 
     If it is ``whole``, ``rows`` are all sockets of the host. Otherwise it differs from the host's sample
@@ -98,8 +96,7 @@ class Instrument(StrEnum):
     """What the agent tells of that the lab does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """How often an instrument failed at a host ("": at all of them), and ``why`` it did so first."""
 
     instrument: Instrument
@@ -108,8 +105,7 @@ class Loss:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(Struct, frozen=True):
     """How the kernels were asked: from when to when, how often, and what was ``lost``.
 
     The gaps (ns) are between two looks at one host. A host is looked at when something happens there and else

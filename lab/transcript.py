@@ -7,13 +7,13 @@ printed is decoded from UTF-8 with ``surrogateescape``, so that every byte can b
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.words import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """A program was started; ``pid`` is its process id as the engine's machine counts, 0 if unknown."""
 
     at: int
@@ -24,8 +24,7 @@ class Started:
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """A program printed this."""
 
     at: int
@@ -34,8 +33,7 @@ class Output:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """From here on a program's output was counted but not kept: it passed the limit."""
 
     at: int
@@ -44,8 +42,7 @@ class Dropped:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """The script typed text (``kind`` text), sent bytes, pressed a key, sent a signal or ended the input."""
 
     at: int
@@ -56,8 +53,7 @@ class Input:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """A program ended. ``status`` is as a shell counts: 128 and more is a signal's number plus 128."""
 
     at: int
@@ -66,8 +62,7 @@ class Exited:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class StepEnded:
+class StepEnded(Struct, frozen=True):
     """A step of the script was played; ``began`` and ``at`` are its times.
 
     ``step`` is its number in the script ("4", "7.2.1" inside blocks, "finally.1"); ``where`` its place
@@ -90,16 +85,14 @@ class StepEnded:
 TranscriptEvent = Started | Output | Dropped | Input | Exited | StepEnded
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramRun:
+class ProgramRun(Struct, frozen=True):
     """One start of a program; ``exited`` is None if it had not ended when the script was over."""
 
     started: Started
     exited: Exited | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Struct, frozen=True):
     """Everything that was done and printed, in one order.
 
     ``unplayed`` names the first step that was not reached, or is empty.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lab.words import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A text that was expected and not there, and what was there that is most like it."""
 
     expected: str
     observed: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """What became of one check, and why.
 
     ``evidence`` are sentences with frame numbers, times and steps. ``absent`` says that a check that did
@@ -43,8 +41,7 @@ class CheckResult:
     follows: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """All checks of a run. ``outcome`` is the worst: fail before inconclusive before pass.
 
     ``disagreements`` are sentences about where the frames say one thing and a kernel another, whether or not

@@ -15,9 +15,10 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
+
+from msgspec import Struct, field
 
 from lab.capture import link_local
 from lab.deploy import Deployment
@@ -47,8 +48,7 @@ _PIECES = 16
 """Pieces of a capture that are fetched in one look, before what they hold is drawn."""
 
 
-@dataclass
-class _Source:
+class _Source(Struct):
     """A capture that is watched, of a loopback if ``host`` is not empty; ``offset`` bytes of it are read."""
 
     name: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lab.flows import Connection, Flows, Outcome, Side
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """Connections that are only counted, by how they began and ended."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -42,8 +42,7 @@ def _sums(numbers: Iterable[tuple[str, int]]) -> Counter[str]:
     return sums
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """A connection of a capture.
 
     ``before`` is the frame with which another connection between the same ports began before, 0 if none did.
@@ -58,8 +57,7 @@ class Told:
         return anomalies(self.connection, self.before)
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(Struct, frozen=True):
     """What a capture holds. ``began`` and ``ended`` are the times (ns) of its first and last TCP segment.
 
     ``others`` counts the connections that ``flows`` has no room for. ``unsound`` says what could not

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.death import Death, death_behind
 from lab.checks.select import history_of
@@ -16,8 +17,7 @@ from lab.sockets import SocketRow, SocketSample
 Row = tuple[SocketSample, SocketRow]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A connection that a check names. ``certain``: it surely is the one that was meant."""
 
     ref: ConnectionRef

@@ -7,7 +7,8 @@ which may come 40 ms later) to the own FIN being sent. The kernel's samples conf
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks import doubt
 from lab.checks.agreement import LAG, Agreement, looks_of
@@ -30,8 +31,7 @@ _LONG = 100_000_000
 """ns after which a stay that has ended is worth telling why it lasted."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stay:
+class _Stay(Struct, frozen=True):
     """One stay in CLOSE_WAIT, and the rows of the kernel's samples that show it.
 
     ``left`` is None if it lasted until the observation ended, at ``end`` (ns). ``death`` is the end of a

@@ -11,8 +11,10 @@ the socket proves a close, and where none does nobody knows.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.checks.doubt import of_losses
 from lab.checks.holders import held_by
@@ -58,8 +60,7 @@ class Reason(StrEnum):
     ITSELF = "itself"
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
+class Death(Struct, frozen=True):
     """The end of a program, or of a process that it had started, that sent a FIN or an RST.
 
     ``counts`` says whether that is the program's close all the same. ``order`` is what the script gave it.
@@ -116,8 +117,7 @@ def death_behind(what: Moment | None, side: Side, connection: Connection, eviden
     return death or _death_of_another(what, side, socket, evidence) or _death_unheard(side, evidence)
 
 
-@dataclass(frozen=True, slots=True)
-class _Socket:
+class _Socket(Struct, frozen=True):
     """A side's socket, and the processes of its host that were seen to hold it."""
 
     host: str

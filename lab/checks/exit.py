@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.printed import last_lines, printed_by

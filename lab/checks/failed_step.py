@@ -6,7 +6,8 @@ Imported where a step has failed: most scripts pass, and the many kinds of cause
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lab.checks.causes import causes_of
 from lab.checks.causes.failure import Failure, filled

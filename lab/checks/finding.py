@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.scenario.base import Count
 from lab.scenario.checks import CheckBase
@@ -16,8 +17,7 @@ _MOST_TOLD = 8
 """Sentences that a result strings together; its evidence has them all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One assertion, judged: ``observed`` are facts, each told once however many assertions found it.
 
     ``absent`` says that there was nothing at all to judge.

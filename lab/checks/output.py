@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.nearest import nearest
@@ -22,8 +23,7 @@ _SHOWN = 200
 """Characters of a program's output that a result quotes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Printed:
+class _Printed(Struct, frozen=True):
     """What programs printed, each on its screen; what of it may be missing; whether any was started."""
 
     screens: Mapping[str, str]

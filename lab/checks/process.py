@@ -6,7 +6,8 @@ import sys
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.checks.doubt import of_looks
 from lab.checks.finding import Finding, conclude, find
@@ -28,8 +29,7 @@ _ENDING = 1_000_000_000
 _OF_CHILDREN = frozenset({"zombie", "running child"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(Struct, frozen=True):
     """A program at one moment: its own row, and those of the processes it started."""
 
     sample: ProcessSample

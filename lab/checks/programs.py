@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from lab.checks.holders import children_of
 from lab.checks.select import host_of
@@ -25,16 +26,14 @@ _A_TENTH = 10
 """A process that ran at both looks and used or waited for a processor less than that is not called busy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """It had ended, at that time, with this status as a shell counts."""
 
     at: int
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(Struct, frozen=True):
     """It ran all the time: it used so much of a processor, and waited for one so long (percent).
 
     ``awake`` says that one of its threads has used a processor for long, without going to sleep.
@@ -45,18 +44,15 @@ class Busy:
     awake: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """A signal has stopped it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """It is there; what it does is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """A call that a thread sleeps in: on a socket of the ``protocol`` ("": on none), connected to a ``peer``.
 
     ``serves`` says that the peer's port is one that is listened on, so that it is told.
@@ -72,8 +68,7 @@ class Wait:
     input: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Asleep:
+class Asleep(Struct, frozen=True):
     """Its threads sleep in these calls."""
 
     waits: tuple[Wait, ...]
@@ -82,8 +77,7 @@ class Asleep:
 State = Ended | Busy | Stopped | Running | Asleep
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A process of a program: its id within the host, its name, what it does."""
 
     number: int
@@ -91,8 +85,7 @@ class Member:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramState:
+class ProgramState(Struct, frozen=True):
     """A program of the script, what it was doing, and the processes that it had started.
 
     ``queued`` are the hosts whose connections to its listeners waited to be accepted. ``own`` is everything

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal
+
+from msgspec import Struct
 
 from lab.checks.case import Case
 from lab.checks.select import endpoint, history_of
@@ -15,8 +16,7 @@ from lab.history import Stand
 from lab.words import TcpState
 
 
-@dataclass(frozen=True, slots=True)
-class _Listener:
+class _Listener(Struct, frozen=True):
     """A socket in LISTEN: seen at the time of an event, last seen before it, or first seen after it."""
 
     where: str

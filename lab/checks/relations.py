@@ -8,8 +8,10 @@ come, if the other shows why nothing could come, and if it is about the same hos
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import IntEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.checks.death import end_of, order_behind
 from lab.checks.listener import listens
@@ -37,8 +39,7 @@ class Rank(IntEnum):
     NONE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """A failure that stops what comes after it, and the hosts that it concerns: all, if ``everywhere``."""
 
     name: str
@@ -136,8 +137,7 @@ _Exit = tuple[CheckResult, ExitCheck]
 """A check of how programs end, with its result."""
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(Struct, frozen=True):
     """How a program, or a process that it had started, ended early and not as it was to; with the check."""
 
     host: str

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal
+
+from msgspec import Struct
 
 from lab.checks.case import Case
 from lab.checks.doubt import of_looks
@@ -193,8 +194,7 @@ _COUNTERS = {
 """What the kernel counts of RSTs that a socket sends, by the kernel's names."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(Struct, frozen=True):
     """Two samples of a host, and their numbers; ``closes`` RSTs between them may have come from a close."""
 
     first: int

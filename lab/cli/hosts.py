@@ -6,9 +6,10 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lab.archive import FOLDER
 from lab.cli.connected import connected
@@ -80,8 +81,7 @@ def shell(host: str, word: str, screen: Screen) -> int:
         return _joined(engine, place, [BUSYBOX, "sh", "-c", f"{tries}; exec {BUSYBOX} sh"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a command runs: in which container and folder, and as whom (none: its own user)."""
 
     container: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from lab.errors import ExitCode
 from lab.report.style import Ink, Style
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _CODES = {Outcome.PASS: ExitCode.PASSED, Outcome.FAIL: ExitCode.FAILED}
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """The checks that were asked for, and the code for them."""
 
     verdict: Verdict

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.cli.connected import connected
 from lab.cli.screen import Screen, error_as_data
@@ -23,8 +25,7 @@ _LABEL = 8
 _WORDS = 28
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """How the person wants it played, and which checks shown; ``lease`` is text such as ``8h``."""
 
     only: tuple[str, ...]
@@ -117,8 +118,7 @@ def _loaded(files: Sequence[Path]) -> list[Loaded]:
     return [load(file) for file in files]
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(Struct, frozen=True):
     """What became of one file."""
 
     file: str

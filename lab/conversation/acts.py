@@ -7,8 +7,9 @@ import contextlib
 import glob
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from lab.archive import FOLDER
 from lab.conversation.failure import StepFailure

@@ -12,9 +12,10 @@ import json
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from lab.conversation.screen import Match, Screen
 
@@ -29,8 +30,7 @@ class MatchError(Exception):
     """An expression that cannot be matched, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
+class _Worker(Struct, frozen=True):
     process: subprocess.Popen[bytes]
     connection: socket.socket
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lab.deploy import Deployment, RunningHost
 from lab.errors import EngineError
@@ -12,8 +13,7 @@ from lab.health import SILENCE_SECONDS
 _FIX = "see whether the engine still runs (`docker info`), then run it again"
 
 
-@dataclass
-class OutputWatch:
+class OutputWatch(Struct):
     """Knows where the output of a program goes in its host, and asks there when the connection to it ends."""
 
     deployment: Deployment

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.conversation.acts import Acts
 from lab.conversation.failure import StepFailure
@@ -25,8 +26,7 @@ _REST_SHOWN = 2000
 Variables = MutableMapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where the player is: the step's number as the file counts, and the rounds of the blocks around it."""
 
     number: str

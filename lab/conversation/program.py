@@ -7,8 +7,9 @@ import contextlib
 import itertools
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from lab.conversation.failure import StepFailure
 from lab.conversation.line import TypedLine
@@ -67,8 +68,7 @@ _OTHERS = (
 _BACKGROUND_ROUNDS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Starter:
+class Starter(Struct, frozen=True):
     """How a program is started: its words, its folder, its environment, its user (none: the host's)."""
 
     argv: tuple[str, ...]

@@ -6,7 +6,8 @@ import codecs
 import fnmatch
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lab.quote import quoted
 from lab.scenario.steps import Pattern
@@ -19,8 +20,7 @@ KEPT = 256 * 1024
 _END_OF_LINE = re.compile(r"[ \t]*\r?(\n|\Z)")
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """Where a pattern was found, ``end`` counted from the first output; ``open`` if more may lengthen it."""
 
     end: int

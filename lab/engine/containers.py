@@ -7,11 +7,12 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from lab.archive import FOLDER
 from lab.engine import Engine, users
@@ -72,8 +73,7 @@ def system_calls() -> str:
     return (Path(__file__).parent / "seccomp.json").read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
+class ContainerSpec(Struct, frozen=True):
     """A container to be: what differs between hosts. All the rest is the cage.
 
     One with a ``sidecar`` gets its tools and its network from there. The engine then does not look after
@@ -97,8 +97,7 @@ class ContainerSpec:
     """Programs with a folder in ``/work`` in which they, and the lab's own user, may write; their users."""
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """One of our containers: its ``state`` in Docker's words, ``created`` in seconds since the epoch."""
 
     id: str
@@ -108,24 +107,21 @@ class Container:
     created: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """A connection to a program's terminal or pipes: the socket, and what had already arrived on it."""
 
     socket: socket.socket
     early: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Exec:
+class Exec(Struct, frozen=True):
     """A program that was started in a container."""
 
     id: str
     stream: Stream
 
 
-@dataclass(frozen=True, slots=True)
-class ExecState:
+class ExecState(Struct, frozen=True):
     """What became of it: ``status`` is None while it runs, ``pid`` is 0 before that."""
 
     running: bool

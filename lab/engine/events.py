@@ -6,8 +6,9 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lab.engine import Engine
 from lab.errors import EngineError
@@ -27,8 +28,7 @@ _ROLES = ("host", "sidecar")
 """A build is ended by the lab itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """Something that was done to a container by way of the engine; ``host`` is "" for the sidecar."""
 
     host: str

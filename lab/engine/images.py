@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from lab.engine import Engine
 from lab.engine.trouble import refused
@@ -28,8 +29,7 @@ _TAIL = 8
 _Message = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """An image as the engine has it; ``size`` in bytes, ``created`` as RFC 3339 text."""
 
     id: str
@@ -39,8 +39,7 @@ class Image:
     created: str
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(Struct, frozen=True):
     """What an image is built from: ``context`` is a tar archive that holds ``dockerfile``.
 
     ``fresh``: do not use what earlier builds left in the engine's cache.

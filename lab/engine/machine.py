@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.engine import Engine
 from lab.engine import containers as box
@@ -15,8 +16,7 @@ _SHOWN = 300
 """Characters that are shown of what a sidecar says in place of what it found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What the engine says. ``security`` are its options as it names them ("name=rootless")."""
 
     engine: str
@@ -30,8 +30,7 @@ class Machine:
     """The version of Linux's control groups that limit containers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(Struct, frozen=True):
     """What a sidecar found: what is wrong with each feature it tried, or ""; and bytes free on disk."""
 
     trouble: Mapping[str, str]

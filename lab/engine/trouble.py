@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.client import HTTPException
 from socket import gaierror
+
+from msgspec import Struct
 
 from lab.errors import EngineError
 
@@ -15,8 +16,7 @@ _START = "start it (systemctl start docker, or Docker Desktop), or say with DOCK
 _SPACE = "make room: `docker system df` shows what is used, `docker image prune` removes unused layers"
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """Words in a message, and what they mean. ``fix`` may use the groups of ``words``."""
 
     words: re.Pattern[str]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from lab.words import TcpState
 
@@ -42,8 +43,7 @@ class Outcome(NamedTuple):
     close: CloseKind
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """A segment where its sender's own port saw it and where the receiver's did; None where it did not.
 
     Each is the first sighting there: if the segment was retransmitted they may be of different copies.
@@ -58,15 +58,13 @@ class Sighting:
         return self.sent or self.received
 
 
-@dataclass(frozen=True, slots=True)
-class Fin(Sighting):
+class Fin(Sighting, frozen=True):
     """The end of a side's data. ``acked`` is when its acknowledgement arrived back."""
 
     acked: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reset(Sighting):
+class Reset(Sighting, frozen=True):
     """The first RST of a side, and whether it had sent its FIN before and received the peer's."""
 
     cause: ResetCause = "unknown"
@@ -100,8 +98,7 @@ class Resent(NamedTuple):
     at: Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One end of a connection. ``seen`` tells whether any frame was seen at its own port.
 
     ``syn`` is its SYN or SYN-ACK, ``ack`` its first segment without SYN that acknowledges. ``bytes`` is
@@ -158,8 +155,7 @@ class Side:
         return next(changes, None) if any(change.state == state for change in changes) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """A frame that entered the switch and was not seen to leave it; ``overtaken``: one sent later was.
 
     Its segment began at ``seq``.
@@ -170,8 +166,7 @@ class Lost:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Forged:
+class Forged(Struct, frozen=True):
     """Frames that the ``host`` has sent in the name of one of the ends, the first of them, and how many."""
 
     host: str
@@ -180,8 +175,7 @@ class Forged:
     frames: int
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """A TCP connection, or an attempt at one.
 
     ``client`` sent the first SYN (where none was captured: has the larger port). ``capture`` is the file

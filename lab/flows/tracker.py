@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lab.flows.conclusion import Named, connection_of, outcome_of
 from lab.flows.end import End
@@ -17,8 +19,7 @@ from lab.flows.vantage import Vantage
 from lab.packets.segment import ACK, SYN, Bare, Segment, flow_of, way_back
 
 
-@dataclass(slots=True)
-class Forging:
+class Forging(Struct):
     """Frames that one host has sent in the name of one end."""
 
     first: Moment

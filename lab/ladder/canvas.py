@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from lab.report.style import columns
 
@@ -24,8 +25,7 @@ _NARROWEST = 4
 """Columns from one host to the next at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
+class Signs(Struct, frozen=True):
     """What lines are drawn with."""
 
     lane: str = "│"
@@ -44,8 +44,7 @@ class Signs:
 ASCII = Signs("|", ":", "-", "+", "<", ">", "x", "|", "|", "*", "->")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The columns of a ladder.
 
     ``lanes`` are the hosts' columns, ``left`` is where they may begin, ``gap`` the columns between two of

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from lab.capture import CaptureFile
 from lab.evidence import Evidence
@@ -22,8 +23,7 @@ _MOST_WAITING = 256
 Key = tuple[int, ...]
 
 
-@dataclass(slots=True)
-class Crossing:
+class Crossing(Struct):
     """A packet on its way. ``index`` is its connection's place in the evidence.
 
     ``sent`` and ``arrived`` are None where no frame shows that; ``settled`` says that no more is expected.
@@ -212,8 +212,7 @@ def _flow(connection: Connection) -> FourTuple:
     return FourTuple(client.address, client.port, server.address, server.port)
 
 
-@dataclass(slots=True)
-class _Direction:
+class _Direction(Struct):
     """Where a side's numbers begin, what comes next, how much the peer has acknowledged, its own window."""
 
     base: int | None = None
@@ -222,8 +221,7 @@ class _Direction:
     window: int = 1
 
 
-@dataclass(slots=True)
-class _Numbers:
+class _Numbers(Struct):
     """Relative sequence numbers of a connection: a SYN is 0; without one, what was seen first is 1."""
 
     client: _Direction = field(default_factory=_Direction)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from lab.words import Outcome, TcpState
 
@@ -18,8 +19,7 @@ OUTSIDE = "(elsewhere)"
 """The column of addresses that no host has; no host can be called so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A connection begins; ``number`` counts those of the run from 1, ends are ``host:port``."""
 
     time: int
@@ -28,8 +28,7 @@ class Opened:
     server: str
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """A TCP segment, once, however often the capture shows it.
 
     ``number`` is its connection's. ``seq`` and ``ack`` are relative to each side's SYN; ``ports`` are the
@@ -56,8 +55,7 @@ class Packet:
     held: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(Struct, frozen=True):
     """The end at ``port`` came into a state; ``number`` is its connection's, 0 for a listener."""
 
     time: int
@@ -67,8 +65,7 @@ class Entered:
     state: TcpState
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A line a program printed, what was typed at it, or that it began or ended.
 
     ``program`` is empty where the host ran only one.
@@ -81,8 +78,7 @@ class Said:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Broke:
+class Broke(Struct, frozen=True):
     """A check or a step that did not pass, where it was decided; ``fields`` are expected and observed."""
 
     time: int
@@ -91,8 +87,7 @@ class Broke:
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(Struct, frozen=True):
     """Rows that are not shown, in words: ``124 more segments``."""
 
     time: int

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lab.capture import CaptureFile
 from lab.checks.telling import Teller

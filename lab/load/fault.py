@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -22,8 +22,7 @@ Message = tuple[str, str, str]
 _LONGEST_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Pydantic's account of a fault (its kind, its place, its context), and where that is in the file.
 
     ``shape`` is the type that is wanted there; for a missing or unknown key, of the mapping it belongs to.

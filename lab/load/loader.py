@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from lab.errors import Problem, ScenarioError, SourceRef
@@ -26,8 +27,7 @@ from lab.scenario.script import numbered
 MAX_PROBLEMS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A scenario that can be played, and where it came from.
 
     ``lines`` leads from the number of a step ("4", "4.2.1", "finally.1") to its place in the file,

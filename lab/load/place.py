@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lab.load.tree import Mapping, Node, Scalar, Sequence
 
@@ -11,8 +12,7 @@ Path = tuple[str | int, ...]
 """Keys and positions from the top of the normal form: ``("steps", 3, "action", "expect", "text")``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The deepest node on a path, the key it stands under and how much of the path led there."""
 
     node: Node

@@ -12,8 +12,9 @@ import stat
 from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from lab.load.wording import did_you_mean
 from lab.scenario import Scenario
@@ -28,8 +29,7 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 """Without waiting for whoever writes into a FIFO that was put there this moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(Struct, frozen=True):
     """What is wrong with a source file, and how to mend it."""
 
     code: str
@@ -37,8 +37,7 @@ class Unusable:
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """What became of each source that a scenario names, by its path there."""
 
     contents: Mapping[str, bytes]

@@ -7,9 +7,9 @@ deeper nesting than a scenario can use. YAML's own composer would follow aliases
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import yaml
+from msgspec import Struct
 
 from lab.errors import Problem, ScenarioError, SourceRef
 
@@ -17,8 +17,7 @@ MAX_DEPTH = 48
 """Collections within collections; a line within three nested blocks has 14."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """Text; ``plain`` if it stands without quotes, so that YAML may read it as something else."""
 
     text: str
@@ -26,16 +25,14 @@ class Scalar:
     at: SourceRef
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """A list."""
 
     items: tuple[Node, ...]
     at: SourceRef
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """Keys with their values, in the order of the file, duplicates included."""
 
     pairs: tuple[tuple[Scalar, Node], ...]

@@ -10,8 +10,9 @@ there is no telling which of both the receiver believed (inet_frag_queue_insert(
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from lab.packets.problems import Problems
 
@@ -51,8 +52,7 @@ class Whole(NamedTuple):
     following: int
 
 
-@dataclass(slots=True)
-class _Datagram:
+class _Datagram(Struct):
     first: int
     following: int
     head: bytearray = field(default_factory=lambda: bytearray(_HEAD))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(slots=True)
-class _Kind:
+class _Kind(Struct):
     first: int
     count: int = 1
 

@@ -1,17 +1,19 @@
-"""Frozen dataclasses to what JSON can hold, and back: strict, and for untrusted data.
+"""Frozen structs to what JSON can hold, and back: strict, and for untrusted data.
 
 Knows what records are made of: ``int``, ``str``, ``bool``, words (StrEnum), ``tuple[X, ...]``,
-``Mapping[str, X]`` and dataclasses of these.
+``Mapping[str, X]`` and structs of these.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 
 T = TypeVar("T")
 Decoder = Callable[[Any], Any]
@@ -41,16 +43,9 @@ def encode(value: Any) -> Any:
         return [encode(item) for item in value]
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
-    kind: Any = type(value)
-    if names := _names(kind):
-        return {name: encode(getattr(value, name)) for name in names}
+    if isinstance(value, Struct):
+        return {name: encode(getattr(value, name)) for name in value.__struct_fields__}
     return value
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    """The fields of a dataclass; none for anything else."""
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 _BYTES = re.compile(r"\\|[\udc80-\udcff]")
@@ -107,7 +102,7 @@ def _decoder(kind: Any) -> Decoder:
         return _sequence(_decoder(get_args(kind)[0]))
     if get_origin(kind) is Mapping:
         return _mapping(_decoder(get_args(kind)[1]))
-    if is_dataclass(kind):
+    if issubclass(kind, Struct):
         return _record(kind)
     if issubclass(kind, StrEnum):
         return _word(kind)
@@ -161,7 +156,7 @@ def _mapping(item: Decoder) -> Decoder:
 def _record(kind: Any) -> Decoder:
     hints = get_type_hints(kind)
     decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
-    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    needed = {field.name for field in fields(kind) if field.default is NODEFAULT}
 
     def decoded(data: Any) -> Any:
         if type(data) is not dict:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lab.report.escape import escape
 from lab.words import Outcome
@@ -37,8 +38,7 @@ _INKS = {
 _PLAIN_SIGNS = {"✓": "+", "✗": "x"}
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """What the screen can do: its columns, and whether it shows colours and characters beyond ASCII."""
 
     width: int = 80

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from msgspec.structs import replace
 
 from lab.engine.containers import Container
 from lab.labels import Labels, Owner

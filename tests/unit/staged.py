@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from lab import checks
 from lab.capture import CaptureFile, Drop, HeldSegment, Interface
@@ -66,8 +67,7 @@ def step(number: str, outcome: Outcome = PASS, *, expected: str = "", observed: 
     )
 
 
-@dataclass
-class Stage:
+class Stage(Struct):
     """A run: complete and without trouble unless it says otherwise."""
 
     folder: Path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from lab.history import SocketHistory, Stand, ends_of, histories, order_of
 from lab.sockets import SocketEnds, SocketRow, SocketSample

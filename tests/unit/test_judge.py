@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from lab.errors import UsageError
 from lab.judge import judge
@@ -117,5 +118,5 @@ def test_only_some_checks(tmp_path: Path) -> None:
 def test_the_same_evidence_gives_the_same_bytes(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "0 client_a > server S\n 0.1 server > client_a R.", events=CRASH)
     spec = {"connection": {"from": "client_a", "to": "server:19999"}, "handshake": "complete", "rst": "none"}
-    texts = {json.dumps(asdict(judge(stage.evidence(spec, RUNS)))) for _ in range(3)}
+    texts = {json.dumps(to_builtins(judge(stage.evidence(spec, RUNS)))) for _ in range(3)}
     assert len(texts) == 1

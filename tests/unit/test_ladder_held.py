@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lab.capture import HeldSegment
 from lab.flows import Vantage
@@ -104,7 +104,7 @@ def test_while_it_goes_on_a_held_segment_is_not_called_lost() -> None:
 
 def event(kind: str, number: int, milliseconds: float) -> dict[str, object]:
     held = fin(milliseconds, 0)
-    segment = {name: getattr(held, name) for name in held.__slots__[4:]}
+    segment = {name: getattr(held, name) for name in held.__struct_fields__[4:]}
     told = {"event": kind, "number": number, "at": held.at, "host": held.host}
     return {**told, "step": held.step, "segment": segment} if kind == "held" else told
 

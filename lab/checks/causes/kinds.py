@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lab.checks.programs import State
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryUsedUp:
+class MemoryUsedUp(Struct, frozen=True):
     """The kernel killed processes of a host, for it had used up its memory (bytes)."""
 
     host: str
@@ -16,8 +15,7 @@ class MemoryUsedUp:
     programs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ChildCrashed:
+class ChildCrashed(Struct, frozen=True):
     """A process that a program had started was ended by a signal that means a fault."""
 
     program: str
@@ -27,8 +25,7 @@ class ChildCrashed:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Died:
+class Died(Struct, frozen=True):
     """A program ended by itself, and not well; ``exception`` says that its ``words`` are those of one."""
 
     program: str
@@ -38,16 +35,14 @@ class Died:
     exception: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LeftEarly:
+class LeftEarly(Struct, frozen=True):
     """A program ended well before the step failed that needs it, and the script had not told it to."""
 
     program: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class InBackground:
+class InBackground(Struct, frozen=True):
     """A program ended well, and a process that it had started goes on."""
 
     program: str
@@ -55,38 +50,33 @@ class InBackground:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class AddressInUse:
+class AddressInUse(Struct, frozen=True):
     """A program could not bind to a port where a connection of before is in TIME_WAIT, and nobody listens."""
 
     program: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Starved:
+class Starved(Struct, frozen=True):
     """Processes of these programs waited so long (percent) for a processor when the step's time was up."""
 
     programs: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NoticedLate:
+class NoticedLate(Struct, frozen=True):
     """That the step's time (s) was up was noticed so late (ns): the lab itself waited for a processor."""
 
     limit: float
     took: int
 
 
-@dataclass(frozen=True, slots=True)
-class CarriageReturns:
+class CarriageReturns(Struct, frozen=True):
     """The lines of a program's script end with CR LF."""
 
     program: str
 
 
-@dataclass(frozen=True, slots=True)
-class SwappedPort:
+class SwappedPort(Struct, frozen=True):
     """A port with its bytes the other way round is listened on, or connected to: no htons()."""
 
     program: str
@@ -95,8 +85,7 @@ class SwappedPort:
     connects: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OtherPort:
+class OtherPort(Struct, frozen=True):
     """It listens, but elsewhere."""
 
     program: str
@@ -104,16 +93,14 @@ class OtherPort:
     found: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ServesUdp:
+class ServesUdp(Struct, frozen=True):
     """It has a UDP socket at the port where TCP is wanted."""
 
     program: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotListening:
+class NotListening(Struct, frozen=True):
     """It has a TCP socket that is not in LISTEN, bound to a port or (0) as far as is known to none."""
 
     program: str
@@ -121,8 +108,7 @@ class NotListening:
     bound: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeldByAnother:
+class HeldByAnother(Struct, frozen=True):
     """The port is listened on, by another program."""
 
     program: str
@@ -130,8 +116,7 @@ class HeldByAnother:
     holder: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoopbackOnly:
+class LoopbackOnly(Struct, frozen=True):
     """It listens where other hosts cannot reach it, and one has tried to."""
 
     program: str
@@ -140,8 +125,7 @@ class LoopbackOnly:
     client: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotAccepted:
+class NotAccepted(Struct, frozen=True):
     """Connections from these hosts wait in the accept queue, while the program does something else."""
 
     program: str
@@ -150,8 +134,7 @@ class NotAccepted:
     states: tuple[State, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NotRead:
+class NotRead(Struct, frozen=True):
     """So many bytes of a peer are unread, and none of the program's threads reads there."""
 
     program: str
@@ -160,8 +143,7 @@ class NotRead:
     states: tuple[State, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WaitsForLock:
+class WaitsForLock(Struct, frozen=True):
     """No thread of a program reads from a peer that waits for it; one waits for a lock, or a thread."""
 
     program: str
@@ -169,8 +151,7 @@ class WaitsForLock:
     states: tuple[State, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LastSent:
+class LastSent(Struct, frozen=True):
     """Who sent last on a connection, its bytes in all, and to whom else ``other`` has sent since."""
 
     sender: str
@@ -179,8 +160,7 @@ class LastSent:
     elsewhere: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlock:
+class Deadlock(Struct, frozen=True):
     """Both ends of a connection sleep in the same call."""
 
     programs: tuple[str, str]
@@ -188,8 +168,7 @@ class Deadlock:
     last: LastSent | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NoSuchAddress:
+class NoSuchAddress(Struct, frozen=True):
     """A program of a host has tried to connect to an address that no host has."""
 
     host: str
@@ -197,8 +176,7 @@ class NoSuchAddress:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotPassedOn:
+class NotPassedOn(Struct, frozen=True):
     """What a host sent to another was not passed on by a router, or a host, which said why by ICMP."""
 
     host: str
@@ -207,16 +185,14 @@ class NotPassedOn:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunsOn:
+class RunsOn(Struct, frozen=True):
     """A program has printed the traceback of an exception, which no step consumed, and has not ended."""
 
     program: str
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class WaitsForPeer:
+class WaitsForPeer(Struct, frozen=True):
     """A program sleeps in recv on its connection with another, which does these things."""
 
     program: str
@@ -224,15 +200,13 @@ class WaitsForPeer:
     states: tuple[State, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IsStopped:
+class IsStopped(Struct, frozen=True):
     """A signal has stopped a program."""
 
     program: str
 
 
-@dataclass(frozen=True, slots=True)
-class InLoop:
+class InLoop(Struct, frozen=True):
     """A program runs all the time, and holds connections that these hosts have closed."""
 
     program: str
@@ -241,16 +215,14 @@ class InLoop:
     closed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WithoutNewline:
+class WithoutNewline(Struct, frozen=True):
     """A program has printed the line that was expected, but for its end."""
 
     program: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Buffered:
+class Buffered(Struct, frozen=True):
     """A program is asleep and has printed nothing at all: on a terminal, or into a pipe."""
 
     program: str

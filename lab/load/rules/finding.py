@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lab.load import place
 from lab.load.sources import Unusable
@@ -12,8 +13,7 @@ from lab.scenario import Scenario
 from lab.scenario.checks import CheckBase
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing wrong at a path of the normal form, or, with ``on_key``, at the key it stands under."""
 
     code: str
@@ -23,8 +23,7 @@ class Finding:
     on_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A scenario, and which of its programs' files cannot be used."""
 
     scenario: Scenario

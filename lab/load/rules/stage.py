@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lab.load.place import step_words
 from lab.load.rules.finding import Case, Finding
@@ -104,8 +105,7 @@ def _not_begun(scenario: Scenario, path: StepPath, line: Line) -> Finding:
     return Finding("not-started", (*path, "actor"), what, fix)
 
 
-@dataclass
-class _Stage:
+class _Stage(Struct):
     """What may still be running: host and name to program, and the name of each host's main program."""
 
     running: dict[tuple[str, str], str] = field(default_factory=dict)
