@@ -37,7 +37,7 @@ from lab.health import SILENCE_SECONDS, Health, not_counted
 from lab.labels import Labels
 from lab.labs import sweep
 from lab.sidecar import ANSWER_SECONDS, Agent, Listener
-from lab.words import LOOPBACK
+from lab.words import LOOPBACK, signal_by_number
 
 if TYPE_CHECKING:
     from lab.plan import Plan, PlannedHost
@@ -57,6 +57,15 @@ DOWN_SECONDS = 90.0
 
 HURRIED_SECONDS = 1.5
 """How long somebody who interrupts waits for that. What is left by then goes at the next run."""
+
+_OUT_OF_MEMORY_NANOSECONDS = 200_000_000
+"""So long after a process was killed the engine says at the latest that it was for its memory."""
+
+_JUST_NOW_NANOSECONDS = 1_000_000_000
+"""What used up a host's memory so long before its first process was killed has killed that, too."""
+
+_SIGKILL = 9
+"""On Linux, where the hosts are."""
 
 _PING_SECONDS = 5.0
 _UNDER_WAY_SECONDS = 10.0
@@ -115,6 +124,9 @@ class Deployment(Struct):
     """What others do to the containers."""
     _watches: set[asyncio.Task[None]] = field(default_factory=set)
     """Each hears how a host's first process ends."""
+    _doubtful: set[str] = field(default_factory=set)
+    """The hosts whose first process was killed, as long as it is not known by whom."""
+    _known: asyncio.Condition = field(default_factory=asyncio.Condition)
     _left: tuple[str, ...] = ()
     """The names of the containers that are being removed."""
 
@@ -206,12 +218,18 @@ class Deployment(Struct):
 
     async def _use_sidecar(self, started: Future[Stream]) -> None:
         self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event, self.health.fail)
-        self.health.ask("the lab's sidecar", self.agent.answers)
+        self.health.ask("the lab's sidecar", self._agent_answers)
         asked = time.time_ns()
         hello = await self.agent.ask("hello", lease=max(1.0, self.labels.expires - time.time()))
         self.clock_offset = _offset(asked, hello.pop("clock"), time.time_ns())
         self.versions = {name: str(version) for name, version in hello.items()}
         await self.agent.ask("capture", name="capture", limit=CAPTURE_LIMIT)
+
+    async def _agent_answers(self) -> None:
+        """Ask the agent whether it is there. By whom hosts that it has told of were killed is known then."""
+        await self.agent.answers()
+        async with self._known:
+            await self._known.wait_for(lambda: not self._doubtful)
 
     def _spec(self, host: PlannedHost, image: str, uid: int, programs: Mapping[str, int]) -> ContainerSpec:
         seconds = max(1, self.labels.expires - int(time.time()))
@@ -241,11 +259,37 @@ class Deployment(Struct):
         watch.add_done_callback(self._watches.discard)
 
     async def _watch(self, host: RunningHost) -> None:
-        """Hear how a host's first process ends: no process inside can end it by a signal, as its init."""
+        """Hear how a host's first process ends: no process inside can end it by a signal, as its init.
+
+        But a program can use up the host's memory, so that the kernel kills all that is in it.
+        """
+        name, number = host.plan.name, 0
         with contextlib.suppress(EngineError):  # the agent was let go
-            if number := await self.agent.ask("wait_killed", pid=host.pid):
-                act = Act(host.plan.name, f"sent signal {number}", host.container[:12])
-                self.health.fail(_touched(act))
+            number = await self.agent.ask("wait_killed", pid=host.pid)
+        if number == 0:
+            return
+        self._doubtful.add(name)
+        if number != _SIGKILL or not await self._was_short_of_memory(name):
+            self.health.fail(_touched(Act(name, f"sent {signal_by_number(number)}", host.container[:12])))
+        async with self._known:
+            self._doubtful.discard(name)
+            self._known.notify_all()
+
+    async def _was_short_of_memory(self, host: str) -> bool:
+        with contextlib.suppress(EngineError):
+            told = await self.out_of_memory(self.now() - _JUST_NOW_NANOSECONDS, patient=True)
+            return any(where == host for where, _ in told)
+        return False
+
+    async def out_of_memory(self, since: int, *, patient: bool) -> tuple[tuple[str, int], ...]:
+        """On which hosts a process was killed because their memory was used up, and when.
+
+        The engine tells of that a moment after the process has ended: for that one has to be ``patient``.
+        """
+        hosts = {host.container: host.plan.name for host in self.hosts.values()}
+        until = self.now() + (_OUT_OF_MEMORY_NANOSECONDS if patient else 0)
+        told = await self.call(box.out_of_memory, self.engine, hosts, since, until)
+        return tuple((hosts[one], at) for one, at in told if one in hosts)
 
     def _make_host(self, spec: ContainerSpec, delivery: bytes) -> tuple[str, int]:
         container = box.create_caged(self.engine, spec)

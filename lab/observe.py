@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from lab import limits
 from lab.capture import CaptureFile, Drop, HeldSegment
 from lab.deploy import Deployment
-from lab.engine.containers import out_of_memory
 from lab.errors import EngineError
 from lab.files import written
 from lab.processes import ProcessRow, ProcessSample, Sleep
@@ -30,9 +29,6 @@ _WINDOW_SECONDS = 0.08
 
 _HOME_SECONDS = 180.0
 """How long it may take to bring all captures home, be every single answer in time."""
-
-_ENGINE_NANOSECONDS = 200_000_000
-"""So long after a process was killed the engine says at the latest that it was for its memory."""
 
 
 class Observer:
@@ -158,15 +154,10 @@ class Observer:
             self._situation += [_host_situation(one) for one in told]
 
     async def ask_for_memory(self, deployment: Deployment, since: int, *, patient: bool) -> None:
-        """Ask the engine on which hosts a process was killed because the memory was used up.
-
-        It tells of that a moment after the process has ended: for that one has to be ``patient``.
-        """
-        hosts = {host.container: host.plan.name for host in deployment.hosts.values()}
-        until = deployment.now() + (_ENGINE_NANOSECONDS if patient else 0)
+        """Ask on which hosts a process was killed because the memory was used up (see ``Deployment``)."""
         with contextlib.suppress(EngineError):  # without an answer nothing is said of memory
-            told = await deployment.call(out_of_memory, deployment.engine, hosts, since, until)
-            self._situation += (OutOfMemory(at, hosts[one]) for one, at in told if one in hosts)
+            told = await deployment.out_of_memory(since, patient=patient)
+            self._situation += (OutOfMemory(at, host) for host, at in told)
 
     async def end_sampling(self, deployment: Deployment) -> Sampling:
         """Stop looking at sockets; how well it was done."""

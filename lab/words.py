@@ -100,6 +100,11 @@ def signal_name(status: int) -> str:
     return _SIGNALS[status - 129] if 129 <= status <= 128 + len(_SIGNALS) else ""
 
 
+def signal_by_number(number: int) -> str:
+    """What Linux calls a signal; one that has no name has its number."""
+    return signal_name(number + 128) or f"signal {number}"
+
+
 def describe_status(status: int) -> str:
     """An exit status in words, a signal by its name."""
     name = signal_name(status)

@@ -13,9 +13,10 @@ from msgspec import Struct
 from lab.engine import Engine
 from lab.errors import EngineError
 from lab.labels import PREFIX
+from lab.words import signal_by_number
 
 _ACTS = {
-    "kill": "sent signal",
+    "kill": "sent",
     "stop": "stopped",
     "pause": "paused",
     "restart": "restarted",
@@ -96,5 +97,7 @@ class Events:
 
 def _act(event: dict[str, Any]) -> Act:
     attributes = event["Actor"]["Attributes"]
-    done, signal = _ACTS[event["Action"]], attributes.get("signal")
-    return Act(attributes[f"{PREFIX}host"], f"{done} {signal}" if signal else done, attributes["name"])
+    done, number = _ACTS[event["Action"]], attributes.get("signal")
+    if number:
+        done = f"{done} {signal_by_number(int(number))}"
+    return Act(attributes[f"{PREFIX}host"], done, attributes["name"])

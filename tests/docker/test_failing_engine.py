@@ -313,10 +313,10 @@ _BY_THE_MACHINE = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("act", "told"),
     [
-        ("remove", "host a was sent signal 9"),
+        ("remove", "host a was sent SIGKILL"),
         ("pause", "host a was paused"),
-        ("stop", "host a was sent signal 15"),
-        pytest.param("kill", "host a was sent signal 9", marks=_BY_THE_MACHINE),
+        ("stop", "host a was sent SIGTERM"),
+        pytest.param("kill", "host a was sent SIGKILL", marks=_BY_THE_MACHINE),
     ],
 )
 def test_a_host_that_is_touched_from_outside_is_told_as_that(
