@@ -138,9 +138,10 @@ def test_a_second_signal_ends_at_once_and_the_next_run_removes_the_rest(stage: S
     if not stage.engine.address.startswith(("unix://", "http+docker://")):
         pytest.skip("the engine is not behind a socket of this machine")
     faults = Fault("^DELETE ", Kind.HANG), Fault("^GET .*/containers/json", Kind.HANG)
-    with between(stage.folder / "s", stage.engine.address.removeprefix("unix://"), *faults) as proxy:
+    with between(stage.folder / "s", stage.engine.address) as proxy:
         with stage.popen("run", "-v", _lay(stage, moment), DOCKER_HOST=proxy.address) as lab:
             _reach(lab, moment)
+            proxy.faults += faults
             lab.send_signal(signal.SIGINT)
             time.sleep(1)
             assert lab.poll() is None
