@@ -19,26 +19,26 @@ from unittest.mock import patch
 import scenes
 from measure import Samples, installed, process, seconds
 
-from lab import judge as judging
-from lab import record
-from lab.archive import FOLDER
-from lab.assets import HOST_IMAGE
-from lab.build import built
-from lab.deploy import Deployment, deployed
+from lab.checks import judging
+from lab.core.archive import FOLDER
+from lab.core.assets import HOST_IMAGE
+from lab.core.words import TcpState, kernel_numbers
+from lab.deploy.build import built
+from lab.deploy.deployment import Deployment, deployed
+from lab.deploy.plan import PlannedHost, plan
+from lab.deploy.sidecar import Agent
 from lab.engine import Engine
 from lab.engine import containers as box
 from lab.engine.containers import ContainerSpec
-from lab.images import SIDECAR, ensure
-from lab.labels import Labels, Owner
-from lab.launch import Options, launched
-from lab.load import Loaded, load
-from lab.observe import Observer
-from lab.plan import PlannedHost, plan
-from lab.programs import recipe
-from lab.run import play
-from lab.sidecar import Agent
-from lab.transcript import Started, StepEnded, TranscriptEvent
-from lab.words import TcpState, kernel_numbers
+from lab.engine.images import SIDECAR, ensure
+from lab.engine.labels import Labels, Owner
+from lab.evidence import record
+from lab.evidence.transcript import Started, StepEnded, TranscriptEvent
+from lab.run.launch import Options, launched
+from lab.run.observe import Observer
+from lab.run.pipeline import play
+from lab.scenario.loader import Loaded, load
+from lab.scenario.programs import recipe
 
 LAB = (sys.executable, "-m", "lab")
 MULTI_CLIENT = Path(__file__).parent.parent / "scenarios" / "multi_client.yaml"
@@ -61,14 +61,14 @@ services:
 """
 
 _PHASES = {
-    "make sure of the images": "lab.prepare.ensure",
-    "bring the lab up": "lab.deploy.Deployment.up",
-    "play the script": "lab.perform.Player.play",
-    "end the captures": "lab.observe.Observer.end_captures",
-    "take the lab down": "lab.deploy.Deployment.down",
-    "write the record": "lab.record.write",
-    "read it back": "lab.record.read",
-    "judge": "lab.conclude.judge",
+    "make sure of the images": "lab.run.prepare.ensure",
+    "bring the lab up": "lab.deploy.deployment.Deployment.up",
+    "play the script": "lab.run.perform.Player.play",
+    "end the captures": "lab.run.observe.Observer.end_captures",
+    "take the lab down": "lab.deploy.deployment.Deployment.down",
+    "write the record": "lab.evidence.record.write",
+    "read it back": "lab.evidence.record.read",
+    "judge": "lab.run.conclude.judge",
 }
 """Where the time of a run goes, and the function that takes it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.load import Loaded, load
+from lab.scenario.loader import Loaded, load
 
 FLOOD = 200_000_000
 """Bytes that the flooding program prints."""

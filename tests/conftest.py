@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import images
-from lab.engine import Engine, connect
+from lab.core.errors import EngineError
+from lab.engine import Engine, connect, images
 from lab.engine.containers import Container, ours
-from lab.errors import EngineError
 
 CHECKOUT = Path(__file__).parent.parent
 _GONE_WITHIN = 60.0

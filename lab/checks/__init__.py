@@ -11,11 +11,11 @@ from typing import Any
 
 from lab.checks import close_wait, connection, connections, exit, listener, output, process, state  # noqa: A004
 from lab.checks.finding import Finding, conclude
-from lab.evidence import Evidence
+from lab.core.words import Outcome
+from lab.evidence.evidence import Evidence
+from lab.evidence.verdict import CheckResult
 from lab.scenario.checks import CheckBase
-from lab.variables import VariableError
-from lab.verdict import CheckResult
-from lab.words import Outcome
+from lab.scenario.variables import VariableError
 
 JUDGES: Mapping[str, Callable[[Any, Evidence], CheckResult]] = {
     "connection": connection.judge,

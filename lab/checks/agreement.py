@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from lab.checks.select import history_of
 from lab.checks.telling import Teller, named
-from lab.evidence import Evidence
-from lab.flows import Connection, Side
-from lab.history import Ends
-from lab.sockets import SocketRow, SocketSample
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.history import Ends
+from lab.evidence.sockets import SocketRow, SocketSample
+from lab.wire.tcp import Connection, Side
 
 LAG = 20_000_000
 """ns between a frame at a port and the state that goes with it in the kernel behind it, at the most."""

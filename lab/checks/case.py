@@ -9,10 +9,10 @@ from msgspec import Struct
 from lab.checks.death import Death, death_behind
 from lab.checks.select import history_of
 from lab.checks.telling import Teller, named
-from lab.evidence import Evidence
-from lab.flows import Connection, Moment, Side
+from lab.evidence.evidence import Evidence
+from lab.evidence.sockets import SocketRow, SocketSample
 from lab.scenario.checks import ConnectionRef, Role
-from lab.sockets import SocketRow, SocketSample
+from lab.wire.tcp import Connection, Moment, Side
 
 Row = tuple[SocketSample, SocketRow]
 

@@ -17,14 +17,14 @@ from lab.checks.finding import Finding, conclude, find, joined
 from lab.checks.holders import holders
 from lab.checks.select import history_of
 from lab.checks.telling import Teller, named, seconds, span
-from lab.duration import format_duration
-from lab.evidence import Evidence
-from lab.flows import Connection, Moment, Side, StateChange
-from lab.history import Ports, SocketHistory, order_of
+from lab.core.durations import format_duration
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.history import Ports, SocketHistory, order_of
+from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.verdict import CheckResult
 from lab.scenario.checks import CloseWaitCheck, CloseWaitRef, Span
-from lab.sockets import SocketRow, SocketSample
-from lab.verdict import CheckResult
-from lab.words import TcpState
+from lab.wire.tcp import Connection, Moment, Side, StateChange
 
 Row = tuple[SocketSample, SocketRow]
 _LONG = 100_000_000

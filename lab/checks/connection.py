@@ -12,11 +12,11 @@ from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.refusal import listened_then
 from lab.checks.select import connections_to, rows_of, went_on
 from lab.checks.telling import Teller, counted, named, refused_by
-from lab.evidence import Evidence
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Count
 from lab.scenario.checks import ConnectionCheck, ConnectionRef, ResetSpec
-from lab.verdict import CheckResult
-from lab.words import TcpState
 
 
 def judge(spec: ConnectionCheck, evidence: Evidence) -> CheckResult:

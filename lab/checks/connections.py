@@ -6,10 +6,10 @@ from lab.checks import doubt
 from lab.checks.finding import conclude, decided, find
 from lab.checks.select import connections_to, went_on
 from lab.checks.telling import Teller, counted, named
-from lab.evidence import Evidence
-from lab.flows import Connection
+from lab.evidence.evidence import Evidence
+from lab.evidence.verdict import CheckResult
 from lab.scenario.checks import ConnectionsCheck
-from lab.verdict import CheckResult
+from lab.wire.tcp import Connection
 
 
 def judge(spec: ConnectionsCheck, evidence: Evidence) -> CheckResult:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lab.checks.telling import span, unread
-from lab.evidence import Evidence
-from lab.transcript import StepEnded
-from lab.verdict import CheckResult
-from lab.words import FAULTS, Outcome, signal_name
+from lab.core.words import FAULTS, Outcome, signal_name
+from lab.evidence.evidence import Evidence
+from lab.evidence.transcript import StepEnded
+from lab.evidence.verdict import CheckResult
 
 SUBJECT = "conversation"
 

@@ -20,15 +20,15 @@ from lab.checks.doubt import of_losses
 from lab.checks.holders import held_by
 from lab.checks.select import history_of, runs_of
 from lab.checks.telling import span
-from lab.evidence import Evidence
-from lab.flows import Connection, Moment, Side
-from lab.processes import ProcessRow
+from lab.core.words import FAULTS, TcpState, describe_status, signal_name
+from lab.evidence.evidence import Evidence
+from lab.evidence.processes import ProcessRow
+from lab.evidence.situation import Killed
+from lab.evidence.sockets import Instrument
+from lab.evidence.transcript import Exited, Input, ProgramRun
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Key, SendSignal
-from lab.situation import Killed
-from lab.sockets import Instrument
-from lab.transcript import Exited, Input, ProgramRun
-from lab.words import FAULTS, TcpState, describe_status, signal_name
+from lab.wire.tcp import Connection, Moment, Side
 
 _KEYS = {"ctrl-c": "SIGINT", "ctrl-\\": "SIGQUIT"}
 """What a terminal makes of keys that end a program."""

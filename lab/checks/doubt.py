@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lab.capture import CaptureFile
 from lab.checks.telling import counted, span
-from lab.evidence import Evidence
-from lab.flows import Connection, Forged
-from lab.sockets import Instrument, Loss
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.evidence.capture import CaptureFile
+from lab.evidence.evidence import Evidence
+from lab.evidence.sockets import Instrument, Loss
+from lab.wire.tcp import Connection, Forged
 
 _UNDER_WAY = 100_000_000
 """ns before the end of a run within which a frame that was sent may have arrived unseen."""

@@ -10,10 +10,10 @@ from lab.checks.finding import Finding, find
 from lab.checks.holders import holders
 from lab.checks.reset import cause_of, cause_told
 from lab.checks.telling import listed
-from lab.flows import Side
-from lab.flows.facts import CloseKind
+from lab.core.words import TcpState
 from lab.scenario.checks import CloseSpec, ResetSpec
-from lab.words import TcpState
+from lab.wire.tcp import Side
+from lab.wire.tcp.facts import CloseKind
 
 _BY_FIN = frozenset({"orderly", "half_close", "simultaneous"})
 """Closes by two acknowledged FINs."""

@@ -10,12 +10,12 @@ from lab.checks.finding import Finding, conclude, find
 from lab.checks.printed import last_lines, printed_by
 from lab.checks.select import runs_of
 from lab.checks.telling import Teller
-from lab.evidence import Evidence
+from lab.core.words import Outcome, describe_status, signal_name
+from lab.evidence.evidence import Evidence
+from lab.evidence.situation import Unread
+from lab.evidence.transcript import ProgramRun, StepEnded
+from lab.evidence.verdict import CheckResult
 from lab.scenario.checks import ExitCheck, ExitRef
-from lab.situation import Unread
-from lab.transcript import ProgramRun, StepEnded
-from lab.verdict import CheckResult
-from lab.words import Outcome, describe_status, signal_name
 
 
 def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:

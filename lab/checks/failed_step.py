@@ -14,12 +14,12 @@ from lab.checks.causes.failure import Failure, filled
 from lab.checks.nearest import nearest
 from lab.checks.programs import Scene
 from lab.checks.reasons import programs_told, reasons
-from lab.evidence import Evidence
+from lab.core.words import Outcome
+from lab.evidence.evidence import Evidence
+from lab.evidence.transcript import StepEnded
+from lab.evidence.verdict import CheckResult, Difference
 from lab.scenario.script import lines_by_number
 from lab.scenario.steps import Expect, Run
-from lab.transcript import StepEnded
-from lab.verdict import CheckResult, Difference
-from lab.words import Outcome
 
 
 def explained(result: CheckResult, step: StepEnded, evidence: Evidence) -> CheckResult:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from lab.core.words import Outcome
+from lab.evidence.verdict import CheckResult, Difference
 from lab.scenario.base import Count
 from lab.scenario.checks import CheckBase
-from lab.verdict import CheckResult, Difference
-from lab.words import Outcome
 
 _SEVERITY = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from lab.checks.select import history_of
 from lab.checks.telling import listed
-from lab.evidence import Evidence
-from lab.processes import HIDDEN, ProcessRow
+from lab.evidence.evidence import Evidence
+from lab.evidence.processes import HIDDEN, ProcessRow
 
 
 def children_of(own: ProcessRow, rows: Sequence[ProcessRow]) -> tuple[ProcessRow, ...]:

@@ -10,14 +10,14 @@ from lab.checks import doubt
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.select import endpoint, history_of, listening, rows_of, went_on, without_zone
 from lab.checks.telling import Teller, counted, listed, span
-from lab.evidence import Evidence
-from lab.history import SocketHistory
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.history import SocketHistory
+from lab.evidence.sockets import Instrument, SocketRow, SocketSample
+from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Count
 from lab.scenario.checks import ListenerCheck, ListenerRef
-from lab.sockets import Instrument, SocketRow, SocketSample
-from lab.variables import substitute
-from lab.verdict import CheckResult
-from lab.words import TcpState
+from lab.scenario.variables import substitute
 
 Row = tuple[SocketSample, SocketRow]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
-from lab.verdict import Difference
+from lab.evidence.verdict import Difference
 
 _ALIKE = 0.6
 """From so much likeness on (of 1) a text counts as meant to be the other."""

@@ -10,13 +10,13 @@ from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.nearest import nearest
 from lab.checks.select import is_meant, was_started
 from lab.checks.telling import counted
-from lab.evidence import Evidence
-from lab.quote import quoted
+from lab.core.quote import quoted
+from lab.evidence.evidence import Evidence
+from lab.evidence.transcript import Dropped, Input, Output
+from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Count
 from lab.scenario.checks import OutputCheck, OutputRef
-from lab.transcript import Dropped, Input, Output
-from lab.variables import substitute
-from lab.verdict import CheckResult
+from lab.scenario.variables import substitute
 
 _NOTHING = "nothing was printed"
 _SHOWN = 200

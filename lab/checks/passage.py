@@ -14,10 +14,10 @@ from lab.checks.agreement import Agreement
 from lab.checks.case import Case, Row
 from lab.checks.finding import Finding, decided, find
 from lab.checks.telling import counted, refused_by
-from lab.flows import Lost, Side
+from lab.core.words import TcpState
 from lab.scenario.base import Count
 from lab.scenario.checks import ResentSpec
-from lab.words import TcpState
+from lab.wire.tcp import Lost, Side
 
 _WITH = {"syn": "SYN", "data": "data", "fin": "FIN"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from lab.evidence import Evidence
-from lab.transcript import ProgramRun
+from lab.evidence.evidence import Evidence
+from lab.evidence.transcript import ProgramRun
 
 _LAST_LINES, _LAST_LINE = 6, 300
 """Of an output, the last lines that are shown, and the characters of each."""

@@ -14,13 +14,13 @@ from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import children_of, hidden
 from lab.checks.select import is_meant
 from lab.checks.telling import Teller, counted, listed
-from lab.evidence import Evidence
-from lab.processes import UNKNOWN, ProcessRow, ProcessSample
+from lab.evidence.evidence import Evidence
+from lab.evidence.processes import UNKNOWN, ProcessRow, ProcessSample
+from lab.evidence.sockets import Instrument
+from lab.evidence.transcript import Input, Started, Transcript
+from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Count
 from lab.scenario.checks import ProcessCheck, ProcessRef
-from lab.sockets import Instrument
-from lab.transcript import Input, Started, Transcript
-from lab.verdict import CheckResult
 
 _ENDS = frozenset({"key", "signal", "end"})
 _ENDING = 1_000_000_000

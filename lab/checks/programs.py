@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from lab.checks.holders import children_of
 from lab.checks.select import host_of
-from lab.evidence import Evidence
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.situation import Doing, Situation, Unread
+from lab.evidence.sockets import SocketRow
+from lab.evidence.transcript import ProgramRun
 from lab.scenario.steps import RUN
-from lab.situation import Doing, Situation, Unread
-from lab.sockets import SocketRow
-from lab.transcript import ProgramRun
-from lab.words import TcpState
 
 _AWAKE = 50_000_000
 """ns of a processor that a thread uses without going to sleep before it counts as busy.

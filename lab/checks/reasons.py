@@ -40,9 +40,9 @@ from lab.checks.printed import last_lines
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Scene, State, Stopped, Wait
 from lab.checks.select import endpoint
 from lab.checks.telling import counted, listed, span
-from lab.quote import quoted
-from lab.transcript import StepEnded
-from lab.words import describe_status, signal_name
+from lab.core.quote import quoted
+from lab.core.words import describe_status, signal_name
+from lab.evidence.transcript import StepEnded
 
 _EPHEMERAL = range(32768, 61000)
 """The ports of which Linux chooses one (ip_local_port_range), unless told otherwise."""

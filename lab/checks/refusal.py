@@ -11,9 +11,9 @@ from msgspec import Struct
 from lab.checks.case import Case
 from lab.checks.select import endpoint, history_of
 from lab.checks.telling import listed
-from lab.flows import Side
-from lab.history import Stand
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.evidence.history import Stand
+from lab.wire.tcp import Side
 
 
 class _Listener(Struct, frozen=True):

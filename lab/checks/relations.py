@@ -16,14 +16,14 @@ from msgspec.structs import replace
 from lab.checks.death import end_of, order_behind
 from lab.checks.listener import listens
 from lab.checks.select import connections_to, is_meant
-from lab.evidence import Evidence
-from lab.flows import Connection
+from lab.core.words import FAULTS, Outcome, signal_name
+from lab.evidence.evidence import Evidence
+from lab.evidence.transcript import Exited, ProgramRun, StepEnded
+from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Endpoint
 from lab.scenario.checks import CheckBase, ConnectionCheck, ExitCheck, ListenerCheck
 from lab.scenario.steps import RUN
-from lab.transcript import Exited, ProgramRun, StepEnded
-from lab.verdict import CheckResult
-from lab.words import FAULTS, Outcome, signal_name
+from lab.wire.tcp import Connection
 
 _MADE = frozenset({"complete", "simultaneous", "unknown"})
 """Handshakes after which a connection was there, or may have been."""

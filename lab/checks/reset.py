@@ -23,12 +23,12 @@ from msgspec import Struct
 from lab.checks.case import Case
 from lab.checks.doubt import of_looks
 from lab.checks.select import history_of
-from lab.evidence import Evidence
-from lab.flows import Reset, Side
-from lab.history import SocketHistory
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.history import SocketHistory
+from lab.evidence.sockets import Instrument, SocketSample
 from lab.scenario.checks import ResetWord
-from lab.sockets import Instrument, SocketSample
-from lab.words import TcpState
+from lab.wire.tcp import Reset, Side
 
 _UNREAD = "its program closed with data unread"
 _WHY = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from lab.evidence import Evidence
-from lab.flows import Connection
-from lab.history import SocketHistory
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.history import SocketHistory
+from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.transcript import ProgramRun
 from lab.scenario.base import Endpoint
 from lab.scenario.steps import RUN
-from lab.sockets import SocketRow, SocketSample
-from lab.transcript import ProgramRun
-from lab.words import TcpState
+from lab.wire.tcp import Connection
 
 
 def is_meant(program: str, named: str | None) -> bool:

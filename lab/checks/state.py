@@ -14,11 +14,11 @@ from lab.checks.agreement import Agreement
 from lab.checks.finding import conclude, find
 from lab.checks.select import endpoint, history_of, host_of, rows_of
 from lab.checks.telling import Teller, named
-from lab.evidence import Evidence
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.sockets import SocketRow
+from lab.evidence.verdict import CheckResult
 from lab.scenario.checks import StateCheck, StateRef
-from lab.sockets import SocketRow
-from lab.verdict import CheckResult
-from lab.words import TcpState
 
 _KERNEL_ONLY = frozenset({TcpState.LISTEN, TcpState.TIME_WAIT})
 _UNSAMPLED = frozenset({TcpState.CLOSED})

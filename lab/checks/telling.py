@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lab.evidence import Evidence
-from lab.flows import Moment, Side
-from lab.packets import IcmpError
-from lab.quote import quoted
+from lab.core.quote import quoted
+from lab.evidence.evidence import Evidence
 from lab.scenario.base import Count
+from lab.wire.packets import IcmpError
+from lab.wire.tcp import Moment, Side
 
 _MILLISECOND = 1_000_000
 _SECOND = 1_000_000_000

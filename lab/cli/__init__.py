@@ -22,10 +22,10 @@ def main() -> None:
 def _code(arguments: list[str]) -> int:
     import os
 
-    from lab.interruption import handle, leave
+    from lab.run.interruption import handle, leave
 
     # Nothing is up yet: a signal ends the process, be it while modules are imported. Whatever has something
-    # to take down handles signals by itself as long as that is so (lab.interruption.Interruption).
+    # to take down handles signals by itself as long as that is so (lab.run.interruption.Interruption).
     handle(leave)
     code = _carried_out(arguments)
     handle(lambda *_: os._exit(code))

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.cli.screen import Screen
-from lab.errors import ExitCode
-from lab.report.style import Ink, Style
+from lab.core.errors import ExitCode
+from lab.output.style import Ink, Style
 
 if TYPE_CHECKING:
-    from lab.analyze import Analysis, Told
-    from lab.flows import Connection, Moment, Side
+    from lab.output.analyze import Analysis, Told
+    from lab.wire.tcp import Connection, Moment, Side
 
 _MOST_DETAILED = 50
 """Connections whose states are shown; the table and --json hold all."""
@@ -25,9 +25,9 @@ _INDENT = 14
 
 def analyze(file: Path, screen: Screen) -> ExitCode:
     """Tell the connections of a capture; what of it cannot be read is a warning."""
-    from lab.analyze import analyze as analysis_of
-    from lab.analyze import as_json
-    from lab.packets import opened
+    from lab.output.analyze import analyze as analysis_of
+    from lab.output.analyze import as_json
+    from lab.wire.packets import opened
 
     # What is read makes no circles: looking for some among millions of objects takes half of the time.
     gc.disable()
@@ -59,7 +59,7 @@ def _lines(analysis: Analysis, style: Style) -> Iterator[str]:
 
 
 def _row(number: int, connection: Connection) -> tuple[str, ...]:
-    from lab.analyze import end_of
+    from lab.output.analyze import end_of
 
     client, server = connection.sides
     first = f" ({connection.first_closer})" if connection.first_closer else ""
@@ -85,7 +85,7 @@ def _details(told: Told, origin: int) -> Iterator[tuple[str, str]]:
 
 
 def _mishaps(side: Side, origin: int) -> Iterator[tuple[str, str]]:
-    from lab.analyze import end_of
+    from lab.output.analyze import end_of
 
     for again in side.resent:
         yield "resent", f"{_at(again.at, origin)}: {again.what} from {end_of(side)}"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lab.cli.screen import Screen
-from lab.errors import ExitCode, UsageError, unless_full
-from lab.interruption import Interruption
+from lab.core.errors import ExitCode, UsageError, unless_full
+from lab.run.interruption import Interruption
 
 if TYPE_CHECKING:
-    from lab.evidence import Evidence
+    from lab.evidence.evidence import Evidence
 
 EXPORT = "lab.pcapng"
 """What the capture of a whole run is called, in its record."""
@@ -29,9 +29,9 @@ class Form(StrEnum):
 
 def flow(record: Path, form: Form, connection: int, whole: bool, screen: Screen) -> ExitCode:
     """Draw the conversation of a record; ``connection`` 0 is all of them, ``whole`` folds nothing."""
-    from lab.judge import judge
-    from lab.ladder import as_mermaid, as_text, folded, segments_of, story
-    from lab.record import read
+    from lab.checks.judging import judge
+    from lab.evidence.record import read
+    from lab.output.ladder import as_mermaid, as_text, folded, segments_of, story
 
     evidence = read(record)
     _require(connection, evidence)
@@ -55,8 +55,8 @@ def _require(connection: int, evidence: Evidence) -> None:
 
 def wireshark(record: Path, output: Path | None, screen: Screen) -> ExitCode:
     """Write all captures of a record to one pcapng."""
-    from lab.pcapng import export
-    from lab.record import read
+    from lab.evidence.record import read
+    from lab.output.pcapng import export
 
     evidence = read(record)
     target = output or record / EXPORT

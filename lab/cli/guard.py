@@ -1,4 +1,4 @@
-"""The one place where what happened becomes an exit code (lab.errors.ExitCode)."""
+"""The one place where what happened becomes an exit code (lab.core.errors.ExitCode)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.cli.order import Order
 from lab.cli.screen import Screen
-from lab.errors import DiskFullError, ExitCode, LabError, UsageError, is_full
+from lab.core.errors import DiskFullError, ExitCode, LabError, UsageError, is_full
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from lab.archive import FOLDER
 from lab.cli.connected import connected
 from lab.cli.screen import Screen
+from lab.core.archive import FOLDER
+from lab.core.errors import EngineError, ExitCode, UsageError
+from lab.deploy.labs import Lab, Standing, all_labs, choose, listed
 from lab.engine import users
-from lab.errors import EngineError, ExitCode, UsageError
-from lab.labs import Lab, Standing, all_labs, choose, listed
 
 if TYPE_CHECKING:
     from lab.engine import Engine
@@ -104,8 +104,8 @@ def _place(engine: Engine, actor: str, word: str) -> _Place:
 
 def _joined(engine: Engine, place: _Place, command: Sequence[str]) -> int:
     """Run it with this process's own input and output; its exit status."""
-    from lab import terminal
     from lab.engine.containers import exec_resize, exec_start
+    from lab.run import terminal
 
     person = terminal.at_terminal()
     env = {"HOME": place.folder} | ({"TERM": os.environ.get("TERM", "xterm")} if person else {})

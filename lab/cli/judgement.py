@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from lab.errors import ExitCode
-from lab.report.style import Ink, Style
-from lab.report.verdict import as_data, table
-from lab.transcript import StepEnded
-from lab.verdict import Verdict
-from lab.words import Outcome
+from lab.core.errors import ExitCode
+from lab.core.words import Outcome
+from lab.evidence.record.verdict import verdict_as_data
+from lab.evidence.transcript import StepEnded
+from lab.evidence.verdict import Verdict
+from lab.output.style import Ink, Style
+from lab.output.verdict import table
 
 if TYPE_CHECKING:
     from lab.cli.screen import Screen
-    from lab.evidence import Evidence
+    from lab.evidence.evidence import Evidence
 
 _CODES = {Outcome.PASS: ExitCode.PASSED, Outcome.FAIL: ExitCode.FAILED}
 
@@ -30,13 +31,13 @@ class Judgement(Struct, frozen=True):
     @property
     def data(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {"verdict": as_data(self.verdict), "exit": int(self.code)}
+        return {"verdict": verdict_as_data(self.verdict), "exit": int(self.code)}
 
 
 def select(evidence: Evidence, verdict: Verdict, only: Sequence[str], screen: Screen) -> Judgement:
     """The checks that ``only`` names, all of them where it names none; a warning of each loss of evidence."""
     from lab.checks.doubt import losses
-    from lab.judge import judge
+    from lab.checks.judging import judge
 
     for sentence in losses(evidence):
         screen.warn(sentence)

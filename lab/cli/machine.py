@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 from lab.cli.connected import connected
 from lab.cli.screen import Screen
-from lab.errors import ExitCode
-from lab.interruption import Interruption
-from lab.report.style import Ink, Style
-from lab.words import Outcome
+from lab.core.errors import ExitCode
+from lab.core.words import Outcome
+from lab.output.style import Ink, Style
+from lab.run.interruption import Interruption
 
 if TYPE_CHECKING:
-    from lab.doctor import Finding
-    from lab.images import Status
+    from lab.deploy.doctor import Finding
+    from lab.engine.images import Status
 
 _MIB = 1024 * 1024
 _OUTCOMES = {"good": Outcome.PASS, "problem": Outcome.FAIL, "notice": Outcome.SKIPPED}
-"""The sign that stands for each kind of finding (lab.doctor.Health)."""
+"""The sign that stands for each kind of finding (lab.deploy.doctor.Health)."""
 
 
 def build_images(again: bool, ca_bundle: Path | None, screen: Screen) -> ExitCode:
     """Build the lab's images: those that are missing or out of date, or all of them ``again``."""
-    from lab import images
+    from lab.engine import images
 
     with Interruption(), connected(screen) as engine:
         images.make(engine, images.OWN, screen.say, ca_bundle=ca_bundle, again=again)
@@ -34,7 +34,7 @@ def build_images(again: bool, ca_bundle: Path | None, screen: Screen) -> ExitCod
 
 def list_images(screen: Screen) -> ExitCode:
     """The lab's images, and whether each is current."""
-    from lab import images
+    from lab.engine import images
 
     with connected(screen) as engine:
         _show([images.status(engine, name) for name in images.OWN], screen)
@@ -62,7 +62,7 @@ def _show(statuses: list[Status], screen: Screen) -> None:
 
 def doctor(screen: Screen) -> ExitCode:
     """What could keep a lab from running here; INCONCLUSIVE if anything does."""
-    from lab.doctor import Health, examine
+    from lab.deploy.doctor import Health, examine
 
     with Interruption():
         findings = examine()

@@ -11,15 +11,15 @@ from msgspec.structs import replace
 
 from lab.cli.connected import connected
 from lab.cli.screen import Screen, error_as_data
-from lab.errors import EngineError, ExitCode, LabError, UsageError
-from lab.report.style import Ink, Style
+from lab.core.errors import EngineError, ExitCode, LabError, UsageError
+from lab.output.style import Ink, Style
 
 if TYPE_CHECKING:
     from lab.cli.judgement import Judgement
-    from lab.conclude import Finished
     from lab.engine import Engine
-    from lab.launch import Launch, Options
-    from lab.load import Loaded
+    from lab.run.conclude import Finished
+    from lab.run.launch import Launch, Options
+    from lab.scenario.loader import Loaded
 
 _LABEL = 8
 _WORDS = 28
@@ -38,7 +38,7 @@ class Wishes(Struct, frozen=True):
 
     def options(self, style: Style) -> Options:
         """What the pipeline needs of it, to draw in ``style``. UsageError for a lease that is no duration."""
-        from lab.launch import Options
+        from lab.run.launch import Options
 
         return Options(
             records=self.records,
@@ -51,7 +51,7 @@ class Wishes(Struct, frozen=True):
 
 
 def _seconds(lease: str) -> float:
-    from lab.duration import parse_duration
+    from lab.core.durations import parse_duration
 
     try:
         seconds = parse_duration(lease)
@@ -93,7 +93,7 @@ def _runs(
     files: Sequence[Path], engine: Engine, options: Options, only: Sequence[str], screen: Screen
 ) -> Iterator[_Run]:
     """Play each; the first begins before any is read."""
-    from lab.launch import launched
+    from lab.run.launch import launched
 
     scenarios: list[Loaded] = []
     launch: Launch | None = None
@@ -113,7 +113,7 @@ def _runs(
 
 
 def _loaded(files: Sequence[Path]) -> list[Loaded]:
-    from lab.load import load
+    from lab.scenario.loader import load
 
     return [load(file) for file in files]
 
@@ -130,7 +130,7 @@ class _Run(Struct, frozen=True):
 
 def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Screen) -> _Run:
     from lab.cli.progress import Progress
-    from lab.run import play
+    from lab.run.pipeline import play
 
     finished = play(launch, loaded, Progress(screen))
     from lab.cli.judgement import select

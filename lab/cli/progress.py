@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.cli.screen import Screen
-from lab.report.transcript import step
-from lab.transcript import StepEnded, TranscriptEvent
+from lab.evidence.transcript import StepEnded, TranscriptEvent
+from lab.output.transcript import step
 
 
 class Progress:
-    """The audience of one run (lab.run.Audience): tells it on a screen."""
+    """The audience of one run (lab.run.pipeline.Audience): tells it on a screen."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen

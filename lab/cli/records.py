@@ -11,7 +11,7 @@ from typing import Any
 from lab.cli.connected import connected
 from lab.cli.judgement import select, table_of, worst
 from lab.cli.screen import Screen, error_as_data
-from lab.errors import ExitCode, LabError, UsageError
+from lab.core.errors import ExitCode, LabError, UsageError
 
 
 def check(records: Sequence[Path], only: Sequence[str], screen: Screen) -> ExitCode:
@@ -23,9 +23,9 @@ def check(records: Sequence[Path], only: Sequence[str], screen: Screen) -> ExitC
 
 
 def _check(folder: Path, only: Sequence[str], screen: Screen) -> tuple[ExitCode, dict[str, Any]]:
-    from lab.judge import judge
-    from lab.record import is_recorded, read
-    from lab.record.layout import VERDICT
+    from lab.checks.judging import judge
+    from lab.evidence.record import is_recorded, read
+    from lab.evidence.record.layout import VERDICT
 
     try:
         evidence = read(folder)
@@ -43,9 +43,9 @@ def _check(folder: Path, only: Sequence[str], screen: Screen) -> tuple[ExitCode,
 
 def logs(record: Path | None, word: str, records: Path, screen: Screen) -> ExitCode:
     """The conversation of a record; of the lab that is up where none is named."""
-    from lab.record import read_transcript
-    from lab.record.writing import events_as_data
-    from lab.report.transcript import conversation
+    from lab.evidence.record import read_transcript
+    from lab.evidence.record.writing import events_as_data
+    from lab.output.transcript import conversation
 
     transcript = read_transcript(record or _of_lab(word, records, screen))
     if screen.json:
@@ -58,7 +58,7 @@ def logs(record: Path | None, word: str, records: Path, screen: Screen) -> ExitC
 
 def _of_lab(word: str, records: Path, screen: Screen) -> Path:
     """Where the record of the lab that is up lies."""
-    from lab.labs import Standing, all_labs, choose
+    from lab.deploy.labs import Standing, all_labs, choose
 
     with connected(screen) as engine:
         lab = choose(all_labs(engine, time.time()), word)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.cli.screen import Screen, error_as_data
-from lab.errors import ExitCode, LabError, UsageError
+from lab.core.errors import ExitCode, LabError, UsageError
 
 if TYPE_CHECKING:
-    from lab.load import Loaded
+    from lab.scenario.loader import Loaded
 
 
 def validate(files: Sequence[Path], show: bool, screen: Screen) -> ExitCode:
@@ -22,7 +22,7 @@ def validate(files: Sequence[Path], show: bool, screen: Screen) -> ExitCode:
 
 
 def _validated(file: Path, show: bool, screen: Screen) -> dict[str, Any]:
-    from lab.load import load
+    from lab.scenario.loader import load
 
     report: dict[str, Any] = {"file": str(file), "valid": True}
     try:
@@ -41,8 +41,8 @@ def _validated(file: Path, show: bool, screen: Screen) -> dict[str, Any]:
 
 def _printed(loaded: Loaded, screen: Screen) -> Any:
     """The normal form: shown as YAML, given as data."""
-    from lab.load import dump
     from lab.scenario.base import plain
+    from lab.scenario.loader import dump
 
     screen.show([dump(loaded.scenario).rstrip("\n")])
     return plain(loaded.scenario)
@@ -50,7 +50,7 @@ def _printed(loaded: Loaded, screen: Screen) -> Any:
 
 def init(folder: Path, screen: Screen) -> ExitCode:
     """Lay the starter scenario and the schema it names down in a folder; nothing that is there is touched."""
-    from lab.assets import SCHEMA, STARTER
+    from lab.core.assets import SCHEMA, STARTER
 
     sources = sorted(path for path in STARTER.rglob("*") if path.is_file())
     made = {source: folder / source.relative_to(STARTER) for source in sources}

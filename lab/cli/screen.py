@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 from urllib.parse import unquote
 
-from lab.errors import LabError, ScenarioError
-from lab.report.escape import escape, inert, inert_json, one_line, unicode_json
-from lab.report.style import Ink, Style, cut
+from lab.core.errors import LabError, ScenarioError
+from lab.core.escape import escape, inert, inert_json, one_line, unicode_json
+from lab.output.style import Ink, Style, cut
 
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
 

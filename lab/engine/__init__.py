@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from lab.core.errors import EngineError, UsageError
 from lab.engine.trouble import explain, foreign
-from lab.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from lab.archive import FOLDER
+from lab.core.archive import FOLDER
+from lab.core.errors import EngineError
 from lab.engine import Engine, users
+from lab.engine.labels import PROJECT, Labels
 from lab.engine.workers import Workers, all_of
-from lab.errors import EngineError
-from lab.labels import PROJECT, Labels
 
 if TYPE_CHECKING:
     from lab.scenario.cast import Limits

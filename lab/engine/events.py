@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from lab.core.errors import EngineError
+from lab.core.words import signal_by_number
 from lab.engine import Engine
-from lab.errors import EngineError
-from lab.labels import PREFIX
-from lab.words import signal_by_number
+from lab.engine.labels import PREFIX
 
 _ACTS = {
     "kill": "sent",

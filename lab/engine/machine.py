@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from lab.core.errors import EngineError
 from lab.engine import Engine
 from lab.engine import containers as box
-from lab.errors import EngineError
-from lab.labels import Labels
+from lab.engine.labels import Labels
 
 _SHOWN = 300
 """Characters that are shown of what a sidecar says in place of what it found."""

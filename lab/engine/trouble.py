@@ -10,7 +10,7 @@ from socket import gaierror
 
 from msgspec import Struct
 
-from lab.errors import EngineError
+from lab.core.errors import EngineError
 
 _START = "start it (systemctl start docker, or Docker Desktop), or say with DOCKER_HOST where it is"
 _SPACE = "make room: `docker system df` shows what is used, `docker image prune` removes unused layers"

@@ -15,7 +15,7 @@ import os
 import secrets
 from collections.abc import Sequence
 
-from lab.errors import UsageError
+from lab.core.errors import UsageError
 
 VARIABLE = "LAB_UID_BASE"
 """The environment variable that says where the range of ids begins."""

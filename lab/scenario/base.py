@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+from msgspec import Struct
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from lab.duration import DURATION, format_duration, parse_duration
+from lab.core.durations import DURATION, format_duration, parse_duration
 
 
 class Model(BaseModel):
@@ -38,8 +38,7 @@ class Model(BaseModel):
     """The field that a bare value stands for, or None where only a mapping will do."""
 
 
-@dataclass(frozen=True, slots=True)
-class OneOrMany:
+class OneOrMany(Struct, frozen=True):
     """Marks a list of which a single item may be written alone."""
 
     def __get_pydantic_json_schema__(
@@ -70,8 +69,7 @@ Duration = Annotated[
 """Seconds, written with a unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """A whole number within bounds, both included; ``maximum`` None is unbounded."""
 
     minimum: int
@@ -135,8 +133,7 @@ Counted = Annotated[
 """How many: a number, or text such as ``">=1"``, ``"<=3"``, ``"1..3"``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """``HOST:PORT``, as the scenario writes it."""
 
     host: str

@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
 
+from lab.core.words import EndingSignal, SleepingCall, TcpState
 from lab.scenario.base import Counted, Duration, HostPort, Model, Name, OneOrMany, Port, Text, own_first, tag
-from lab.words import EndingSignal, SleepingCall, TcpState
 
 
 class CheckBase(Model):

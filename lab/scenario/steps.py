@@ -17,8 +17,8 @@ from pydantic import (
     model_serializer,
 )
 
+from lab.core.words import Signal, SleepingCall, TcpState
 from lab.scenario.base import NAME, Bytes, Duration, Model, Name, OneOrMany, Port, Text, own_first, plain, tag
-from lab.words import Signal, SleepingCall, TcpState
 
 ACTOR = rf"{NAME[:-1]}(\.{NAME[1:-1]})?$"
 Actor = Annotated[str, StringConstraints(pattern=ACTOR)]

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from lab.cli.guard import run
-from lab.errors import EngineError
+from lab.core.errors import EngineError
 from tests.cli.fakes import GOLDEN, FakeEngine, Lab, Said
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from msgspec.structs import replace
 
 from lab.engine.containers import Container
-from lab.labels import Labels, Owner
+from lab.engine.labels import Labels, Owner
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "runs"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.cli.guard import run
-from lab.errors import ExitCode, SubmissionError
+from lab.core.errors import ExitCode, SubmissionError
 from tests.cli.fakes import FakeEngine, Lab, container
 
 HOSTILE = (

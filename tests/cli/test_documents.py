@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.cli.fakes import Lab
 from tests.cli.test_usage import COMMANDS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.cli.fakes import Lab
 
 pytestmark = pytest.mark.usefixtures("no_engine")

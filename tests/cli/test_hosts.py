@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.cli.fakes import ELSEWHERE, LIVING, FakeEngine, Lab, container, lab_of
 
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from lab.conclude import Finished
-from lab.errors import EngineError, ExitCode
-from lab.interruption import Interruption
-from lab.judge import judge
-from lab.launch import Launch, Options
-from lab.load import Loaded
-from lab.record import read
-from lab.run import Audience
+from lab.checks.judging import judge
+from lab.core.errors import EngineError, ExitCode
+from lab.evidence.record import read
+from lab.run.conclude import Finished
+from lab.run.interruption import Interruption
+from lab.run.launch import Launch, Options
+from lab.run.pipeline import Audience
+from lab.scenario.loader import Loaded
 from tests.cli.fakes import GOLDEN, FakeEngine, Lab
 
 if TYPE_CHECKING:
-    from lab.deploy import Deployment
+    from lab.deploy.deployment import Deployment
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -77,8 +77,8 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
         (tmp_path / f"{name}.yaml").write_text(SCENARIO)
     (tmp_path / "wrong.yaml").write_text(SCENARIO.replace("start: cat", "start: dog"))
     fake = Stage()
-    monkeypatch.setattr("lab.run.play", fake.play)
-    monkeypatch.setattr("lab.launch.launched", fake.launched)
+    monkeypatch.setattr("lab.run.pipeline.play", fake.play)
+    monkeypatch.setattr("lab.run.launch.launched", fake.launched)
     yield fake
     assert len(fake.options) == len(fake.played)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.cli.fakes import LIVING, FakeEngine, Lab, lab_of
 
 pytestmark = pytest.mark.usefixtures("no_engine")
@@ -78,7 +78,7 @@ def test_nothing_in_a_verdict_is_obeyed_by_the_terminal(lab: Lab, golden: Path) 
 def test_every_line_fits_the_screen(
     lab: Lab, golden: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
-    from lab.report.style import columns
+    from lab.output.style import columns
 
     monkeypatch.setenv("COLUMNS", str(width))
     for record in golden.iterdir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.cli.fakes import Lab
 from tests.cli.test_play import SCENARIO
 

@@ -23,7 +23,7 @@ _PATIENCE = 60.0
 
 _JOIN = """
 import socket, sys
-from lab import terminal
+from lab.run import terminal
 from lab.engine.containers import Stream
 own = socket.socket(fileno=int(sys.argv[1]))
 own.settimeout(0)
@@ -110,7 +110,9 @@ class Person:
         """Whether the program hears this."""
         heard = b""
         while words not in heard:
-            heard += self.program.recv(65536)
+            more = self.program.recv(65536)
+            assert more, "the program's end is closed"
+            heard += more
         return True
 
     def sees(self, words: bytes) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 import lab as package
 from lab.cli.screen import Screen
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.cli.fakes import FakeEngine, Lab
 
 COMMANDS = (

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.conclude import Finished
+from lab.core.words import Outcome
 from lab.engine import Engine
-from lab.launch import Options, launched
-from lab.load import load
-from lab.run import play
-from lab.transcript import Exited, Output, StepEnded, TranscriptEvent
-from lab.verdict import CheckResult
-from lab.words import Outcome
+from lab.evidence.transcript import Exited, Output, StepEnded, TranscriptEvent
+from lab.evidence.verdict import CheckResult
+from lab.run.conclude import Finished
+from lab.run.launch import Options, launched
+from lab.run.pipeline import play
+from lab.scenario.loader import load
 
 CHECKOUT = Path(__file__).parent.parent.parent
 PATIENCE = 120.0

@@ -32,9 +32,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.errors import ExitCode, SubmissionError
+from lab.core.words import Outcome
 from lab.engine.containers import ours
-from lab.errors import ExitCode, SubmissionError
-from lab.words import Outcome
 from tests.docker.stage import Stage, one_host, printed, results
 
 SECRET = "the-teachers-" + "secret"

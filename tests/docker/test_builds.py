@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from lab import build as building
-from lab.assets import cache_folder
+from lab.core.assets import cache_folder
+from lab.core.errors import EngineError, ExitCode, SubmissionError
+from lab.core.words import Outcome
+from lab.deploy import build as building
 from lab.engine.containers import ExecState, exec_start
-from lab.errors import EngineError, ExitCode, SubmissionError
-from lab.evidence import SourceFile
-from lab.launch import Options, launched
-from lab.load import load
-from lab.run import play
-from lab.words import Outcome
+from lab.evidence.evidence import SourceFile
+from lab.run.launch import Options, launched
+from lab.run.pipeline import play
+from lab.scenario.loader import load
 from tests.docker.stage import Hall, Stage, assert_passed, one_host, printed, steps_of
 
 TWO = """

@@ -15,7 +15,7 @@ from operator import attrgetter
 import pytest
 import yaml
 
-from lab.words import Outcome
+from lab.core.words import Outcome
 from tests.claims import SCENARIOS, Row, besides, rows
 from tests.docker.stage import Stage, results
 

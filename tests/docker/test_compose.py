@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import assets
+from lab.core import assets
 from lab.engine import Engine
-from lab.images.base import BASE, ensure_base
+from lab.engine.images.base import BASE, ensure_base
 
 _STRANGER = 12345
 """A user id that nobody here has: root gives it the checkout, to see whose the records are."""

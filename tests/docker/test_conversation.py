@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from lab.errors import ExitCode, SubmissionError
-from lab.limits import PROGRAM_OUTPUT
-from lab.transcript import Dropped, Exited, Input, Output, Started
-from lab.words import Outcome
+from lab.core.errors import ExitCode, SubmissionError
+from lab.core.limits import PROGRAM_OUTPUT
+from lab.core.words import Outcome
+from lab.evidence.transcript import Dropped, Exited, Input, Output, Started
 from tests.docker.stage import (
     Stage,
     assert_passed,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lab.situation import Killed
-from lab.words import Outcome
+from lab.core.words import Outcome
+from lab.evidence.situation import Killed
 from tests.docker.stage import Stage, results
 
 _ACCEPTS = """

@@ -7,10 +7,10 @@ import warnings
 
 import pytest
 
-from lab.doctor import SOCKET_MEMORY, Health, examine
+from lab.deploy.doctor import SOCKET_MEMORY, Health, examine
 from lab.engine import Engine
 from lab.engine import machine as engines
-from lab.images import SIDECAR
+from lab.engine.images import SIDECAR
 
 
 @pytest.fixture(autouse=True)

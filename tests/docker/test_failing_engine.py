@@ -20,13 +20,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab import deploy, health, sidecar
+from lab.core.errors import ExitCode, LabError
+from lab.core.words import Outcome
+from lab.deploy import deployment as deploy
+from lab.deploy import health, sidecar
 from lab.engine import client, connect
 from lab.engine.containers import Container, create_sidecar, first_process, ours, remove
-from lab.errors import ExitCode, LabError
-from lab.images import SIDECAR
-from lab.labels import Labels, Owner
-from lab.words import Outcome
+from lab.engine.images import SIDECAR
+from lab.engine.labels import Labels, Owner
 from tests.docker.proxy import Fault, Kind, Proxy, between, settled
 from tests.docker.stage import Stage
 

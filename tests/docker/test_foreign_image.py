@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.build import built
+from lab.deploy.build import built
 from lab.engine import Engine
-from lab.engine import images as engine_images
+from lab.engine import image as engine_images
 from lab.engine.containers import ours, remove
-from lab.labels import Labels, Owner
-from lab.programs import Recipe
-from lab.transcript import Started
+from lab.engine.labels import Labels, Owner
+from lab.evidence.transcript import Started
+from lab.scenario.programs import Recipe
 from tests.docker.stage import Stage, assert_passed
 
 PROGRAM = b"""

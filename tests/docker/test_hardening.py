@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from lab.build import LIMITS
+from lab.core.errors import ExitCode
+from lab.deploy.build import LIMITS
 from lab.engine import users
 from lab.engine.containers import OWN_PROCESSES, TOOLS, ours, system_calls
-from lab.errors import ExitCode
+from lab.evidence.transcript import Output, Started
 from lab.scenario.cast import Limits
-from lab.transcript import Output, Started
 from tests.docker.stage import Stage, assert_passed, one_host, printed
 
 MIB = 1024**2

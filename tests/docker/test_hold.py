@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.conclude import Finished
+from lab.core.errors import ExitCode
+from lab.deploy.labs import Lab, all_labs
 from lab.engine.containers import ours, remove
-from lab.errors import ExitCode
-from lab.labs import Lab, all_labs
-from lab.ladder import as_text, segments_of, story
-from lab.report.style import Style
+from lab.output.ladder import as_text, segments_of, story
+from lab.output.style import Style
+from lab.run.conclude import Finished
 from tests.docker.stage import PATIENCE, Stage, assert_passed, results
 
 SERVER = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.words import Outcome
+from lab.core.words import Outcome
 from tests.docker.stage import Stage, assert_passed, one_host, steps_of
 
 LAST = """

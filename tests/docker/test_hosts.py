@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.errors import EngineError
-from lab.words import Outcome
+from lab.core.errors import EngineError
+from lab.core.words import Outcome
 from tests.docker.stage import Stage, broken, one_host, results
 
 SCENARIO = """

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import assets, images
-from lab.engine import Engine
-from lab.engine import images as engine_images
-from lab.errors import EngineError, UsageError
-from lab.images import State
-from lab.images.base import BASE, ensure_base
+from lab.core import assets
+from lab.core.errors import EngineError, UsageError
+from lab.engine import Engine, images
+from lab.engine import image as engine_images
+from lab.engine.images import State
+from lab.engine.images.base import BASE, ensure_base
 
 DOCKERFILE = "FROM debian:bookworm-slim\nCOPY images/ca/ /certificates/\n"
 

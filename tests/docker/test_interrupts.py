@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.errors import ExitCode
+from lab.deploy.labs import Standing, all_labs
 from lab.engine.containers import ours, remove
-from lab.errors import ExitCode
-from lab.labs import Standing, all_labs
-from lab.launch import Options, launched
-from lab.load import load
-from lab.run import play
-from lab.transcript import TranscriptEvent
+from lab.evidence.transcript import TranscriptEvent
+from lab.run.launch import Options, launched
+from lab.run.pipeline import play
+from lab.scenario.loader import load
 from tests.docker.proxy import Fault, Kind, between
 from tests.docker.stage import PATIENCE, Hall, Stage
 

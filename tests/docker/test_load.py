@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from lab import deploy
-from lab.evidence import Evidence
-from lab.words import Outcome
+from lab.core.words import Outcome
+from lab.deploy import deployment as deploy
+from lab.evidence.evidence import Evidence
 from tests.docker.stage import Stage, assert_passed
 
 HEAD = """\

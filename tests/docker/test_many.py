@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.docker.stage import CHECKOUT, Stage, assert_passed
 from tests.docker.test_networks import FILES, talk
 

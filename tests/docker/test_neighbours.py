@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.docker.stage import Stage, assert_passed, one_host, printed
 
 TEACHERS = """

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab.core.errors import EngineError
 from lab.engine.containers import ours
-from lab.errors import EngineError
 from tests.docker.stage import Stage, one_host
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.archive import archive
+from lab.core.archive import archive
 from lab.engine import connect
-from lab.engine.images import Build, build, remove
+from lab.engine.image import Build, build, remove
 from tests.docker.stage import Stage, one_host
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.assets import PACKAGE
+from lab.core.assets import PACKAGE
 
 CHECKOUT = PACKAGE.parent
 NOT_IN_A_CLONE = shutil.ignore_patterns(".git", ".venv", "runs", "dist", "*_cache", "__pycache__")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lab.judge import judge
-from lab.record import is_recorded, read
-from lab.words import Outcome
+from lab.checks.judging import judge
+from lab.core.words import Outcome
+from lab.evidence.record import is_recorded, read
 from tests.docker.stage import Stage, results
 
 CAUSES = ("unread_data", "linger0", "listener_closed", "no_listener", "late_data")

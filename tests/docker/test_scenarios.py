@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lab.errors import ExitCode
+from lab.core.errors import ExitCode
 from tests.docker.stage import CHECKOUT, Stage
 
 SCENARIOS = CHECKOUT / "scenarios"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lab.conclude import Finished
-from lab.judge import judge
-from lab.record import is_recorded, read
-from lab.words import Outcome
+from lab.checks.judging import judge
+from lab.core.words import Outcome
+from lab.evidence.record import is_recorded, read
+from lab.run.conclude import Finished
 from tests.docker.stage import Stage
 
 HEADER = """version: 1

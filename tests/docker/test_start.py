@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from lab.errors import ExitCode
-from lab.transcript import Input, Output
-from lab.words import Outcome
+from lab.core.errors import ExitCode
+from lab.core.words import Outcome
+from lab.evidence.transcript import Input, Output
 from tests.docker.stage import Stage, assert_passed, broken, one_host, printed, statuses, steps_of
 
 LISTENS = (

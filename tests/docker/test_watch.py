@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from lab.core.errors import ExitCode
+from lab.deploy.labs import Lab, all_labs
 from lab.engine.containers import ours, remove
-from lab.errors import ExitCode
-from lab.labs import Lab, all_labs
 from tests.docker.stage import PATIENCE, Stage
 
 SCENARIO = """

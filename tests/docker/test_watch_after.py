@@ -6,9 +6,9 @@ import signal
 import subprocess
 import time
 
+from lab.core.errors import ExitCode
+from lab.deploy.labs import all_labs
 from lab.engine.containers import ours, remove
-from lab.errors import ExitCode
-from lab.labs import all_labs
 from tests.docker.stage import PATIENCE, Stage
 
 SCENARIO = """

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from lab.verdict import CheckResult
-from lab.words import Outcome
+from lab.core.words import Outcome
+from lab.evidence.verdict import CheckResult
 from tests.docker.stage import Stage, results
 from tests.docker.words import PLAYS, Play
 

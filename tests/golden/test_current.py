@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.load import load
-from lab.reference import reference
-from lab.schema import schema_text
+from lab.scenario.loader import load
+from lab.scenario.reference import reference
+from lab.scenario.schema import schema_text
 
 CHECKOUT = Path(__file__).parents[2]
 BEGIN, END = "<!-- reference:", "<!-- end of the reference -->"

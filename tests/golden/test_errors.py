@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import ExitCode, Problem, ScenarioError
-from lab.load import load
+from lab.core.errors import ExitCode, Problem, ScenarioError
+from lab.scenario.loader import load
 
 FOLDER = Path(__file__).parent / "errors"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.judge import judge
-from lab.record import is_recorded, read, write_verdict
+from lab.checks.judging import judge
+from lab.evidence.record import is_recorded, read, write_verdict
 
 RUNS = sorted(path for path in (Path(__file__).parent / "runs").iterdir() if path.is_dir())
 

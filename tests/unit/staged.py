@@ -10,15 +10,15 @@ from typing import Any
 from msgspec import Struct, field
 
 from lab import checks
-from lab.capture import CaptureFile, Drop, HeldSegment, Interface
-from lab.evidence import Evidence, RunInfo, gather
-from lab.processes import ProcessSample
+from lab.core.words import Outcome, TcpState
+from lab.evidence.capture import CaptureFile, Drop, HeldSegment, Interface
+from lab.evidence.evidence import Evidence, RunInfo, gather
+from lab.evidence.processes import ProcessSample
+from lab.evidence.situation import SituationEvent
+from lab.evidence.sockets import Loss, Sampling, SocketRow, SocketSample
+from lab.evidence.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
+from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from lab.situation import SituationEvent
-from lab.sockets import Loss, Sampling, SocketRow, SocketSample
-from lab.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
-from lab.verdict import CheckResult
-from lab.words import Outcome, TcpState
 from tests.unit import wire
 
 PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lab.agent.capture import Counts, Drop, Tally
-from lab.capture import CaptureFile
-from lab.capture import Drop as Recorded
+from lab.evidence.capture import CaptureFile
+from lab.evidence.capture import Drop as Recorded
 
 
 def counts(dropped: int) -> Counts:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from lab.core.errors import EngineError
+from lab.deploy.sidecar import Agent
 from lab.engine.containers import Stream
 from lab.engine.frames import STDERR, STDOUT
-from lab.errors import EngineError
-from lab.sidecar import Agent
 
 Part = Callable[[Agent, "Far"], Awaitable[None]]
 

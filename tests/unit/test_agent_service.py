@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import pytest
 
-from lab import assets
 from lab.agent.__main__ import Agent
+from lab.core import assets
 
 PATIENCE = 10.0
 

@@ -20,8 +20,8 @@ from lab.agent.diag import LISTEN, TIME_WAIT, Found, Row, SocketTable
 from lab.agent.losses import Losses
 from lab.agent.sampler import Sampler
 from lab.agent.tap import Heard
-from lab.sockets import SocketRow
-from lab.words import TcpState, kernel_state
+from lab.core.words import TcpState, kernel_state
+from lab.evidence.sockets import SocketRow
 
 
 @pytest.fixture

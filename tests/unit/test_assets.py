@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import assets
-from lab.errors import UsageError
-from lab.images import OWN
-from lab.images.context import digest, files_of
+from lab.core import assets
+from lab.core.errors import UsageError
+from lab.engine.images import OWN
+from lab.engine.images.context import digest, files_of
 
 
 def test_everything_a_user_needs_is_there() -> None:

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import pytest
 
-from lab.build_cache import BuildCache
-from lab.errors import ExitCode, LabError
+from lab.core.errors import ExitCode, LabError
+from lab.deploy.build_cache import BuildCache
 
 
 def test_a_result_is_had_back(tmp_path: Path) -> None:

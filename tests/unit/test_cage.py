@@ -8,11 +8,11 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from lab.doctor import Health, _isolation, _socket_memory
+from lab.core.errors import UsageError
+from lab.deploy.doctor import Health, _isolation, _socket_memory
 from lab.engine import users
 from lab.engine.containers import system_calls
 from lab.engine.machine import Machine
-from lab.errors import UsageError
 
 REFUSED = {
     "add_key", "bpf", "fanotify_init", "io_uring_enter", "io_uring_register", "io_uring_setup", "kcmp", "keyctl",

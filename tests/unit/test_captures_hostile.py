@@ -13,10 +13,10 @@ import tracemalloc
 
 import pytest
 
-from lab.analyze import Analysis, analyze, as_data
-from lab.packets import Reader, Segment
-from lab.packets import pcapng as pcapng_file
-from lab.packets.pcap import Frames
+from lab.output.analyze import Analysis, analyze, as_data
+from lab.wire.packets import Reader, Segment
+from lab.wire.packets import pcapng as pcapng_file
+from lab.wire.packets.pcap import Frames
 from tests.unit import wire
 from tests.unit.test_flows import ORDERLY
 
@@ -325,7 +325,7 @@ def test_many_packets_at_once_are_read_as_one_by_one(seed: int, monkeypatch: pyt
             damaged[chance.randrange(len(sound))] = chance.choice((0, 1, 4, 255))
         files.append(bytes(damaged))
     at_once = [read(data) for data in files]
-    monkeypatch.setattr("lab.packets.pcapng.Section.packets", lambda _section, _data, at: ([], at))
+    monkeypatch.setattr("lab.wire.packets.pcapng.Section.packets", lambda _section, _data, at: ([], at))
     assert at_once == [read(data) for data in files]
     assert all(len(segments) > 30 for segments, _ in at_once[:4])
 
@@ -339,7 +339,7 @@ def test_packets_in_usual_blocks_are_read_at_once(monkeypatch: pytest.MonkeyPatc
         kinds.append(kind)
         return one_by_one(own, kind, data, at, end)
 
-    monkeypatch.setattr("lab.packets.pcapng.Section.block", seen)
+    monkeypatch.setattr("lab.wire.packets.pcapng.Section.block", seen)
     assert len(read(pcapng())[0]) == len(PACKETS)
     assert kinds == [0x0A0D0D0A, 1, 0xBAD]
 
@@ -367,9 +367,9 @@ def test_a_flood_of_connections_is_counted_in_bounded_memory() -> None:
 
 
 def test_an_open_connection_outlives_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.flows._SPARE", 0)
-    monkeypatch.setattr("lab.packets._BATCH", 1)
-    monkeypatch.setattr("lab.packets.pcap.CHUNK", 1000)
+    monkeypatch.setattr("lab.wire.tcp._SPARE", 0)
+    monkeypatch.setattr("lab.wire.packets._BATCH", 1)
+    monkeypatch.setattr("lab.wire.packets.pcap.CHUNK", 1000)
     talk = ORDERLY.splitlines()
     before, after = "\n".join(talk[:8]), "\n".join(talk[8:])
     flood = "".join(f"1.5 client_b:{port} > server S\n" for port in range(1000, 1200))

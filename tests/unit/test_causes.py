@@ -43,15 +43,15 @@ from lab.checks.causes.kinds import (
     WithoutNewline,
 )
 from lab.checks.causes.ports import swapped
+from lab.checks.judging import judge
 from lab.checks.programs import Asleep, Scene, Wait
 from lab.checks.reasons import reasons
-from lab.judge import judge
-from lab.processes import ProcessRow, ProcessSample, Sleep
-from lab.programs import Recipe
-from lab.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
-from lab.sockets import SocketRow, SocketSample
-from lab.transcript import Exited, Input, Output, Started, StepEnded, TranscriptEvent
-from lab.words import Outcome, TcpState
+from lab.core.words import Outcome, TcpState
+from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
+from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
+from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.transcript import Exited, Input, Output, Started, StepEnded, TranscriptEvent
+from lab.scenario.programs import Recipe
 from tests.unit.staged import PASS, Stage, at, row, step
 
 SERVER, CLIENT = "192.168.153.128", "192.168.153.129"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.judge import judge as verdict_on
-from lab.sockets import SocketSample
-from lab.words import TcpState
+from lab.checks.judging import judge as verdict_on
+from lab.core.words import TcpState
+from lab.evidence.sockets import SocketSample
 from tests.unit.staged import FAIL, INCONCLUSIVE, MS, PASS, Stage, at, row
 
 STAY = """

@@ -11,13 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from lab import checks
-from lab.processes import ProcessRow, ProcessSample, Sleep
+from lab.core.words import Outcome, TcpState
+from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
+from lab.evidence.situation import Killed
+from lab.evidence.sockets import Instrument, Loss, SocketSample
+from lab.evidence.transcript import Exited, Input, Started, TranscriptEvent
 from lab.scenario import Scenario
 from lab.scenario.script import lines_by_number
-from lab.situation import Killed
-from lab.sockets import Instrument, Loss, SocketSample
-from lab.transcript import Exited, Input, Started, TranscriptEvent
-from lab.words import Outcome, TcpState
 from tests.unit.staged import FAIL, INCONCLUSIVE, PASS, Stage, at, row, started, step
 
 OPEN = """

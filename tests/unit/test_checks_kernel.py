@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from lab import checks
 from lab.checks import conversation, doubt
-from lab.processes import HIDDEN, ProcessRow, ProcessSample, Sleep
+from lab.core.words import TcpState
+from lab.evidence.processes import HIDDEN, ProcessRow, ProcessSample, Sleep
+from lab.evidence.sockets import Instrument, Loss, SocketSample
+from lab.evidence.transcript import Dropped, TranscriptEvent
 from lab.scenario.checks import SUBJECTS
-from lab.sockets import Instrument, Loss, SocketSample
-from lab.transcript import Dropped, TranscriptEvent
-from lab.words import TcpState
 from tests.unit.staged import (
     FAIL,
     INCONCLUSIVE,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from lab.checks.judging import judge
 from lab.checks.nearest import nearest
-from lab.judge import judge
+from lab.evidence.verdict import Difference
 from lab.scenario import Scenario
-from lab.verdict import Difference
 from tests.unit.staged import FAIL, Stage, printed, started, step
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lab.judge import judge
-from lab.report.style import Style
-from lab.report.verdict import as_data, table
-from lab.situation import Killed
-from lab.sockets import SocketSample
-from lab.transcript import Exited, Input
-from lab.verdict import Verdict
-from lab.words import TcpState
+from lab.checks.judging import judge
+from lab.core.words import TcpState
+from lab.evidence.record.verdict import verdict_as_data
+from lab.evidence.situation import Killed
+from lab.evidence.sockets import SocketSample
+from lab.evidence.transcript import Exited, Input
+from lab.evidence.verdict import Verdict
+from lab.output.style import Style
+from lab.output.verdict import table
 from tests.unit.staged import FAIL, Stage, at, exited, printed, row, started, step
 
 REFUSED = "0 client_a > server S\n 0.1 server > client_a R."
@@ -69,7 +70,7 @@ def test_one_wrong_bind_is_the_cause_of_all_the_rest(tmp_path: Path) -> None:
     assert lines[0] == "✗ fail  listens"
     assert [line for line in lines if "follows" in line] == ["        follows   from: listens"] * 7
     assert lines[-1].endswith("0 of 9 checks passed, 9 failed, 7 of them because of another")
-    assert [result["follows"] for result in as_data(verdict)["results"]][:2] == ["listens"] * 2  # type: ignore[attr-defined]
+    assert [result["follows"] for result in verdict_as_data(verdict)["results"]][:2] == ["listens"] * 2  # type: ignore[attr-defined]
 
 
 def test_without_a_check_of_the_listener_the_refusal_is_the_cause(tmp_path: Path) -> None:

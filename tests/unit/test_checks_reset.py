@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.sockets import SocketSample
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.evidence.sockets import SocketSample
 from tests.unit.staged import FAIL, INCONCLUSIVE, MS, PASS, Stage, at, row
 
 OPEN = """

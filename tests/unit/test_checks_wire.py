@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lab.capture import Drop, HeldSegment
-from lab.sockets import SocketSample
-from lab.verdict import CheckResult
-from lab.words import Outcome, TcpState
+from lab.core.words import Outcome, TcpState
+from lab.evidence.capture import Drop, HeldSegment
+from lab.evidence.sockets import SocketSample
+from lab.evidence.verdict import CheckResult
 from tests.unit import wire
 from tests.unit.staged import ENDED, FAIL, INCONCLUSIVE, PASS, Stage, at, row
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from lab.load import load
+from lab.scenario.loader import load
 from tests.claims import PAGE, SCENARIOS, Row, besides, rows
 
 CLAIMS = [str(number) for number in range(1, 21)]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from lab.agent import processes
-from lab.conversation import program as programs
-from lab.conversation.matcher import Matcher
-from lab.conversation.program import Program
-from lab.conversation.scribe import Scribe
-from lab.transcript import Output, TranscriptEvent
+from lab.evidence.transcript import Output, TranscriptEvent
+from lab.steps import program as programs
+from lab.steps.matcher import Matcher
+from lab.steps.program import Program
+from lab.steps.scribe import Scribe
 
 if TYPE_CHECKING:
-    from lab.deploy import RunningHost
+    from lab.deploy.deployment import RunningHost
 
 
 def program(told: list[TranscriptEvent], *, tty: bool) -> Program:

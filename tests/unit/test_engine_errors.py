@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.errors import EngineError, UsageError
 from lab.engine import connect
-from lab.engine.images import find
+from lab.engine.image import find
 from lab.engine.trouble import explain, refused
-from lab.errors import EngineError, UsageError
 
 
 @pytest.fixture(autouse=True)

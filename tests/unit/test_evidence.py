@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import evidence
-from lab.words import Outcome
+from lab.core.words import Outcome
+from lab.evidence import evidence
 from tests.unit.staged import Stage
 
 TWO = "0 client_a > server S\n 0.1 server > client_a R.\n 1 client_b > server S\n 1.1 server > client_b R."

@@ -10,15 +10,15 @@ from typing import cast
 
 import pytest
 
-from lab.analyze import analyze
 from lab.cli import guard
 from lab.cli.order import Order
 from lab.cli.screen import Screen
-from lab.errors import DiskFullError, EvidenceError, ExitCode, UsageError, unless_full
-from lab.files import opened, written
-from lab.launch import make_folder
-from lab.load import load
-from lab.packets import opened as opened_capture
+from lab.core.errors import DiskFullError, EvidenceError, ExitCode, UsageError, unless_full
+from lab.core.files import opened, written
+from lab.output.analyze import analyze
+from lab.run.launch import make_folder
+from lab.scenario.loader import load
+from lab.wire.packets import opened as opened_capture
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

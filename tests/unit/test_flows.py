@@ -8,10 +8,10 @@ import tracemalloc
 
 import pytest
 
-from lab.flows import Connection, Flows, Vantage
-from lab.flows.serial import distance
-from lab.packets import Reader, Segment
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.wire.packets import Reader, Segment
+from lab.wire.tcp import Connection, Flows, Vantage
+from lab.wire.tcp.serial import distance
 from tests.unit import wire
 
 SWITCH = Vantage(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from lab.flows import Connection, Vantage
+from lab.wire.tcp import Connection, Vantage
 from tests.unit import wire
 from tests.unit.test_captures_hostile import enhanced, interface, section
 from tests.unit.test_flows import OPEN, SWITCH, connections, states

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.flows import Connection, Flows, Vantage
-from lab.packets import Reader
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.wire.packets import Reader
+from lab.wire.tcp import Connection, Flows, Vantage
 from tests.unit.captures.make import HOSTS
 
 CAPTURES = Path(__file__).parent / "captures"

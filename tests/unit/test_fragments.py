@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from lab.packets import ACK, Reader
+from lab.wire.packets import ACK, Reader
 from tests.unit import wire
 
 SEGMENT = wire.tcp((40000, 80), 7, 9, ACK, bytes(range(44)))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.evidence import Evidence
-from lab.history import ends_of
-from lab.judge import judge
-from lab.ladder.story import segments_of, story
-from lab.processes import ProcessRow, ProcessSample
-from lab.sockets import SocketEnds, SocketRow, SocketSample
-from lab.words import TcpState
+from lab.checks.judging import judge
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.history import ends_of
+from lab.evidence.processes import ProcessRow, ProcessSample
+from lab.evidence.sockets import SocketEnds, SocketRow, SocketSample
+from lab.output.ladder.story import segments_of, story
 from tests.unit.staged import PASS, Stage, at, exited, printed, row, started, step
 
 FEW, MANY = 50, 200

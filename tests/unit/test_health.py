@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from lab import health
+from lab.core.errors import EngineError
+from lab.deploy import health
+from lab.deploy.health import Health, not_counted, step_time
 from lab.engine.workers import Workers
-from lab.errors import EngineError
-from lab.health import Health, not_counted, step_time
 
 
 def later(seconds: float) -> float:

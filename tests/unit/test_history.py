@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from lab.history import SocketHistory, Stand, ends_of, histories, order_of
-from lab.sockets import SocketEnds, SocketRow, SocketSample
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.evidence.history import SocketHistory, Stand, ends_of, histories, order_of
+from lab.evidence.sockets import SocketEnds, SocketRow, SocketSample
 from tests.unit.staged import at, row
 
 LISTENER = row(TcpState.LISTEN, "0.0.0.0:80")

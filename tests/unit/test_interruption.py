@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import UsageError
-from lab.interruption import SIGNALS, Interruption
-from lab.launch import make_folder
+from lab.core.errors import UsageError
+from lab.run.interruption import SIGNALS, Interruption
+from lab.run.launch import make_folder
 
 
 def send(number: int) -> None:
@@ -23,7 +23,7 @@ def send(number: int) -> None:
 
 def in_a_process(code: str) -> subprocess.CompletedProcess[str]:
     """Run a program that may end at once."""
-    code = f"import os, signal, time\nfrom lab.interruption import *\nme = os.getpid()\n{code}"
+    code = f"import os, signal, time\nfrom lab.run.interruption import *\nme = os.getpid()\n{code}"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
     )

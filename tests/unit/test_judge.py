@@ -9,10 +9,10 @@ import pytest
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from lab.errors import UsageError
-from lab.judge import judge
-from lab.sockets import SocketSample
-from lab.words import TcpState
+from lab.checks.judging import judge
+from lab.core.errors import UsageError
+from lab.core.words import TcpState
+from lab.evidence.sockets import SocketSample
 from tests.unit.staged import (
     FAIL,
     INCONCLUSIVE,

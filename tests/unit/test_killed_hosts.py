@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from lab.deploy import Deployment, RunningHost
+from lab.core.errors import EngineError
+from lab.deploy.deployment import Deployment, RunningHost
 from lab.engine import containers as box
-from lab.errors import EngineError
 
 HOST = RunningHost(cast("Any", SimpleNamespace(name="a")), "c0ffee" * 4, 7, 0, {})
 

@@ -8,7 +8,7 @@ import sys
 
 from msgspec.structs import replace
 
-from lab.labels import PROJECT, Labels, Owner
+from lab.engine.labels import PROJECT, Labels, Owner
 
 SOME = Labels(
     run_id="3f2a9c01",

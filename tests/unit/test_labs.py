@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from lab.core.errors import UsageError
+from lab.deploy.labs import Lab, Standing, choose, group
 from lab.engine.containers import Container
-from lab.errors import UsageError
-from lab.labels import Labels, Owner
-from lab.labs import Lab, Standing, choose, group
+from lab.engine.labels import Labels, Owner
 
 LIVING = Owner.this_process()
 GONE = replace(LIVING, started=LIVING.started + 1)

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from lab.evidence import Evidence
-from lab.judge import judge
-from lab.ladder import as_text, folded, segments_of, story
-from lab.ladder.rows import Folded, Packet, Row, Said
-from lab.ladder.text import Ladder
-from lab.packets import ACK, PSH, Segment
-from lab.record import read
-from lab.report.style import Style, columns
-from lab.sockets import SocketSample
-from lab.transcript import Exited, Input, Output, Started
-from lab.words import TcpState
+from lab.checks.judging import judge
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.record import read
+from lab.evidence.sockets import SocketSample
+from lab.evidence.transcript import Exited, Input, Output, Started
+from lab.output.ladder import as_text, folded, segments_of, story
+from lab.output.ladder.rows import Folded, Packet, Row, Said
+from lab.output.ladder.text import Ladder
+from lab.output.style import Style, columns
+from lab.wire.packets import ACK, PSH, Segment
 from tests.unit import staged, wire
 from tests.unit.staged import FAIL, Stage, step
 

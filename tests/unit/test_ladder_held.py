@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lab.capture import HeldSegment
-from lab.flows import Vantage
-from lab.ladder import as_mermaid, as_text, segments_of, story
-from lab.ladder.live import Live, Wire
-from lab.ladder.rows import Packet, Row
-from lab.observe import Observer
-from lab.packets import ACK, FIN, Reader
-from lab.report.style import Style
+from lab.evidence.capture import HeldSegment
+from lab.output.ladder import as_mermaid, as_text, segments_of, story
+from lab.output.ladder.live import Live, Wire
+from lab.output.ladder.rows import Packet, Row
+from lab.output.style import Style
+from lab.run.observe import Observer
+from lab.wire.packets import ACK, FIN, Reader
+from lab.wire.tcp import Vantage
 from tests.unit import staged, wire
 from tests.unit.staged import PASS, Stage, at
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.judge import judge
-from lab.ladder import as_mermaid, segments_of, story
-from lab.ladder.mermaid import Diagram
-from lab.ladder.rows import Broke, Folded, Opened, Row, Said
-from lab.record import read
-from lab.words import Outcome
+from lab.checks.judging import judge
+from lab.core.words import Outcome
+from lab.evidence.record import read
+from lab.output.ladder import as_mermaid, segments_of, story
+from lab.output.ladder.mermaid import Diagram
+from lab.output.ladder.rows import Broke, Folded, Opened, Row, Said
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs"
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.capture import Interface, link_local
 from lab.checks.select import without_zone
-from lab.sockets import SocketSample
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.evidence.capture import Interface, link_local
+from lab.evidence.sockets import SocketSample
 from tests.unit import wire
 from tests.unit.staged import PASS, Stage, at, row
 

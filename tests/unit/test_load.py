@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError, ScenarioError, SourceRef, UsageError
-from lab.load import Loaded, dump, load
-from lab.load.loader import MAX_PROBLEMS
-from lab.load.syntax import MAX_BYTES
+from lab.core.errors import LabError, ScenarioError, SourceRef, UsageError
 from lab.scenario.base import plain
+from lab.scenario.loader import Loaded, dump, load
+from lab.scenario.loader.loader import MAX_PROBLEMS
+from lab.scenario.loader.syntax import MAX_BYTES
 from lab.scenario.steps import Line, Start
 
 CHECKOUT = Path(__file__).parents[2]
@@ -200,7 +200,7 @@ def test_what_is_dumped_is_read_back(file: Path) -> None:
 def load_beside(file: Path, text: str) -> Loaded:
     """Load a text as if it lay where the file does: its programs are found there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.load.syntax._content", lambda _: text.encode())
+        patch.setattr("lab.scenario.loader.syntax._content", lambda _: text.encode())
         return load(file)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.conversation.matcher import Matcher, MatchError
-from lab.conversation.screen import KEPT, Match, Screen
+from lab.steps.matcher import Matcher, MatchError
+from lab.steps.screen import KEPT, Match, Screen
 
 FOREVER = "(a+)+b"
 HOPELESS = "a" * 60
@@ -130,7 +130,7 @@ def test_a_process_that_is_gone_is_told_and_replaced(matcher: Matcher) -> None:
 def test_it_ends_with_whoever_started_it() -> None:
     """Killed, the lab can end nothing any more; a search that never ends would take a core for ever."""
     program = (
-        "import asyncio\nfrom lab.conversation.matcher import Matcher\nfrom lab.conversation.screen import Screen\n"
+        "import asyncio\nfrom lab.steps.matcher import Matcher\nfrom lab.steps.screen import Screen\n"
         "s = Screen(); s.feed(b'a' * 60)\nm = Matcher()\n"
         "async def play():\n"
         " t = asyncio.create_task(m.search('(a+)+b', s)); await asyncio.sleep(1.5)\n"

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from lab import limits, observe
-from lab.deploy import Deployment
-from lab.errors import EngineError
-from lab.observe import Observer
-from lab.sockets import Instrument, Loss, Sampling
+from lab.core import limits
+from lab.core.errors import EngineError
+from lab.deploy.deployment import Deployment
+from lab.evidence.sockets import Instrument, Loss, Sampling
+from lab.run import observe
+from lab.run.observe import Observer
 
 WHOLE = {"event": "sockets", "at": 5, "took": 1, "host": "a", "whole": True, "rows": [], "gone": []}
 SOCKETS = {**WHOLE, "counts": {}, "before": {"until": 4, "took": 1}}

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lab.packets import ACK, PSH, SYN, FourTuple, IcmpError, Reader, Segment
-from lab.packets.transport import Ordinary
+from lab.wire.packets import ACK, PSH, SYN, FourTuple, IcmpError, Reader, Segment
+from lab.wire.packets.transport import Ordinary
 from tests.unit import wire
 
 PACKET = wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((40000, 80), 7, 9, PSH | ACK, b"hello"))

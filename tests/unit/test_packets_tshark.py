@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.flows import Flows, Vantage
-from lab.packets import ACK, SYN, FourTuple, Reader, Segment
+from lab.wire.packets import ACK, SYN, FourTuple, Reader, Segment
+from lab.wire.tcp import Flows, Vantage
 from tests.unit import wire
 from tests.unit.test_captures_hostile import OPTIONS, pieces6
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lab.flows.pairs import Pairs
-from lab.packets.segment import Segment
+from lab.wire.packets.segment import Segment
+from lab.wire.tcp.pairs import Pairs
 
 
 def seen(frame: int, *, leaving: bool, seq: int = 1) -> Segment:

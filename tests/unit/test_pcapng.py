@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lab.capture import Interface
-from lab.evidence import Evidence
-from lab.packets.files import records
-from lab.packets.problems import Problems
-from lab.pcapng import export
-from lab.record import read
-from lab.transcript import StepEnded
+from lab.evidence.capture import Interface
+from lab.evidence.evidence import Evidence
+from lab.evidence.record import read
+from lab.evidence.transcript import StepEnded
+from lab.output.pcapng import export
+from lab.wire.packets.files import records
+from lab.wire.packets.problems import Problems
 from tests.unit import staged, wire
 from tests.unit.staged import PASS, Stage
 

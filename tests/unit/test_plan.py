@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.assets import HOST_IMAGE
-from lab.load import load
-from lab.plan import Plan, plan
+from lab.core.assets import HOST_IMAGE
+from lab.deploy.plan import Plan, plan
+from lab.scenario.loader import load
 
 HEAD = "version: 1\ntitle: A plan\n"
 TAIL = "steps: [{a: {run: 'true'}}]\nchecks: [{connections: {to: 'a:1', count: 0}}]\n"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lab.archive import MOST_MEMBERS, ArchiveError, archive, checked
-from lab.programs import Recipe, header_cure, recipe
+from lab.core.archive import MOST_MEMBERS, ArchiveError, archive, checked
 from lab.scenario.cast import Program
+from lab.scenario.programs import Recipe, header_cure, recipe
 
 
 def made(name: str = "p", content: bytes = b"", **program: Any) -> Recipe:

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab import limits
-from lab.capture import HeldSegment
-from lab.errors import EvidenceError, UsageError
-from lab.evidence import Evidence
-from lab.judge import judge
-from lab.processes import ProcessRow, ProcessSample, Sleep
-from lab.record import is_recorded, read, read_transcript, write, write_verdict
-from lab.record.codec import Unfit, decode, encode, escaped
-from lab.situation import Doing, Killed, OutOfMemory, Situation, Unread
-from lab.sockets import SocketRow, SocketSample
-from lab.transcript import Input, Output, StepEnded, Transcript
-from lab.words import Outcome, TcpState
+from lab.checks.judging import judge
+from lab.core import limits
+from lab.core.errors import EvidenceError, UsageError
+from lab.core.words import Outcome, TcpState
+from lab.evidence.capture import HeldSegment
+from lab.evidence.evidence import Evidence
+from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
+from lab.evidence.record import is_recorded, read, read_transcript, write, write_verdict
+from lab.evidence.record.codec import Unfit, decode, encode, escaped
+from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, Unread
+from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.transcript import Input, Output, StepEnded, Transcript
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "runs"
 FILES = ("scenario.json", "transcript.jsonl", "sockets.jsonl", "run.json", "capture.pcap")

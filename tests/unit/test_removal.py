@@ -11,7 +11,7 @@ import pytest
 from lab.engine import Engine
 from lab.engine import containers as box
 from lab.engine.containers import Container
-from lab.labels import Labels
+from lab.engine.labels import Labels
 
 
 def test_what_is_paused_is_unpaused_before_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ import unicodedata
 
 import pytest
 
-from lab.quote import quoted
-from lab.report.escape import escape, inert, inert_json, one_line, unicode_json
-from lab.report.style import LONGEST, Ink, Style, columns, cut, wrap
+from lab.core.escape import escape, inert, inert_json, one_line, unicode_json
+from lab.core.quote import quoted
+from lab.output.style import LONGEST, Ink, Style, columns, cut, wrap
 
 
 @pytest.mark.parametrize(

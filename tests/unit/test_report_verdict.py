@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.report.style import Style
-from lab.report.transcript import conversation, step
-from lab.report.verdict import as_data, table
-from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript
-from lab.verdict import CheckResult, Difference, Verdict
-from lab.words import Outcome
+from lab.core.words import Outcome
+from lab.evidence.record.verdict import verdict_as_data
+from lab.evidence.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript
+from lab.evidence.verdict import CheckResult, Difference, Verdict
+from lab.output.style import Style
+from lab.output.transcript import conversation, step
+from lab.output.verdict import table
 
 PASSED = CheckResult("Greets", "output", Outcome.PASS, "it greets", "it does", ("line 1", "line 2", "line 3"))
 FAILED = CheckResult("Leaves", "output", Outcome.FAIL, "it leaves", "it stays", ("frame 7",), "Does it?", 2)
@@ -61,13 +62,13 @@ def test_what_differs_is_marked_below_both_texts() -> None:
         "          observed  'done \\r'",
         "                         ^^^",
     ]
-    assert as_data(_verdict(replace(FAILED, differences=differs[:1])))["results"] == [
+    assert verdict_as_data(_verdict(replace(FAILED, differences=differs[:1])))["results"] == [
         {**_as_data(FAILED), "differences": [{"expected": "Hello", "observed": "Hallo"}]}
     ]
 
 
 def _as_data(result: CheckResult) -> dict[str, Any]:
-    return dict(json.loads(json.dumps(as_data(_verdict(result))))["results"][0])
+    return dict(json.loads(json.dumps(verdict_as_data(_verdict(result))))["results"][0])
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])
@@ -119,7 +120,7 @@ def test_what_wire_and_kernel_disagree_about_is_told() -> None:
 
 
 def test_a_verdict_as_data_is_json_in_one_order() -> None:
-    data = as_data(_verdict(FAILED))
+    data = verdict_as_data(_verdict(FAILED))
     assert json.dumps(data) == (
         '{"scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
         '"outcome": "fail", "expected": "it leaves", "observed": "it stays", "evidence": ["frame 7"], '

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from lab.duration import format_duration, parse_duration
+from lab.core.durations import format_duration, parse_duration
 from lab.scenario.base import (
     Bytes,
     Count,

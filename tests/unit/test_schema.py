@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from lab.scenario.checks import SUBJECTS
+from lab.scenario.schema import DIALECT, schema
 from lab.scenario.steps import VERBS
-from lab.schema import DIALECT, schema
 
 CHECKOUT = Path(__file__).parents[2]
 SCENARIOS = sorted(CHECKOUT.glob("scenarios/**/*.yaml"))

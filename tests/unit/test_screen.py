@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.conversation.screen import KEPT, Screen, describe
 from lab.scenario.steps import Pattern
+from lab.steps.screen import KEPT, Screen, describe
 
 
 def screen(text: str, *, ended: bool = False) -> Screen:

@@ -6,11 +6,11 @@ from itertools import count
 
 import pytest
 
-from lab import limits
-from lab.conversation.scribe import Scribe
-from lab.limits import PIECE, PROGRAM_OUTPUT
-from lab.transcript import Dropped, Exited, Input, Output, Started, StepEnded, TranscriptEvent
-from lab.words import Outcome
+from lab.core import limits
+from lab.core.limits import PIECE, PROGRAM_OUTPUT
+from lab.core.words import Outcome
+from lab.evidence.transcript import Dropped, Exited, Input, Output, Started, StepEnded, TranscriptEvent
+from lab.steps.scribe import Scribe
 
 
 def writer() -> tuple[Scribe, list[TranscriptEvent]]:

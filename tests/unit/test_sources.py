@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lab.errors import ScenarioError, UsageError
-from lab.load import load, sources
+from lab.core.errors import ScenarioError, UsageError
 from lab.scenario.cast import MAX_SOURCE_BYTES
+from lab.scenario.loader import load, sources
 
 SECRET = b"secret"
 TEXT = """

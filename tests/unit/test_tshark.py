@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.flows import Connection
+from lab.wire.tcp import Connection
 from tests.unit import wire
 from tests.unit.test_packets_tshark import FIELDS, flows, needs_tshark, ours, tshark
 

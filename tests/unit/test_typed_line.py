@@ -10,7 +10,7 @@ import termios
 
 import pytest
 
-from lab.conversation.line import TypedLine
+from lab.steps.line import TypedLine
 
 PIECES = [
     (),

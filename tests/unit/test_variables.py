@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
-from lab.load import load
-from lab.variables import VariableError, host_variables, is_unclosed, references, substitute
+from lab.core.errors import LabError
+from lab.scenario.loader import load
+from lab.scenario.variables import VariableError, host_variables, is_unclosed, references, substitute
 
 
 def test_replaces_every_reference() -> None:

@@ -9,15 +9,15 @@ from itertools import pairwise
 
 import pytest
 
-from lab.flows import Vantage
-from lab.ladder.live import Live, Wire
-from lab.ladder.rows import OUTSIDE, Entered, Folded, Opened, Packet, Row, Said
-from lab.ladder.scroll import Scroll
-from lab.packets import Reader, Segment
-from lab.packets.growing import Growing
-from lab.report.style import Style
-from lab.transcript import Output, Started
-from lab.words import TcpState
+from lab.core.words import TcpState
+from lab.evidence.transcript import Output, Started
+from lab.output.ladder.live import Live, Wire
+from lab.output.ladder.rows import OUTSIDE, Entered, Folded, Opened, Packet, Row, Said
+from lab.output.ladder.scroll import Scroll
+from lab.output.style import Style
+from lab.wire.packets import Reader, Segment
+from lab.wire.packets.growing import Growing
+from lab.wire.tcp import Vantage
 from tests.unit import staged, wire
 
 HANDSHAKE = """

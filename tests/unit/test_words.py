@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lab.load import load
 from lab.scenario.checks import CHECKS, CheckBase
+from lab.scenario.loader import load
 from tests.docker.words import PLAYS, Play
 
 SCHEMA = Path(__file__).parent.parent.parent / "scenarios" / "scenario.schema.json"

@@ -17,12 +17,12 @@ from lab.checks.causes.kinds import (
 )
 from lab.checks.printed import last_exception, last_words
 from lab.checks.programs import Ended, ProgramState
-from lab.evidence import Evidence
+from lab.core.words import FAULTS, TcpState, signal_name
+from lab.evidence.evidence import Evidence
+from lab.evidence.situation import Killed, OutOfMemory
+from lab.evidence.transcript import Input, ProgramRun
 from lab.scenario.checks import ExitCheck
 from lab.scenario.steps import RUN
-from lab.situation import Killed, OutOfMemory
-from lab.transcript import Input, ProgramRun
-from lab.words import FAULTS, TcpState, signal_name
 
 _KILL = "SIGKILL"
 _GRACE = 100_000_000

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from lab.checks.programs import Ended, ProgramState, Scene
-from lab.evidence import Evidence
-from lab.flows import Side
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.sockets import SocketRow
+from lab.evidence.transcript import Input, ProgramRun, StepEnded
 from lab.scenario import Scenario
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import RUN, Line, Start
 from lab.scenario.steps import Run as RunStep
-from lab.sockets import SocketRow
-from lab.transcript import Input, ProgramRun, StepEnded
-from lab.variables import VariableError, substitute
-from lab.words import TcpState
+from lab.scenario.variables import VariableError, substitute
+from lab.wire.tcp import Side
 
 _OPEN = TcpState.ESTABLISHED, TcpState.CLOSE_WAIT, TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2
 """States of a connection in which a program may still get something, or a FIN."""

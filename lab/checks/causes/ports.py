@@ -21,12 +21,12 @@ from lab.checks.causes.kinds import (
 from lab.checks.printed import printed_by
 from lab.checks.programs import Ended, ProgramState
 from lab.checks.select import host_of
+from lab.core.words import TcpState
+from lab.evidence.sockets import SocketRow
 from lab.scenario.checks import ConnectionCheck, ListenerCheck
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import RUN, Action, Start
 from lab.scenario.steps import Wait as WaitStep
-from lab.sockets import SocketRow
-from lab.words import TcpState
 
 _IN_USE = "Address already in use"
 """What strerror(EADDRINUSE) is in the C locale."""

@@ -1,0 +1,83 @@
+"""All checks of a run, judged: the same evidence gives the same verdict, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+
+from msgspec.structs import replace
+
+from lab import checks
+from lab.checks import conversation
+from lab.checks.agreement import disagreements
+from lab.checks.finding import worst
+from lab.checks.relations import with_causes
+from lab.core.errors import UsageError
+from lab.core.words import Outcome
+from lab.evidence.evidence import Evidence
+from lab.evidence.verdict import CheckResult, Verdict
+
+
+def judge(evidence: Evidence, only: Collection[str] = ()) -> Verdict:
+    """The conversation first, then the checks in the order of the scenario.
+
+    ``only`` names the checks to show (their needs are judged all the same); UsageError for a name that no
+    check has. A check is skipped if the script never came so far, or if one that it needs did not pass.
+    """
+    results = _judged(evidence)
+    _refuse_unknown(only, [result.name for result in results])
+    shown = tuple(result for result in results if not only or result.name in only)
+    outcome = worst([result.outcome for result in shown])
+    return Verdict(evidence.scenario.title, outcome, shown, tuple(disagreements(evidence)))
+
+
+def _judged(evidence: Evidence) -> list[CheckResult]:
+    specs = evidence.scenario.checks
+    cut = conversation.why_cut_short(evidence)
+    judged = [_or_not_reached(checks.judge(spec, evidence), cut) for spec in specs]
+    results = with_causes([conversation.judge(evidence), *judged], specs, evidence)
+    return _without_needs(results, [(), *(spec.needs for spec in specs)])
+
+
+def _or_not_reached(result: CheckResult, cut: str) -> CheckResult:
+    if cut and result.absent:
+        return _skipped(result, cut)
+    return result
+
+
+def _without_needs(results: list[CheckResult], needs: Sequence[tuple[str, ...]]) -> list[CheckResult]:
+    """Skip what needs a check that did not pass, and what needs that, until nothing changes."""
+    while True:
+        passed = {result.name for result in results if result.outcome is Outcome.PASS}
+        held = [_unless_needs(*one, passed) for one in zip(results, needs, strict=True)]
+        if held == results:
+            return results
+        results = held
+
+
+def _unless_needs(result: CheckResult, needs: tuple[str, ...], passed: Collection[str]) -> CheckResult:
+    missing = next((name for name in needs if name not in passed), None)
+    if missing is None or result.outcome is Outcome.SKIPPED:
+        return result
+    return _skipped(result, f'it needs "{missing}", which did not pass')
+
+
+def _skipped(result: CheckResult, reason: str) -> CheckResult:
+    return replace(
+        result,
+        outcome=Outcome.SKIPPED,
+        observed=f"not judged: {reason}",
+        evidence=(),
+        hint="",
+        differences=(),
+        follows="",
+    )
+
+
+def _refuse_unknown(only: Collection[str], names: list[str]) -> None:
+    for wanted in only:
+        if wanted not in names:
+            near = get_close_matches(wanted, names, 1)
+            meant = f'did you mean "{near[0]}"? ' if near else ""
+            fix = f"{meant}(checks: {', '.join(names)})"
+            raise UsageError("unknown-check", f'there is no check named "{wanted}"', fix=fix)

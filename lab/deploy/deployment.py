@@ -1,0 +1,564 @@
+"""A lab that is up: all of it or nothing, and always taken down again.
+
+::
+
+    with deployed(engine, labels) as deployment:
+        deployment.begin(image)             # what needs no scenario: the sidecar
+        ...
+        await deployment.up(plan, ...)
+
+What is made carries the run's labels, and goes by them. A host is created while the sidecar starts, gets its
+programs through its first process's input, and is wired with all others in one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from lab.core import limits
+from lab.core.archive import FOLDER, archive
+from lab.core.errors import EngineError, LabError
+from lab.core.words import LOOPBACK, signal_by_number
+from lab.deploy.health import SILENCE_SECONDS, Health, not_counted
+from lab.deploy.labs import sweep
+from lab.deploy.sidecar import ANSWER_SECONDS, Agent, Listener
+from lab.engine import ANSWER_TIMEOUT, Engine, users
+from lab.engine import containers as box
+from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
+from lab.engine.events import Act, Events
+from lab.engine.labels import Labels
+from lab.engine.workers import Workers
+from lab.evidence.capture import Interface
+
+if TYPE_CHECKING:
+    from lab.deploy.plan import Plan, PlannedHost
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CAPTURE_LIMIT = limits.CAPTURE
+"""Bytes of one capture, after which it ends and the evidence is incomplete."""
+
+SAMPLING_INTERVAL = 0.005
+UP_SECONDS, UP_SECONDS_A_HOST = 180.0, 3.0
+"""How long a lab may take to go up, and each of its hosts beside that, images and builds not counted."""
+
+DOWN_SECONDS = 90.0
+"""How long it may take to go down."""
+
+HURRIED_SECONDS = 1.5
+"""How long somebody who interrupts waits for that. What is left by then goes at the next run."""
+
+_OUT_OF_MEMORY_NANOSECONDS = 200_000_000
+"""So long after a process was killed the engine says at the latest that it was for its memory."""
+
+_JUST_NOW_NANOSECONDS = 1_000_000_000
+"""What used up a host's memory so long before its first process was killed has killed that, too."""
+
+_SIGKILL = 9
+"""On Linux, where the hosts are."""
+
+_PING_SECONDS = 5.0
+_UNDER_WAY_SECONDS = 10.0
+"""How long a call of the engine that was under way may take until the lab goes down without it."""
+
+_SUBSCRIBING_SECONDS = 15.0
+_DELIVERY_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 0.1
+_SWEEP_SECONDS = 2.0
+"""How long a run waits at its end while no container of another run goes."""
+
+
+class RunningHost(Struct, frozen=True):
+    """A host that is up: its container, and its first process as the engine's machine counts."""
+
+    plan: PlannedHost
+    container: str
+    pid: int
+    uid: int
+    """The lab's own user there: of its first process, of commands, and of who looks around."""
+    programs: Mapping[str, int]
+    """The user of each program of sources."""
+
+
+class Deployment(Struct):
+    """What is up, and the ways to it. Engine calls go through :meth:`call`, a few at once beside the loop."""
+
+    engine: Engine
+    labels: Labels
+    on_event: Listener
+    hurried: Callable[[], bool]
+    """Whether somebody has interrupted: nothing is waited for any longer."""
+    pool: Workers = field(default_factory=lambda: Workers(box.WORKERS))
+    health: Health = field(default_factory=Health)
+    sidecar: str = ""
+    hosts: dict[str, RunningHost] = field(default_factory=dict)
+    interfaces: tuple[Interface, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    clock_offset: int = 0
+    kept: bool = False
+    _agent: Agent | None = None
+    _under_way: set[Future[Any]] = field(default_factory=set)
+    _removals: set[Future[None]] = field(default_factory=set)
+    _sweeping: Future[None] | None = None
+    """The removal of what other runs left behind, once it has begun."""
+    _swept_at: float = 0.0
+    """When the last container of another run was removed (time.monotonic)."""
+    _begun: tuple[Future[str], Future[Stream]] | None = None
+    """The sidecar's container, and the connection to it once it is started."""
+    _asides: Workers = field(default_factory=lambda: Workers(3))
+    """For what must not wait until others are done, nor they for it.
+
+    To ask whether the engine is there, to take down, to sweep.
+    """
+    _others: Events | None = None
+    """What others do to the containers."""
+    _watches: set[asyncio.Task[None]] = field(default_factory=set)
+    """Each hears how a host's first process ends."""
+    _doubtful: set[str] = field(default_factory=set)
+    """The hosts whose first process was killed, as long as it is not known by whom."""
+    _known: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _left: tuple[str, ...] = ()
+    """The names of the containers that are being removed."""
+
+    @property
+    def agent(self) -> Agent:
+        """The sidecar's agent. EngineError before it is connected."""
+        if self._agent is None:
+            raise EngineError("sidecar-gone", "the lab's sidecar has not started")
+        return self._agent
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call of the engine, which blocks, beside the loop. A step's time does not include it."""
+        with not_counted("a call of the container engine"):
+            return await asyncio.wrap_future(self._submit(function, *args, **kwargs))
+
+    async def engine_answers(self) -> None:
+        """Ask the engine whether it is there. EngineError if it is not."""
+        await asyncio.wrap_future(self._asides.submit(self.engine.ping, SILENCE_SECONDS))
+
+    def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future = self.pool.submit(function, *args, **kwargs)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch on the clock of the machine that captures."""
+        return time.time_ns() + self.clock_offset
+
+    async def keep(self) -> None:
+        """Let the lab outlive this process, until its lease ends or it is taken down."""
+        await self.agent.ask("keep")
+        self.kept = True
+        self.begin_sweep()
+
+    # --- going up ------------------------------------------------------------------------------
+
+    def begin(self, sidecar_image: str) -> tuple[Future[str], Future[Stream]]:
+        """Start the sidecar, beside whatever else is done: it is the same for every scenario."""
+        created = self._submit(
+            box.create_sidecar, self.engine, sidecar_image, replace(self.labels, role="sidecar")
+        )
+        self._begun = created, self._submit(_started, self.engine, created)
+        return self._begun
+
+    async def up(
+        self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
+    ) -> None:
+        """Bring everything up; ``images`` and ``files`` (a tar of each program) by name."""
+        seconds = UP_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._up(plan, images, sidecar_image, files)
+        except TimeoutError:
+            what = f"the lab was not up after {seconds:g} s"
+            raise EngineError("engine-slow", what, where=self.engine.address, fix="lab doctor") from None
+
+    async def _up(
+        self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
+    ) -> None:
+        created, started = self._begun or self.begin(sidecar_image)
+        self._hear_of_others()
+        self.sidecar = await asyncio.wrap_future(created)
+        async with asyncio.TaskGroup() as group:
+            instruments = group.create_task(self._use_sidecar(started))
+            ids = iter(users.draw(sum(1 + len(host.programs) for host in plan.hosts)))
+            for host in plan.hosts:
+                own = {name: files[name] for name in host.programs if name in files}
+                uid, programs = next(ids), {name: next(ids) for name in own}
+                spec = self._spec(host, images[host.image], uid, programs)
+                group.create_task(self._start_host(host, spec, own, instruments))
+        await self._wire(plan)
+        if self._others is not None:
+            async with asyncio.timeout(_SUBSCRIBING_SECONDS):
+                await asyncio.wrap_future(self._others.subscribed)
+
+    def _hear_of_others(self) -> None:
+        """Hear of what others do to the containers: that is no program's doing."""
+        loop = asyncio.get_running_loop()
+
+        def fail(error: EngineError) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self.health.fail, error)
+
+        self._others = Events(
+            self.engine, self.labels.run_id, int(time.time()), lambda act: fail(_touched(act)), fail
+        )
+        self._others.start()
+
+    async def _use_sidecar(self, started: Future[Stream]) -> None:
+        self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event, self.health.fail)
+        self.health.ask("the lab's sidecar", self._agent_answers)
+        asked = time.time_ns()
+        hello = await self.agent.ask("hello", lease=max(1.0, self.labels.expires - time.time()))
+        self.clock_offset = _offset(asked, hello.pop("clock"), time.time_ns())
+        self.versions = {name: str(version) for name, version in hello.items()}
+        await self.agent.ask("capture", name="capture", limit=CAPTURE_LIMIT)
+
+    async def _agent_answers(self) -> None:
+        """Ask the agent whether it is there. By whom hosts that it has told of were killed is known then."""
+        await self.agent.answers()
+        async with self._known:
+            await self._known.wait_for(lambda: not self._doubtful)
+
+    def _spec(self, host: PlannedHost, image: str, uid: int, programs: Mapping[str, int]) -> ContainerSpec:
+        seconds = max(1, self.labels.expires - int(time.time()))
+        labels = replace(
+            self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ())),
+            users=" ".join(f"{name}={user}" for name, user in programs.items()),
+        )  # fmt: skip
+        return ContainerSpec(
+            image, _stay(seconds), labels, host.name, host.limits, uid, self.sidecar, host.sysctls,
+            programs=programs,
+        )  # fmt: skip
+
+    async def _start_host(
+        self,
+        host: PlannedHost,
+        spec: ContainerSpec,
+        files: Mapping[str, bytes],
+        instruments: asyncio.Task[None],
+    ) -> None:
+        delivery = archive((f"{name}.tar", content) for name, content in files.items())
+        container, pid = await self.call(self._make_host, spec, delivery)
+        await instruments
+        await self.agent.ask("own", pid=pid)
+        self.hosts[host.name] = RunningHost(host, container, pid, spec.uid, spec.programs)
+        watch = asyncio.create_task(self._watch(self.hosts[host.name]))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+
+    async def _watch(self, host: RunningHost) -> None:
+        """Hear how a host's first process ends: no process inside can end it by a signal, as its init.
+
+        But a program can use up the host's memory, so that the kernel kills all that is in it.
+        """
+        name, number = host.plan.name, 0
+        with contextlib.suppress(EngineError):  # the agent was let go
+            number = await self.agent.ask("wait_killed", pid=host.pid)
+        if number == 0:
+            return
+        self._doubtful.add(name)
+        if number != _SIGKILL or not await self._was_short_of_memory(name):
+            self.health.fail(_touched(Act(name, f"sent {signal_by_number(number)}", host.container[:12])))
+        async with self._known:
+            self._doubtful.discard(name)
+            self._known.notify_all()
+
+    async def _was_short_of_memory(self, host: str) -> bool:
+        with contextlib.suppress(EngineError):
+            told = await self.out_of_memory(self.now() - _JUST_NOW_NANOSECONDS, patient=True)
+            return any(where == host for where, _ in told)
+        return False
+
+    async def out_of_memory(self, since: int, *, patient: bool) -> tuple[tuple[str, int], ...]:
+        """On which hosts a process was killed because their memory was used up, and when.
+
+        The engine tells of that a moment after the process has ended: for that one has to be ``patient``.
+        """
+        hosts = {host.container: host.plan.name for host in self.hosts.values()}
+        until = self.now() + (_OUT_OF_MEMORY_NANOSECONDS if patient else 0)
+        told = await self.call(box.out_of_memory, self.engine, hosts, since, until)
+        return tuple((hosts[one], at) for one, at in told if one in hosts)
+
+    def _make_host(self, spec: ContainerSpec, delivery: bytes) -> tuple[str, int]:
+        container = box.create_caged(self.engine, spec)
+        stream = box.attach(self.engine, container)
+        with contextlib.closing(stream.socket) as connection:
+            box.start(self.engine, container)
+            _deliver(connection, stream.early, delivery, spec.hostname)
+        return container, box.first_process(self.engine, container)
+
+    async def _wire(self, plan: Plan) -> None:
+        names = await self.agent.ask(
+            "wire",
+            seconds=ANSWER_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts),
+            networks=[{"bridge": bridge.name, "mtu": bridge.mtu} for bridge in plan.bridges],
+            hosts=[_cabling(self.hosts[host.name]) for host in plan.hosts],
+            names=_names(plan.names),
+        )
+        self.interfaces = _interfaces(plan, names)
+        await self.sample()
+        for host in plan.hosts:
+            if host.loopback:
+                pid = self.hosts[host.name].pid
+                await self.agent.ask("capture", name=f"loopback-{host.name}", limit=CAPTURE_LIMIT, pid=pid)
+
+    async def sample(self) -> None:
+        """Have the hosts' sockets and processes looked at from now on."""
+        pids = {name: host.pid for name, host in self.hosts.items()}
+        await self.agent.ask("sample", hosts=pids, interval=SAMPLING_INTERVAL)
+
+    # --- going down ----------------------------------------------------------------------------
+
+    async def begin_down(self) -> None:
+        """Take the lab down, beside whatever else is done; :meth:`down` waits until it is."""
+        self.hang_up()
+        await asyncio.sleep(0)  # only then are connections closed
+        self._removals.add(self._submit(self._remove_all))
+        self.begin_sweep()
+
+    def begin_sweep(self) -> None:
+        """Take away what others left whose process was killed, once, beside whatever else is done."""
+        if self._sweeping is None:
+            self._sweeping = self._asides.submit(self._sweep)
+
+    def _sweep(self) -> None:
+        def removed() -> None:
+            self._swept_at = time.monotonic()
+
+        with contextlib.suppress(EngineError):  # it is not what this run is about: the next one tries again
+            sweep(self.engine, removed)
+
+    def _await_sweep(self) -> None:
+        """Wait while containers of other runs go; a container that the engine cannot remove keeps no run."""
+        if self._sweeping is None:
+            return
+        self._swept_at = time.monotonic()
+        while not wait([self._sweeping], timeout=_LOOK_AGAIN_SECONDS / 2).done:
+            if self.hurried() or time.monotonic() > self._swept_at + _SWEEP_SECONDS:
+                return
+
+    def hang_up(self) -> None:
+        """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""
+        if self._others is not None:
+            self._others.stop()
+        if self._agent is not None:
+            self._agent.close()
+
+    def down(self) -> None:
+        """Take down all that carries the run's labels, whoever was making what.
+
+        Raises:
+            EngineError: something could not be removed, or not in time; it is named.
+        """
+        try:
+            self._await(self._asides.submit(self._finish if self.kept else self._take_down))
+            self._await_sweep()
+        finally:
+            self.pool.shutdown()
+            self._asides.shutdown()
+
+    def _await(self, removal: Future[None]) -> None:
+        """Wait until all is removed, in bounds. EngineError if it is not."""
+        latest = time.monotonic() + DOWN_SECONDS
+        while not wait([removal], timeout=_LOOK_AGAIN_SECONDS / 2).done:
+            if self.hurried():
+                latest = min(latest, time.monotonic() + HURRIED_SECONDS)
+            if time.monotonic() > latest:
+                left = ", ".join(self._left) or f"what there is of run {self.labels.run_id}"
+                what = f"not removed yet: {left}"
+                raise EngineError("lab-stays", what, fix="it goes at the next run, or by `lab wipe`")
+        removal.result()
+
+    def _finish(self) -> None:
+        wait(self._removals)
+
+    def _take_down(self) -> None:
+        if self.hurried():
+            # The connection may have been interrupted with a lock of its library's taken.
+            self.engine = self.engine.hurried(ANSWER_TIMEOUT)
+        self.engine.ping(_PING_SECONDS)
+        try:
+            # What is under way may still make a container, and wait for what is done in it.
+            latest = time.monotonic() + _UNDER_WAY_SECONDS
+            while wait(self._under_way - self._removals, timeout=_LOOK_AGAIN_SECONDS).not_done:
+                self._remove_all()
+                if time.monotonic() > latest:
+                    break
+            wait(self._removals)
+            self._remove_all()
+        finally:
+            self._close_unused()
+
+    def _close_unused(self) -> None:
+        """Close the connection to a sidecar that nobody came to use."""
+        if self._begun is None or self._agent is not None:
+            return
+        _, started = self._begun
+        started.add_done_callback(_close)
+
+    def _remove_all(self) -> None:
+        left = box.ours(self.engine, self.labels.run_id)
+        self._left = tuple(container.name for container in left)
+        if left:
+            box.remove_listed(self.engine, left)
+            self._left = ()
+
+
+def _nobody(_: dict[str, Any]) -> None:
+    """Hears what the agent tells as long as nobody else does."""
+
+
+def _never() -> bool:
+    return False
+
+
+@contextlib.contextmanager
+def deployed(
+    engine: Engine, labels: Labels, on_event: Listener = _nobody, hurried: Callable[[], bool] = _never
+) -> Iterator[Deployment]:
+    """A deployment that is taken down on every way out, unless it was told to keep the lab.
+
+    ``hurried`` says whether somebody has interrupted. What ends it and is an error stays the error that is
+    raised; what could not be removed is told beside it.
+    """
+    deployment = Deployment(engine, labels, on_event, hurried)
+    deployment.health.ask("the container engine", deployment.engine_answers)
+    try:
+        yield deployment
+    except (LabError, KeyboardInterrupt) as error:
+        _down_after(error, deployment)
+        raise
+    except BaseException:
+        deployment.down()
+        raise
+    else:
+        deployment.down()
+
+
+def _down_after(error: LabError | KeyboardInterrupt, deployment: Deployment) -> None:
+    """Take down after an error; trouble with that is told by the error."""
+    try:
+        deployment.down()
+    except EngineError as trouble:
+        told = f"{trouble.what}; {trouble.fix}" if trouble.fix else trouble.what
+        if isinstance(error, LabError):
+            error.what = f"{error.what}\n{told}"
+        else:
+            error.args = (told,)
+
+
+def _started(engine: Engine, created: Future[str]) -> Stream:
+    """Start a container that is just being created; its input and output."""
+    container = created.result()
+    stream = box.attach(engine, container)
+    try:
+        box.start(engine, container)
+    except BaseException:
+        stream.socket.close()
+        raise
+    return stream
+
+
+def _close(started: Future[Stream]) -> None:
+    if not started.cancelled() and started.exception() is None:
+        started.result().socket.close()
+
+
+def _touched(act: Act) -> EngineError:
+    who = f"host {act.host}" if act.host else "the lab's sidecar"
+    what = f"{who} was {act.done} from outside the lab: what it did since then cannot be judged"
+    return EngineError("host-touched", what, where=act.container, fix="run it again")
+
+
+def _offset(asked: int, there: int, answered: int) -> int:
+    """How far the agent's clock is ahead of ours, in ns; 0 if that is less than the question took."""
+    offset = there - (asked + answered) // 2
+    return offset if abs(offset) > answered - asked else 0
+
+
+def _stay(seconds: int) -> tuple[str, ...]:
+    """A host's first process: stay until the lease ends, and meanwhile take the programs in.
+
+    Its lease runs from its first instruction, whatever becomes of the engine or of its input. The input ends
+    when the CLI dies; without a whole delivery it does not stay at all.
+    """
+    # The umask and the folders' group let programs write to their own files.
+    untar = f"{BUSYBOX} tar --no-same-permissions -xf"
+    each = f"for t in *.tar; do ! test -f $t || {{ {untar} $t && {BUSYBOX} rm $t; }} || exit; done"
+    unpack = f"(umask 002 && cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered)"
+    # What it cannot take it reads all the same: its words would be lost with a connection that breaks.
+    refuse = f"{{ {BUSYBOX} cat >/dev/null; kill $$; }}"
+    # What runs in the background has no input but what is given to it. Its parent ends at once, so that
+    # init waits for it: nothing of the lab's is left as a zombie among the host's processes.
+    take_in = f"( {{ {unpack} || {refuse}; }} <&3 3<&- & ) &&"
+    return (BUSYBOX, "sh", "-c", f"exec 3<&0; {take_in} exec {BUSYBOX} sleep {seconds} 3<&-")
+
+
+def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str) -> None:
+    connection.settimeout(_DELIVERY_SECONDS)
+    said = early
+    try:
+        connection.sendall(delivery)
+        connection.shutdown(socket.SHUT_WR)
+        while b"delivered" not in said and (chunk := connection.recv(4096)):
+            said += chunk
+    except OSError as error:
+        raise EngineError("delivery", f"cannot bring the programs to {host}: {error}") from error
+    if b"delivered" not in said:
+        text = said[8:].decode(errors="replace").strip()
+        raise EngineError(
+            "delivery", f"cannot unpack the programs on {host}: {text}", fix="raise limits.work"
+        )
+
+
+def _names(known: Iterable[tuple[str, str]]) -> str:
+    """Every host's /etc/hosts (hosts(5))."""
+    own = [(address, " ".join(names)) for address, names in LOOPBACK.items()]
+    return "".join(f"{address}\t{names}\n" for address, names in (*own, *known))
+
+
+def _users(host: RunningHost) -> str:
+    """What a host's /etc/passwd (passwd(5)) says of the lab's users: each is called nobody."""
+    homes = [(users.with_group(host.uid), FOLDER)]
+    homes += [(users.of_program(uid), f"{FOLDER}/{name}") for name, uid in host.programs.items()]
+    return "".join(f"nobody:x:{user}:nobody:{home}:/bin/sh\n" for user, home in homes)
+
+
+def _cabling(host: RunningHost) -> dict[str, Any]:
+    return {
+        "name": host.plan.name,
+        "pid": host.pid,
+        "users": _users(host),
+        "lane": host.plan.lane,
+        "legs": [
+            {
+                "bridge": leg.bridge,
+                "port": leg.port,
+                "interface": leg.interface,
+                "mac": leg.mac,
+                "mtu": leg.mtu,
+                "addresses": [str(address) for address in leg.addresses],
+            }
+            for leg in host.plan.legs
+        ],
+        "routes": [{"to": route.to, "via": route.via} for route in host.plan.routes],
+    }
+
+
+def _interfaces(plan: Plan, indices: Mapping[str, int]) -> tuple[Interface, ...]:
+    """Every interface in the sidecar, with the host and network it belongs to."""
+    known = {bridge.name: ("", bridge.network, "") for bridge in plan.bridges}
+    known |= {leg.port: (host.name, leg.network, leg.mac) for host in plan.hosts for leg in host.legs}
+    return tuple(Interface(index, name, *known.get(name, ("", "", ""))) for name, index in indices.items())

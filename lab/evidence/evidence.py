@@ -1,0 +1,285 @@
+"""Everything that was observed in one run: the only thing that checks may look at."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from lab.evidence.capture import CaptureFile, HeldSegment, Interface, link_local
+from lab.evidence.history import SocketHistory, grouped, histories
+from lab.evidence.processes import ProcessRow, ProcessSample
+from lab.evidence.situation import Killed, SituationEvent
+from lab.evidence.sockets import Sampling, SocketSample
+from lab.evidence.transcript import Input, Output, ProgramRun, Started, Transcript
+from lab.scenario import Scenario
+from lab.wire.packets import RST, IcmpError, Reader, Segment, opened
+from lab.wire.packets.segment import FLAGS, named
+from lab.wire.tcp import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
+
+_MOST_RESETS = 100_000
+"""RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
+
+
+class SourceFile(Struct, frozen=True):
+    """A source file as it was read, and built: its path in the scenario, its size and its SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class RunInfo(Struct, frozen=True, dict=True):
+    """Where, when and with what a run was made."""
+
+    run_id: str
+    file: str
+    began: int
+    ended: int
+    versions: Mapping[str, str]
+    addresses: Mapping[str, Mapping[str, tuple[str, ...]]]
+    """Host -> network -> addresses."""
+    interfaces: tuple[Interface, ...]
+    captures: tuple[CaptureFile, ...]
+    sampling: Sampling
+    clock_offset: int
+    """Nanoseconds that were added to the CLI's clock to get the capture's."""
+    variables: Mapping[str, str]
+    """The texts that ``${...}`` stood for: nonce and captured groups."""
+    trouble: str = ""
+    """What cut the observation short, in words; empty when nothing did."""
+    carriage_returns: tuple[str, ...] = ()
+    """The programs whose script has lines that end with CR LF, where a shell or the kernel reads them."""
+    held: tuple[HeldSegment, ...] = ()
+    """What the script kept back at the switch."""
+    sources: tuple[SourceFile, ...] = ()
+
+    @cached_property
+    def hosts_by_address(self) -> Mapping[str, str]:
+        """Which host has an address, link-local ones too; addresses in their shortest form."""
+        given = {
+            str(ip_address(address)): host
+            for host, networks in self.addresses.items()
+            for addresses in networks.values()
+            for address in addresses
+        }
+        return {**link_local(self.interfaces), **given}
+
+
+class Evidence(Struct, frozen=True, dict=True):
+    """One run, ready to be judged.
+
+    ``connections`` are those of all captures in the order of their first SYN (or first frame), but for those
+    that another host than the client pretended: ``forged`` tells of these, too, and of what else was forged;
+    ``unsound`` says what in the captures could not be read, in words: the file, a colon, the sentence.
+    """
+
+    scenario: Scenario
+    info: RunInfo
+    transcript: Transcript
+    connections: tuple[Connection, ...]
+    sockets: Mapping[str, SocketHistory]
+    """Of each host that was sampled."""
+    unsound: tuple[str, ...] = ()
+    processes: tuple[ProcessSample, ...] = ()
+    situation: tuple[SituationEvent, ...] = ()
+    """What the programs were doing when the script broke off, and what was killed in the run."""
+    resets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """When each host sent an RST (ns), repeated ones too, as its own ports and loopback saw it."""
+    forged: tuple[Forged, ...] = ()
+    """Frames that hosts have sent in the name of others."""
+    icmp: tuple[IcmpError, ...] = ()
+    """What routers and hosts said of segments that they did not pass on."""
+
+    @cached_property
+    def origin(self) -> int:
+        """From when on a run is told (ns): its first SYN, its beginning if there was none."""
+        syns = (connection.client.syn.first for connection in self.connections if connection.client.syn)
+        return min((syn.time for syn in syns if syn), default=self.info.began)
+
+    def until_reused(self, connection: Connection) -> int:
+        """When the next connection with the same two ends began (ns), or the run was over."""
+        began = self._began[_ends(connection)]
+        place = bisect_right(began, connection.began.time)
+        return began[place] if place < len(began) else self.info.ended + 1
+
+    def icmp_about(self, connection: Connection) -> Sequence[IcmpError]:
+        """What was said of a connection's segments while it was there."""
+        until = self.until_reused(connection)
+        said = self._icmp.get(_ends(connection), ())
+        return [one for one in said if connection.began.time <= one.time < until]
+
+    @cached_property
+    def _icmp(self) -> Mapping[frozenset[tuple[str, int]], Sequence[IcmpError]]:
+        """What was said of segments, by the two ends of their connections."""
+        return grouped(
+            (frozenset({(flow.source, flow.source_port), (flow.target, flow.target_port)}), one)
+            for one in self.icmp
+            for flow in (one.flow,)
+        )
+
+    @cached_property
+    def _began(self) -> Mapping[frozenset[tuple[str, int]], Sequence[int]]:
+        """When the connections between two ends began, in order."""
+        return grouped((_ends(one), one.began.time) for one in self.connections)
+
+    @cached_property
+    def programs(self) -> Mapping[tuple[str, int], str]:
+        """The programs that the script started, by host and process id."""
+        started = (event for event in self.transcript.events if isinstance(event, Started))
+        return {(event.host, event.pid): event.program for event in started}
+
+    @cached_property
+    def marked(self) -> Mapping[tuple[str, int], str]:
+        """The programs that the script started, by host and the mark of what came from each start."""
+        return {
+            (host, row.mark): program
+            for (host, pid), program in self.programs.items()
+            for _, row in self.looks.get((host, pid), ())
+            if row.mark > 0
+        }
+
+    @cached_property
+    def outputs(self) -> Mapping[tuple[str, str], Sequence[Output]]:
+        """What each program of each host has printed, in the order it was heard."""
+        found: dict[tuple[str, str], list[Output]] = {}
+        for event in self.transcript.events:
+            if isinstance(event, Output):
+                found.setdefault((event.host, event.program), []).append(event)
+        return found
+
+    @cached_property
+    def runs(self) -> Mapping[str, Sequence[ProgramRun]]:
+        """The runs of each host's programs."""
+        return grouped((run.started.host, run) for run in self.transcript.runs())
+
+    @cached_property
+    def killed(self) -> Mapping[str, Sequence[Killed]]:
+        """The processes of each host that a signal ended."""
+        ended = (event for event in self.situation if isinstance(event, Killed))
+        return grouped((event.host, event) for event in ended)
+
+    @cached_property
+    def inputs(self) -> Mapping[tuple[str, str], Sequence[Input]]:
+        """What the script gave to each program, by host and program."""
+        given = (event for event in self.transcript.events if isinstance(event, Input))
+        return grouped(((event.host, event.program), event) for event in given)
+
+    @cached_property
+    def looks(self) -> Mapping[tuple[str, int], Sequence[tuple[ProcessSample, ProcessRow]]]:
+        """The looks that show a process, by host and process id, each with its row."""
+        return grouped(((look.host, row.pid), (look, row)) for look in self.processes for row in look.rows)
+
+    @cached_property
+    def holders(self) -> Mapping[tuple[str, int], Sequence[tuple[int, ProcessRow]]]:
+        """The processes that held a socket, by host and inode, each with the number of its look."""
+        return grouped(
+            ((look.host, inode), (number, row))
+            for number, look in enumerate(self.processes)
+            for row in look.rows
+            for inode in dict.fromkeys(row.sockets)
+        )
+
+
+def _ends(connection: Connection) -> frozenset[tuple[str, int]]:
+    return frozenset((side.address, side.port) for side in connection.sides)
+
+
+def gather(
+    folder: Path,
+    scenario: Scenario,
+    info: RunInfo,
+    transcript: Transcript,
+    samples: Iterable[SocketSample],
+    *,
+    processes: tuple[ProcessSample, ...] = (),
+    situation: tuple[SituationEvent, ...] = (),
+) -> Evidence:
+    """The evidence of a record: its captures, which lie in ``folder``, are read here.
+
+    Raises EvidenceError for a capture that cannot be opened; one that is damaged is told in ``unsound``.
+    """
+    connections: list[Connection] = []
+    unsound: list[str] = []
+    resets: dict[str, list[int]] = {}
+    icmp: list[IcmpError] = []
+    routers = {name for name, host in scenario.hosts.items() if host.forward}
+    for capture in info.captures:
+        found, damage, said = _read(folder / capture.path, capture, info, routers, resets)
+        connections += found
+        icmp += said
+        unsound += (f"{capture.path}: {sentence}" for sentence in damage)
+    connections.sort(
+        key=lambda connection: (connection.began.time, connection.capture, connection.began.frame)
+    )
+    forged = _forged(connections)
+    connections = [one for one in connections if not one.pretended]
+    sent = {host: tuple(sorted(times)) for host, times in resets.items()}
+    return Evidence(
+        scenario,
+        info,
+        transcript,
+        tuple(connections),
+        histories(samples),
+        tuple(unsound),
+        processes,
+        situation,
+        resets=sent,
+        forged=forged,
+        icmp=tuple(icmp),
+    )
+
+
+def _forged(connections: Iterable[Connection]) -> tuple[Forged, ...]:
+    """What was forged by each host in each name."""
+    found: dict[tuple[str, str], Forged] = {}
+    for one in (one for connection in connections for one in connection.forged):
+        known = found.get((one.host, one.address), one)
+        frames = one.frames + (known.frames if known is not one else 0)
+        found[one.host, one.address] = replace(known, frames=frames, first=min(known.first, one.first))
+    return tuple(found.values())
+
+
+def _read(
+    path: Path, capture: CaptureFile, info: RunInfo, routers: Collection[str], resets: dict[str, list[int]]
+) -> tuple[tuple[Connection, ...], tuple[str, ...], Sequence[IcmpError]]:
+    let_go = 0
+
+    def count(outcomes: Sequence[object]) -> None:
+        nonlocal let_go
+        let_go += len(outcomes)
+
+    vantage = _vantage(capture, info, routers)
+    flows = Flows(vantage, capture.path, most=MOST_CONNECTIONS, retire=count)
+    with opened(path) as stream:
+        reader = Reader(stream)
+        for segments in reader.batches():
+            flows.take(segments)
+            for segment in segments:
+                if segment[FLAGS] & RST:
+                    _note(named(segment), vantage, resets)
+    connections = flows.connections()
+    flood = (f"{let_go} connections more than {MOST_CONNECTIONS} are not kept",) if let_go else ()
+    return connections, (*reader.unsound, *flood), reader.errors
+
+
+def _note(reset: Segment, vantage: Vantage, resets: dict[str, list[int]]) -> None:
+    """Take down an RST that was seen at its sender's own port or loopback."""
+    own = vantage.alone or reset.interface in vantage.ports_of(reset.flow.source)
+    if own and not reset.leaving:
+        times = resets.setdefault(vantage.host_of(reset.flow.source), [])
+        if len(times) < _MOST_RESETS:
+            times.append(reset.time)
+
+
+def _vantage(capture: CaptureFile, info: RunInfo, routers: Collection[str]) -> Vantage:
+    if capture.host:
+        return Vantage(alone=capture.host)
+    ports = {interface.index: interface.host for interface in info.interfaces if interface.host}
+    honest = frozenset(index for index, host in ports.items() if host not in routers)
+    return Vantage(info.hosts_by_address, ports, honest=honest)

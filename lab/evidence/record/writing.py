@@ -1,0 +1,126 @@
+"""Making a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from lab.core import limits
+from lab.core.errors import EvidenceError
+from lab.core.escape import unicode_json
+from lab.core.files import written
+from lab.evidence.evidence import RunInfo
+from lab.evidence.processes import ProcessSample
+from lab.evidence.record import layout
+from lab.evidence.record.codec import encode, escaped
+from lab.evidence.record.layout import ENTRIES, weight_of
+from lab.evidence.record.verdict import verdict_as_data
+from lab.evidence.situation import SituationEvent
+from lab.evidence.sockets import SocketSample
+from lab.evidence.transcript import Transcript, TranscriptEvent
+from lab.evidence.verdict import Verdict
+from lab.scenario import Scenario
+from lab.scenario.base import plain
+
+
+def write(
+    folder: Path,
+    scenario: Scenario,
+    info: RunInfo,
+    transcript: Transcript,
+    samples: Iterable[SocketSample],
+    *,
+    processes: Iterable[ProcessSample] = (),
+    situation: Iterable[SituationEvent] = (),
+) -> None:
+    """Write everything but the captures, which are there already, and the verdict.
+
+    Raises:
+        EvidenceError: a file cannot be written, or would be larger than a reader takes (lab.core.limits).
+    """
+    _document(folder / layout.SCENARIO, plain(scenario))
+    _lines(folder / layout.TRANSCRIPT, events_as_data(transcript.events), {"unplayed": transcript.unplayed})
+    _lines(folder / layout.SOCKETS, samples_as_data(samples), {})
+    _lines(folder / layout.PROCESSES, samples_as_data(processes), {})
+    _lines(folder / layout.SITUATION, events_as_data(situation), {})
+    _document(folder / layout.RUN, encode(info))
+
+
+def write_verdict(folder: Path, verdict: Verdict) -> None:
+    """Write what became of each check. EvidenceError if it cannot be written."""
+    with written(folder / layout.VERDICT) as file:
+        file.write(verdict_as_text(verdict).encode("ascii"))
+
+
+def verdict_as_text(verdict: Verdict) -> str:
+    """The verdict as a record holds it: the same verdict gives the same bytes."""
+    return unicode_json(_as_text(verdict_as_data(verdict)))
+
+
+def events_as_data(events: Iterable[TranscriptEvent | SituationEvent]) -> Iterator[dict[str, Any]]:
+    """The events as JSON holds them, the kind of each under ``event``."""
+    for event in events:
+        yield {"event": layout.EVENT_NAMES[type(event)], **encode(event)}
+
+
+def samples_as_data(samples: Iterable[SocketSample | ProcessSample]) -> Iterator[dict[str, Any]]:
+    """The samples as JSON holds them; one with very many entries goes on in objects that hold only these."""
+    for sample in samples:
+        data = encode(sample)
+        keys = [key for key in ENTRIES if key in data]
+        parts = zip_longest(*(_batches(data[key]) for key in keys), fillvalue=[])
+        first, *others = (dict(zip(keys, part, strict=True)) for part in parts)
+        yield {**data, **first}
+        yield from others
+
+
+def _batches(entries: list[Any]) -> Iterator[list[Any]]:
+    """The entries of a sample in order, as many at once as a line may have."""
+    batch: list[Any] = []
+    weight = 0
+    for entry in entries:
+        if batch and weight + weight_of(entry) > limits.ROWS_OF_LINE:
+            yield batch
+            batch, weight = [], 0
+        batch.append(entry)
+        weight += weight_of(entry)
+    yield batch
+
+
+def _document(path: Path, data: Any) -> None:
+    text = _as_text(escaped(data)).encode("ascii")
+    _require(len(text), limits.DOCUMENT, path)
+    with written(path) as file:
+        file.write(text)
+
+
+def _require(size: int, largest: int, path: Path) -> None:
+    if size > largest:
+        what = f"the record cannot be written: a piece is larger than {largest // limits.MIB} MiB"
+        fix = "let the programs print less, or the scenario be shorter"
+        raise EvidenceError("record-too-large", what, where=str(path), fix=fix)
+
+
+def _as_text(data: Any) -> str:
+    return json.dumps(data, indent=2) + "\n"
+
+
+def _as_line(data: Any) -> bytes:
+    return f"{json.dumps(data)}\n".encode("ascii")
+
+
+def _lines(path: Path, items: Iterable[Mapping[str, Any]], closing: Mapping[str, Any]) -> None:
+    """A document a line, then one that says how many there were, so that a file cut short is known for it."""
+    count = size = 0
+    with written(path) as file:
+        for item in items:
+            line = _as_line(escaped(item))
+            size += len(line)
+            _require(len(line), limits.LINE, path)
+            _require(size, limits.LINES - limits.LINE, path)
+            file.write(line)
+            count += 1
+        file.write(_as_line({layout.END: count, **closing}))

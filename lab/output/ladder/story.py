@@ -1,0 +1,212 @@
+"""A run as rows in order of time: packets, states, what programs said, and where checks broke."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from heapq import merge
+from operator import attrgetter
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from lab.checks.telling import Teller
+from lab.core.words import TcpState
+from lab.evidence.capture import CaptureFile
+from lab.evidence.evidence import Evidence
+from lab.evidence.history import SocketHistory
+from lab.evidence.sockets import SocketSample
+from lab.evidence.verdict import Verdict
+from lab.output.ladder.blame import Blame
+from lab.output.ladder.crossings import Crossing, crossings
+from lab.output.ladder.held import Holds
+from lab.output.ladder.rows import OUTSIDE, Entered, Fate, Opened, Packet, Row
+from lab.output.ladder.said import said
+from lab.wire.packets import Reader, Segment, opened
+from lab.wire.tcp import Connection, Side
+
+_SOON = 1_000_000
+"""ns from a packet's leaving within which its arrival brings about what is shown beside it."""
+
+_MOST_HELD = 256
+"""Rows held back meanwhile."""
+
+
+def segments_of(folder: Path, capture: CaptureFile) -> Iterator[Segment]:
+    """The segments of a capture of the record in ``folder``. EvidenceError if it cannot be opened."""
+    with opened(folder / capture.path) as stream:
+        yield from Reader(stream)
+
+
+def story(
+    evidence: Evidence,
+    segments: Mapping[str, Iterable[Segment]],
+    verdict: Verdict | None = None,
+    only: int = 0,
+) -> Iterator[Row]:
+    """The rows of a run, in order of time.
+
+    ``segments`` are those of each capture by its path; they are read as the rows are taken. ``only`` is the
+    number of a connection: nothing is told of others and of what other hosts said; 0 tells all. Memory grows
+    with connections and the transcript, not with packets.
+    """
+    blame, holds = Blame(evidence, verdict), Holds(Teller(evidence).when)
+    holds.hear(evidence.info.held)
+    packets = [
+        _packets(segments.get(capture.path, ()), capture, evidence, blame, holds=holds, only=only)
+        for capture in evidence.info.captures
+    ]
+    sides = evidence.connections[only - 1].sides if only else ()
+    hosts = {side.host for side in sides} or evidence.scenario.hosts.keys()
+    others = said(evidence, hosts), _states(evidence, only), _listening(evidence, hosts)
+    yield from joined(merge(*packets, *others, key=attrgetter("time")))
+    yield from blame.rest()
+
+
+def _packets(
+    segments: Iterable[Segment],
+    capture: CaptureFile,
+    evidence: Evidence,
+    blame: Blame,
+    *,
+    holds: Holds,
+    only: int,
+) -> Iterator[Row]:
+    """Each packet with the connection that it opens before it, and the checks that it decided behind it."""
+    opened: set[int] = set()
+    for crossing in crossings(segments, capture, evidence):
+        number = crossing.index + 1
+        if only not in {0, number}:
+            continue
+        connection = evidence.connections[crossing.index]
+        if number not in opened:
+            opened.add(number)
+            yield opening(crossing, connection)
+        frames = [(capture.path, moment.frame) for moment in (crossing.sent, crossing.arrived) if moment]
+        row = packet(crossing, connection, holds, doubt=bool(capture.doubt))
+        yield replace(row, blamed=blame.of(frames))
+        yield from blame.decided(frames, crossing.moment.time)
+
+
+def opening(crossing: Crossing, connection: Connection) -> Opened:
+    """The row before a connection's first packet."""
+    client, server = connection.sides
+    return Opened(crossing.moment.time, crossing.index + 1, _end(client), _end(server))
+
+
+def packet(crossing: Crossing, connection: Connection, holds: Holds, *, doubt: bool) -> Packet:
+    """A packet's row; ``doubt`` says that the capture may lack frames."""
+    client, server = connection.sides
+    sender, receiver = (client, server) if crossing.from_client else (server, client)
+    held = holds.told(crossing.segment) if crossing.sent else ""
+    return Packet(
+        time=crossing.moment.time,
+        number=crossing.index + 1,
+        source=sender.host or OUTSIDE,
+        target=receiver.host or OUTSIDE,
+        ports=(sender.port, receiver.port),
+        flags=crossing.segment.flags,
+        seq=crossing.seq,
+        ack=crossing.ack,
+        length=crossing.segment.length,
+        fate=_fate(crossing, doubt=doubt or bool(held)),
+        mark=crossing.mark if crossing.sent else "",
+        delay=crossing.arrived.time - crossing.sent.time if crossing.sent and crossing.arrived else 0,
+        held=held,
+    )
+
+
+def _fate(crossing: Crossing, *, doubt: bool) -> Fate:
+    if crossing.settled:
+        return "arrived"
+    return "unseen" if doubt else "lost"
+
+
+def _end(side: Side) -> str:
+    return f"{side.host or side.address}:{side.port}"
+
+
+# States
+
+
+def _states(evidence: Evidence, only: int) -> list[Entered]:
+    """The states of both ends of each connection."""
+    found = [
+        row
+        for number, connection in enumerate(evidence.connections, start=1)
+        if only in {0, number}
+        for side in connection.sides
+        for row in entered(number, side)
+    ]
+    return sorted(found, key=attrgetter("time"))
+
+
+def entered(number: int, side: Side) -> list[Entered]:
+    """The states of one end, in order."""
+    host = side.host or OUTSIDE
+    return [Entered(change.at.time, number, host, side.port, change.state) for change in side.history]
+
+
+def _listening(evidence: Evidence, hosts: Collection[str]) -> Iterator[Entered]:
+    """When the kernel's samples first show a listener, and first show it no more."""
+    sampled = [evidence.sockets[host] for host in evidence.sockets if host in hosts]
+    changes = [change for history in sampled for change in _changes(history)]
+    for sample, before, now in sorted(changes, key=lambda change: change[0].at):
+        yield from listeners(sample.at, sample.host, before, now)
+
+
+def _changes(history: SocketHistory) -> Iterator[tuple[SocketSample, AbstractSet[int], AbstractSet[int]]]:
+    """The samples from which on other listeners stand: on which ports they did before, and do now."""
+    ports: Counter[int] = Counter()
+    starting: dict[int, list[int]] = {}
+    ending: dict[int, list[int]] = {}
+    for stand in history.in_state(TcpState.LISTEN):
+        starting.setdefault(stand.first, []).append(stand.row.local_port)
+        ending.setdefault(stand.last + 1, []).append(stand.row.local_port)
+    for number in sorted({*starting, *ending} - {len(history.samples)}):
+        before = {*+ports}
+        ports.update(starting.get(number, ()))
+        ports.subtract(ending.get(number, ()))
+        yield history.samples[number], before, {*+ports}
+
+
+def listeners(at: int, host: str, before: AbstractSet[int], now: AbstractSet[int]) -> Iterator[Entered]:
+    """What became of the ports on which a host listened and listens."""
+    for port in sorted(now ^ before):
+        yield Entered(at, 0, host, port, TcpState.LISTEN if port in now else TcpState.CLOSED)
+
+
+def joined(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows, with the states that a packet brought about put into it if they followed soon."""
+    held: deque[Row] = deque()
+    for row in rows:
+        if isinstance(row, Entered) and _put_into_packet(row, held):
+            continue
+        held.append(row)
+        while row.time - held[0].time > _SOON or len(held) > _MOST_HELD:
+            yield held.popleft()
+    yield from held
+
+
+def _put_into_packet(entered: Entered, held: deque[Row]) -> bool:
+    """Put a state beside the packet that brought it about, if that is the last of its connection."""
+    for position in reversed(range(len(held))):
+        packet = held[position]
+        if isinstance(packet, Packet) and packet.number == entered.number:
+            joined = _with_state(packet, entered)
+            held[position] = joined or packet
+            return joined is not None
+    return False
+
+
+def _with_state(packet: Packet, entered: Entered) -> Packet | None:
+    """The packet with a state at one of its ends; None if it did not bring that about, or long ago."""
+    sent, arrived = packet.states
+    if entered.time - packet.time > _SOON:
+        return None
+    if (packet.ports[0], packet.time) == (entered.port, entered.time):
+        return replace(packet, states=((*sent, entered.state), arrived))
+    if (packet.ports[1], packet.time + packet.delay) == (entered.port, entered.time):
+        return replace(packet, states=(sent, (*arrived, entered.state)))
+    return None

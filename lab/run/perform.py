@@ -1,0 +1,94 @@
+"""The script in a lab that is up, played and observed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from lab.core.archive import FOLDER
+from lab.deploy.deployment import Deployment, RunningHost
+from lab.engine import users
+from lab.engine.containers import image_command
+from lab.evidence.capture import CaptureFile
+from lab.evidence.sockets import Sampling
+from lab.evidence.transcript import Transcript, TranscriptEvent
+from lab.run.observe import Observer
+from lab.run.prepare import Prepared
+from lab.scenario.variables import host_variables, substitute
+from lab.steps.acts import Acts
+from lab.steps.player import Player
+from lab.steps.program import Starter
+from lab.steps.scribe import Scribe
+
+Hear = Callable[[TranscriptEvent], None]
+
+
+class Performed(Struct, frozen=True):
+    """What a script left: who said what, and how well it was observed. Times in ns since the epoch."""
+
+    began: int
+    ended: int
+    transcript: Transcript
+    variables: Mapping[str, str]
+    sampling: Sampling
+    captures: tuple[CaptureFile, ...]
+
+
+async def perform(
+    prepared: Prepared, deployment: Deployment, observer: Observer, hear: Hear, ending: contextlib.ExitStack
+) -> Performed:
+    """Play the script in a lab that is up; its programs are heard until the ``ending``."""
+    scenario = prepared.loaded.scenario
+    scribe = Scribe(deployment.now, hear)
+    variables = {**host_variables(scenario), "nonce": _nonce(prepared.options.seed)}
+    began = deployment.now()
+    acts = Acts(scenario, deployment, await _starters(deployment, prepared, variables), scribe)
+    ending.callback(acts.let_go)
+
+    async def look_around() -> None:
+        await observer.look_around(deployment, acts.unread())
+
+    await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play(look_around)
+    killed = acts.killed or observer.saw_killed(acts.told_to_end)
+    if killed or observer.has_looked_around:
+        await observer.ask_for_memory(deployment, began, patient=killed)
+    ended = deployment.now()
+    sampling = await observer.end_sampling(deployment)
+    captures = await observer.end_captures(deployment, prepared.folder)
+    deployment.health.check()
+    return Performed(began, ended, scribe.transcript(), variables, sampling, captures)
+
+
+async def _starters(
+    deployment: Deployment, prepared: Prepared, variables: Mapping[str, str]
+) -> dict[tuple[str, str], Starter]:
+    """How each host starts each of its programs, the variables in its words and environment filled in."""
+    found = {}
+    for host in prepared.plan.hosts:
+        for name in host.programs:
+            own, program = prepared.recipes[name], prepared.loaded.scenario.programs[name]
+            words = [substitute(word, variables) for word in (*own.argv, *program.args)]
+            workdir, env, user = _place(deployment.hosts[host.name], name)
+            if not own.argv:
+                image = prepared.images[host.image]
+                command, workdir = await deployment.call(image_command, deployment.engine, image)
+                words = [*command, *words]
+            env |= {key: substitute(value, variables) for key, value in program.env.items()}
+            found[host.name, name] = Starter(tuple(words), workdir, env, user)
+    return found
+
+
+def _place(host: RunningHost, name: str) -> tuple[str, dict[str, str], str]:
+    """The folder, environment and user of a program: its own if it has sources, else those of its host."""
+    uid = host.programs.get(name)
+    folder = f"{FOLDER}/{name}"
+    return (FOLDER, {}, "") if uid is None else (folder, {"HOME": folder}, users.of_program(uid))
+
+
+def _nonce(seed: str) -> str:
+    """Eight characters that a program cannot know beforehand: new each run, or the same for the same seed."""
+    return hashlib.sha256((seed or secrets.token_hex(16)).encode()).hexdigest()[:8]

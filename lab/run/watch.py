@@ -1,0 +1,193 @@
+"""Watching a lab: the conversation drawn while it goes on, and what people do in the lab afterwards.
+
+::
+
+    async with watching(deployment, plan, style, draw) as watch:
+        ...                                # watch.hear is told what the script does
+        await watch.until_interrupted()    # ^C ends the watching, not the lab
+
+It looks through captures of its own beside those of the record, which end with the script.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from ipaddress import ip_address
+from typing import Any
+
+from msgspec import Struct, field
+
+from lab.core.errors import EngineError
+from lab.core.words import TcpState, kernel_state
+from lab.deploy.deployment import Deployment
+from lab.deploy.plan import Plan
+from lab.evidence.capture import link_local
+from lab.evidence.transcript import TranscriptEvent
+from lab.output.ladder.live import Live, Wire
+from lab.output.ladder.scroll import Scroll
+from lab.output.style import Style
+from lab.run.observe import held_in
+from lab.wire.packets.growing import Growing
+from lab.wire.tcp import Vantage
+
+Draw = Callable[[Iterable[str]], None]
+
+CAPTURE_LIMIT = 64 * 1024**2
+"""Bytes of a watched capture, after which no more packets of it are shown."""
+
+_PAUSE_SECONDS = 0.1
+"""Between two looks at what the captures have become."""
+
+_PATIENCE = 300_000_000
+"""Nanoseconds for which a row waits for what belongs to it: a packet's arrival, a state, an earlier row."""
+
+_PIECES = 16
+"""Pieces of a capture that are fetched in one look, before what they hold is drawn."""
+
+
+class _Source(Struct):
+    """A capture that is watched, of a loopback if ``host`` is not empty; ``offset`` bytes of it are read."""
+
+    name: str
+    host: str
+    growing: Growing = field(default_factory=Growing)
+    offset: int = 0
+    ended: bool = False
+
+
+class Watch:
+    """Fetches what is new and draws it when it has waited long enough for what belongs to it."""
+
+    def __init__(self, deployment: Deployment, plan: Plan, style: Style, draw: Draw) -> None:
+        loopbacks = [host.name for host in plan.hosts if host.loopback]
+        self._deployment = deployment
+        self._draw = draw
+        self._sources = [_Source("watch", ""), *(_Source(f"watch-{host}", host) for host in loopbacks)]
+        self._live = Live([Wire(_vantage(source.host, deployment, plan)) for source in self._sources])
+        columns = [(host.name, next(iter(sum(host.addresses.values(), ())), "")) for host in plan.hosts]
+        self._scroll = Scroll(columns, deployment.now(), style)
+        self._newest = 0
+        self._listeners: dict[str, dict[tuple[Any, ...], int]] = {}
+        """The listeners of each host by their ends, and the port of each."""
+        self._looking: asyncio.Task[None] | None = None
+
+    def hear(self, event: TranscriptEvent) -> None:
+        """Something was typed, printed, started or ended."""
+        self._live.hear(event)
+
+    async def until_interrupted(self) -> None:
+        """Look on until ^C, or until the lab is gone; the sampling for the record has ended."""
+        if self._looking is None:
+            return
+        try:
+            with contextlib.suppress(EngineError):  # it is gone already
+                await self._deployment.sample()
+            await self._looking
+        except asyncio.CancelledError:
+            # It ends the watching and nothing else: what comes after it is to be done in full.
+            if task := asyncio.current_task():
+                task.uncancel()
+
+    def notice(self, event: dict[str, Any]) -> None:
+        """The agent tells something: listeners and segments that are kept back are drawn."""
+        if event["event"] == "held":
+            self._live.keep(held_in(event))
+        if event["event"] == "sockets":
+            self._note_listeners(event)
+
+    def _note_listeners(self, event: dict[str, Any]) -> None:
+        """A host's sockets have changed: on which ports it listens now."""
+        listeners = self._listeners.setdefault(event["host"], {})
+        if event["whole"]:
+            listeners.clear()
+        for ends in event["gone"]:
+            listeners.pop(tuple(ends), None)
+        for state, *ends in (row[:5] for row in event["rows"]):
+            if kernel_state(state) is TcpState.LISTEN:
+                listeners[tuple(ends)] = ends[1]
+        self._live.listen(event["at"], event["host"], set(listeners.values()))
+
+    async def begin(self, group: asyncio.TaskGroup) -> None:
+        """Start the captures, and to look at them in this group."""
+        self._deployment.agent.tell(self.notice)
+        for source in self._sources:
+            await self._deployment.agent.ask(
+                "capture",
+                name=source.name,
+                limit=CAPTURE_LIMIT,
+                pid=self._deployment.hosts[source.host].pid if source.host else None,
+            )
+        self._looking = group.create_task(self._look_on())
+
+    async def end(self) -> None:
+        """Draw what is still held back and end the captures."""
+        if self._looking is not None:
+            self._looking.cancel()
+        self._show(self._deployment.now() + _PATIENCE)
+        with contextlib.suppress(EngineError):  # with the lab the captures are gone too
+            for source in self._sources:
+                await self._deployment.agent.ask("end_capture", name=source.name)
+            await self._deployment.agent.ask("end_sample")
+
+    async def _look_on(self) -> None:
+        try:
+            while True:
+                now = self._deployment.now()
+                caught_up = all([await self._read(place) for place in range(len(self._sources))])
+                self._show(now if caught_up else self._newest)
+                await asyncio.sleep(_PAUSE_SECONDS if caught_up else 0)
+        except EngineError as gone:
+            self._deployment.kept = False
+            self._draw([f"the lab has gone: {gone.what}"])
+
+    async def _read(self, place: int) -> bool:
+        """Take in what is new in a capture; whether that was all there is."""
+        source = self._sources[place]
+        for _ in range(_PIECES):
+            told = await self._deployment.agent.ask("read_capture", name=source.name, offset=source.offset)
+            if not told:
+                self._tell_end(source)
+                return True
+            piece = base64.b64decode(told)
+            source.offset += len(piece)
+            segments = list(source.growing.feed(piece))
+            self._newest = max(self._newest, segments[-1].time if segments else 0)
+            self._live.see(place, segments)
+        return False
+
+    def _tell_end(self, source: _Source) -> None:
+        if source.offset >= CAPTURE_LIMIT and not source.ended:
+            source.ended = True
+            where = f"the loopback of {source.host}" if source.host else "the switch"
+            self._draw(
+                [f"no more packets of {where} are shown: there were {CAPTURE_LIMIT >> 20} MiB of them"]
+            )
+
+    def _show(self, now: int) -> None:
+        self._draw(self._scroll.lines(self._live.due(now - _PATIENCE)))
+
+
+@contextlib.asynccontextmanager
+async def watching(deployment: Deployment, plan: Plan, style: Style, draw: Draw) -> AsyncIterator[Watch]:
+    """A watch over a lab that is up. EngineError."""
+    watch = Watch(deployment, plan, style, draw)
+    async with asyncio.TaskGroup() as group:
+        await watch.begin(group)
+        yield watch
+        await watch.end()
+
+
+def _vantage(host: str, deployment: Deployment, plan: Plan) -> Vantage:
+    if host:
+        return Vantage(alone=host)
+    hosts = {
+        str(ip_address(address)): host.name
+        for host in plan.hosts
+        for addresses in host.addresses.values()
+        for address in addresses
+    }
+    hosts |= link_local(deployment.interfaces)
+    return Vantage(hosts, {one.index: one.host for one in deployment.interfaces if one.host})

@@ -1,0 +1,97 @@
+"""The whole way from a file to a scenario, every problem on it reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+from pydantic import ValidationError
+
+from lab.core.errors import Problem, ScenarioError, SourceRef
+from lab.scenario import Scenario
+from lab.scenario.loader import tree as yaml_tree
+from lab.scenario.loader.desugar import desugar
+from lab.scenario.loader.fault import faults_of
+from lab.scenario.loader.messages import problem_of
+from lab.scenario.loader.place import find, step_number
+from lab.scenario.loader.plain import plain_data
+from lab.scenario.loader.rules import Case, Finding, findings
+from lab.scenario.loader.salvage import salvaged, validated
+from lab.scenario.loader.sources import Read, read_sources
+from lab.scenario.loader.syntax import read_tree
+from lab.scenario.loader.wording import shown
+from lab.scenario.script import numbered
+
+MAX_PROBLEMS = 100
+
+
+class Loaded(Struct, frozen=True):
+    """A scenario that can be played, and where it came from.
+
+    ``lines`` leads from the number of a step ("4", "4.2.1", "finally.1") to its place in the file,
+    ``sources`` from the path of each source that a program names to what was read there.
+    """
+
+    scenario: Scenario
+    file: Path
+    lines: Mapping[str, SourceRef]
+    sources: Mapping[str, bytes]
+
+    @property
+    def folder(self) -> Path:
+        """Where the programs' files lie."""
+        return self.file.parent
+
+
+def load(path: Path) -> Loaded:
+    """Read a scenario file.
+
+    Raises ScenarioError with all its problems in the order of the file, UsageError if there is no such file.
+    """
+    tree = desugar(read_tree(path))
+    problems: list[Problem] = []
+    read = Read({}, {})
+    scenario = _sound_part(tree, problems)
+    if scenario is not None:
+        read = read_sources(scenario, path.parent)
+        found = findings(Case(scenario, read.faults), whole=not problems)
+        problems.extend(_located(finding, tree) for finding in found)
+    if problems or scenario is None:
+        raise _refusal(problems)
+    return Loaded(scenario, path, dict(_places(scenario, tree)), read.contents)
+
+
+def _sound_part(tree: yaml_tree.Node, problems: list[Problem]) -> Scenario | None:
+    """The scenario, as far as it can be had; what the language refuses is added to the problems."""
+    data = plain_data(tree, problems)
+    try:
+        return validated(data)
+    except ValidationError as error:
+        faults = list(faults_of(error, tree))
+    problems.extend(problem_of(fault) for fault in faults)
+    return salvaged(data, [fault.path for fault in faults])
+
+
+def _located(finding: Finding, tree: yaml_tree.Node) -> Problem:
+    found = find(tree, finding.path)
+    at = found.key.at if finding.on_key and found.key else found.node.at
+    return Problem(finding.code, finding.what, at, finding.fix)
+
+
+def _places(scenario: Scenario, tree: yaml_tree.Node) -> Iterator[tuple[str, SourceRef]]:
+    for path, _ in numbered(scenario):
+        yield step_number(path), find(tree, path).node.at
+
+
+def _refusal(problems: Iterable[Problem]) -> ScenarioError:
+    """The problems in the order of the file; of several with one place, only the first tells the cause."""
+    kept: dict[object, Problem] = {}
+    for problem in sorted(problems, key=lambda problem: problem.where):
+        kept.setdefault((problem.where, problem.what if problem.code == "missing-key" else ""), problem)
+    first = list(kept.values())[:MAX_PROBLEMS]
+    if len(kept) > len(first):
+        what = f"{len(kept) - len(first)} more problems are not shown"
+        first.append(Problem("too-many", what, first[-1].where, "mend the ones above first"))
+    return ScenarioError([replace(one, what=shown(one.what), fix=shown(one.fix)) for one in first])

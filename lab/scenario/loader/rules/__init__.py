@@ -1,0 +1,60 @@
+"""What only makes sense of the whole scenario: references, addresses, order, variables.
+
+A rule is a function from a case to what it finds. It is asked of every scenario whose words are right,
+and says nothing of what another rule is there for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.scenario.loader.rules import addresses, checks, networks, programs, script, stage, texts, verdict
+from lab.scenario.loader.rules.finding import Case, Finding, Rule
+
+__all__ = ["RULES", "RULES_OF_THE_WHOLE", "Case", "Finding", "findings"]
+
+RULES: tuple[Rule, ...] = (
+    networks.proper_subnets,
+    networks.families,
+    addresses.given,
+    addresses.known_networks,
+    addresses.separate,
+    addresses.fitting,
+    programs.host_names,
+    programs.one_kind,
+    programs.command_lines,
+    programs.files,
+    programs.one_image,
+    script.actors,
+    script.started_programs,
+    script.patterns,
+    script.conditions,
+    script.peers,
+    script.releases,
+    script.timeouts,
+    stage.names_given,
+    checks.hosts,
+    checks.ends,
+    checks.own_connections,
+    checks.listener_addresses,
+    checks.names,
+    verdict.assertions,
+    verdict.contradictions,
+)
+
+
+RULES_OF_THE_WHOLE: tuple[Rule, ...] = (
+    stage.spoken_to,
+    stage.one_at_a_time,
+    stage.on_a_terminal,
+    texts.known_variables,
+    checks.programs,
+    checks.needs,
+)
+"""What only a script and a verdict without gaps can be asked."""
+
+
+def findings(case: Case, *, whole: bool = True) -> Iterator[Finding]:
+    """What every rule finds."""
+    for rule in (*RULES, *RULES_OF_THE_WHOLE) if whole else RULES:
+        yield from rule(case)

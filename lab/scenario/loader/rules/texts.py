@@ -1,0 +1,137 @@
+"""Variables: that each ``${name}`` has a value where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from lab.scenario import Scenario
+from lab.scenario.addresses import holds, is_address
+from lab.scenario.checks import ListenerCheck, OutputCheck
+from lab.scenario.loader import place
+from lab.scenario.loader.rules.finding import Case, Finding
+from lab.scenario.loader.rules.networks import sound_networks
+from lab.scenario.loader.rules.script import compiled_regex, pattern_of
+from lab.scenario.loader.wording import did_you_mean, whose
+from lab.scenario.script import StepPath, blocks, walk
+from lab.scenario.steps import Line, Repeat, Run, Send, Start, Step, Type
+from lab.scenario.variables import COUNTER, NONCE, address_variables, is_unclosed, references
+
+_Text = tuple[place.Path, str]
+_LITERAL = "a literal `${` is written `$${`"
+_ONLY_IN_REPEAT = "`${i}` counts the rounds of a `repeat`: use it inside one"
+
+
+def known_variables(case: Case) -> Iterator[Finding]:
+    """Every ``${name}`` has a value by the time it is needed."""
+    scenario = case.scenario
+    always = {NONCE, *_host_names(scenario)}
+    yield from _unknown(_program_texts(scenario), always)
+    captured = set(always)
+    yield from _in_steps(("steps",), scenario.steps, captured)
+    yield from _in_steps(("finally",), scenario.finally_, captured)
+    yield from _unknown(_check_texts(scenario), captured)
+
+
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to them
+"""Stand for addresses that cannot be read: of them another rule tells."""
+
+
+def _host_names(scenario: Scenario) -> Iterator[str]:
+    """The names that :func:`lab.scenario.variables.host_variables` gives, of sound addresses."""
+    for name, host in scenario.hosts.items():
+        given = host.addresses or _networks_of(host.address, scenario)
+        readable = {
+            network: texts if all(map(is_address, texts)) else _ANY for network, texts in given.items()
+        }
+        yield from (variable for variable, _ in address_variables(name, readable))
+
+
+def _networks_of(address: str | None, scenario: Scenario) -> Mapping[str, tuple[str, ...]]:
+    """The networks that a host with one address can be on, each with that address."""
+    sound = sound_networks(scenario)
+    if address is None or not is_address(address):
+        return dict.fromkeys(scenario.networks, _ANY)
+    holding = [network for network in sound if holds(sound[network], ip_address(address))]
+    return dict.fromkeys(holding or scenario.networks, (address,))
+
+
+def _in_steps(path: StepPath, steps: tuple[Step, ...], known: set[str]) -> Iterator[Finding]:
+    """Adds the groups that the steps capture to what is known."""
+    for position, step in enumerate(steps):
+        here = (*path, position)
+        if isinstance(step, Line):
+            yield from _unknown(_step_texts(here, step), known)
+        counter = {COUNTER} if isinstance(step, Repeat) else set()
+        for below, held in blocks(here, step):
+            yield from _in_steps(below, held, known | counter)
+        known |= _captured(step)
+
+
+def _captured(step: Step) -> set[str]:
+    lines = (held for _, held in walk((), (step,)) if isinstance(held, Line))
+    regexes = [pattern.regex for line in lines if (pattern := pattern_of(line)) is not None and pattern.regex]
+    compiled = [found for regex in regexes if (found := compiled_regex(regex)[0]) is not None]
+    return {group for found in compiled for group in found.groupindex}
+
+
+def _unknown(texts: Iterator[_Text], known: set[str]) -> Iterator[Finding]:
+    for path, text in texts:
+        holder = whose(path, str(path[2]) if path[0] == "checks" else "")
+        if is_unclosed(text):
+            what = f"{holder}: `${{` is not closed"
+            yield Finding("bad-variable", path, what, f"close it with `}}`; {_LITERAL}")
+            continue
+        for name in references(text):
+            if name not in known:
+                what = f"{holder}: `${{{name}}}` has no value here"
+                near = did_you_mean(name, sorted(known), "variables here")
+                fix = _ONLY_IN_REPEAT if name == COUNTER else f"{near}; {_LITERAL}"
+                yield Finding("unknown-variable", path, what, fix)
+
+
+def _program_texts(scenario: Scenario) -> Iterator[_Text]:
+    for name, program in scenario.programs.items():
+        path = ("programs", name)
+        for key, text in (("command", program.command), ("run", program.run)):
+            if text is not None:
+                yield (*path, key), text
+        yield from _each((*path, "args"), program.args)
+        yield from _each((*path, "env"), program.env)
+
+
+def _step_texts(path: StepPath, line: Line) -> Iterator[_Text]:
+    here, action = (*path, "action"), line.action
+    if isinstance(action, Send):
+        yield (*here, "send"), action.send
+    elif isinstance(action, Type):
+        yield (*here, "type"), action.type
+    elif isinstance(action, Start):
+        yield from _each((*here, "args"), action.args)
+        yield from _each((*here, "env"), action.env)
+    elif isinstance(action, Run):
+        yield (*here, "run"), action.run
+    pattern = pattern_of(line)
+    for kind in ("text", "line", "regex", "glob"):
+        text = getattr(pattern, kind, None)
+        if text is not None:
+            yield (*here, "expect", kind), text
+
+
+def _check_texts(scenario: Scenario) -> Iterator[_Text]:
+    for position, check in enumerate(scenario.checks):
+        if isinstance(check, OutputCheck):
+            for key in ("lines", "contains", "lacks"):
+                yield from _each(("checks", position, "output", key), getattr(check.output, key) or ())
+        elif isinstance(check, ListenerCheck) and check.listener.address is not None:
+            yield ("checks", position, "listener", "address"), check.listener.address
+
+
+def _each(path: place.Path, texts: Any) -> Iterator[_Text]:
+    """The items of a list; of a mapping the keys as well as those values that are text."""
+    if not isinstance(texts, dict):
+        yield from (((*path, position), text) for position, text in enumerate(texts))
+        return
+    for key, value in texts.items():
+        yield (*path, key), value if isinstance(value, str) else key

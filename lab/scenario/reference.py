@@ -1,0 +1,120 @@
+"""The reference of the scenario language in Markdown, read off the models: a section each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lab.scenario import Scenario, cast, checks, steps
+from lab.scenario.base import Model
+from lab.scenario.schema import schema
+
+_SECTIONS: tuple[tuple[str, type[Model]], ...] = (
+    ("The file", Scenario),
+    ("Timeouts", cast.Timeouts),
+    ("A network", cast.Network),
+    ("A program", cast.Program),
+    ("A host", cast.Host),
+    ("Limits", cast.Limits),
+    ("Every action", steps.Action),
+    *((f"Action `{action.verb}`", action) for action in steps.ACTIONS),
+    ("A pattern", steps.Pattern),
+    ("A condition", steps.Condition),
+    ("Step `together`", steps.Together),
+    ("Step `repeat`", steps.Repeat),
+    ("A repetition", steps.Repetition),
+    ("Every check", checks.CheckBase),
+    *((f"Check `{check.subject}`", check) for check in checks.CHECKS),
+    ("Which connection", checks.ConnectionRef),
+    ("How a connection ends", checks.CloseSpec),
+    ("Who resets", checks.ResetSpec),
+    ("What is sent again", checks.ResentSpec),
+    ("Which connections", checks.ConnectionsRef),
+    ("Which CLOSE_WAIT", checks.CloseWaitRef),
+    ("A span of time", checks.Span),
+    ("Which listener", checks.ListenerRef),
+    ("Which state", checks.StateRef),
+    ("Which process", checks.ProcessRef),
+    ("Which output", checks.OutputRef),
+    ("Which exit", checks.ExitRef),
+)
+_HEADINGS = {model.__name__: heading for heading, model in _SECTIONS}
+
+
+def reference() -> str:
+    """All sections, from the top of a file to its last words."""
+    written = schema()
+    known = {**written["$defs"], "Scenario": written}
+    return "\n".join(line for heading, model in _SECTIONS for line in _section(heading, model, known))
+
+
+def _section(heading: str, model: type[Model], known: dict[str, Any]) -> Iterator[str]:
+    # The keys that all actions or all checks have are told once; they are in the schema of any of them.
+    schema_of = {"Action": "Expect", "CheckBase": "ConnectionCheck"}.get(model.__name__, model.__name__)
+    long = known[schema_of].get("anyOf", [known[schema_of]])[-1]
+    inherited = {name for base in model.__mro__[1:] if issubclass(base, Model) for name in base.model_fields}
+    defaults = model.model_construct().model_dump(mode="json")
+    yield from (f"### {heading}", "", " ".join((model.__doc__ or "").split()).replace("``", "`"), "")
+    if model.short is not None:
+        yield from (f"Short form: the value of `{model.short}` alone.", "")
+    yield from ("| key | value | unless given | meaning |", "|---|---|---|---|")
+    for name, info in model.model_fields.items():
+        if name not in inherited:
+            key = info.alias or name
+            default = "**required**" if info.is_required() else _default(defaults.get(name))
+            meaning = (info.description or "").replace("|", "\\|")
+            yield f"| `{key}` | {_words(long['properties'][key])} | {default} | {meaning} |"
+    yield ""
+
+
+def _default(value: Any) -> str:
+    return (
+        ""
+        if value in (None, [], {}) or isinstance(value, dict)
+        else f"`{json.dumps(value)}`".replace('"', "")
+    )
+
+
+def _words(value: dict[str, Any]) -> str:
+    """What may stand there, in words."""
+    if "$ref" in value:
+        return _link(value["$ref"].rpartition("/")[2])
+    if "const" in value:
+        return f"`{json.dumps(value['const'])}`".replace('"', "")
+    if "enum" in value:
+        return ", ".join(f"`{option}`" for option in value["enum"])
+    if "anyOf" in value:
+        return _choice([_words(option) for option in value["anyOf"]])
+    return _simple(value)
+
+
+def _simple(value: dict[str, Any]) -> str:
+    match value["type"]:
+        case "array":
+            return f"list of {_words(value['items'])}"
+        case "object":
+            (held,) = value.get("patternProperties", {"": value.get("additionalProperties")}).values()
+            return f"mapping to {_words(held)}"
+        case "string":
+            return f"text such as `{value['examples'][0]}`" if "examples" in value else "text"
+        case "integer" | "number":
+            least, most = value.get("minimum", "above 0"), value.get("maximum")
+            return f"number, {least} to {most:g}" if most is not None else f"number from {least}"
+    return "true or false"
+
+
+def _choice(options: list[str]) -> str:
+    """``a or b``; a list of what may also stand alone is told so."""
+    one, *rest = dict.fromkeys(options)
+    return f"{one}, or a list" if rest == [f"list of {one}"] else " or ".join((one, *rest))
+
+
+def _link(name: str) -> str:
+    """A link to the section of a model, or what stands for one that has none."""
+    if name not in _HEADINGS:
+        return {"Line": "a line", "TcpState": "a state"}.get(name, name)
+    heading = _HEADINGS[name]
+    anchor = re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+    return f"[{heading[0].lower()}{heading[1:]}](#{anchor})"

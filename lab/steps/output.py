@@ -1,0 +1,57 @@
+"""Who ended a program's output: the program, or the engine that should have brought it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Struct, field
+
+from lab.core.errors import EngineError
+from lab.deploy.deployment import Deployment, RunningHost
+from lab.deploy.health import SILENCE_SECONDS
+
+_FIX = "see whether the engine still runs (`docker info`), then run it again"
+
+
+class OutputWatch(Struct):
+    """Knows where the output of a program goes in its host, and asks there when the connection to it ends."""
+
+    deployment: Deployment
+    host: RunningHost
+    program: str
+    pid: int
+    ends: list[list[int]]
+    """Its pipes or its terminal, as the agent names them; none once it has ended."""
+    asking: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def ended(self) -> None:
+        """The connection has ended: find out who did that."""
+        self.asking.add(asyncio.ensure_future(self._find_out()))
+
+    async def confirmed(self) -> None:
+        """Wait until that is known."""
+        await asyncio.gather(*self.asking, return_exceptions=True)
+
+    async def until_ended(self, drained: asyncio.Event) -> None:
+        """The program has ended, and its output has not: wait, unless a child of it holds that."""
+        if (await self._held())["held"]:
+            return
+        try:
+            await asyncio.wait_for(drained.wait(), SILENCE_SECONDS)
+        except TimeoutError:
+            self._blame("has not brought the end of")
+
+    async def _find_out(self) -> None:
+        state = await self._held()
+        if state["alive"] and state["held"]:
+            self._blame("has lost")
+
+    async def _held(self) -> dict[str, bool]:
+        host, ask = self.host, self.deployment.agent.ask
+        found: dict[str, bool] = await ask("output_held", pid=self.pid, host=host.pid, ends=self.ends)
+        return found
+
+    def _blame(self, what: str) -> None:
+        where = f"{self.program} on {self.host.plan.name}"
+        error = EngineError("output-lost", f"the container engine {what} the output of {where}", fix=_FIX)
+        self.deployment.health.fail(error)

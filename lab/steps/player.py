@@ -1,0 +1,166 @@
+"""Plays a script: who does what, in the order of the file, with a time-out on everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import ChainMap
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+
+from msgspec import Struct
+
+from lab.core.errors import SourceRef
+from lab.core.words import Outcome
+from lab.deploy.health import step_time
+from lab.evidence.transcript import StepEnded
+from lab.scenario import Scenario
+from lab.scenario.script import numbered
+from lab.scenario.steps import Line, Quiet, Repeat, Step, Together
+from lab.steps.acts import Acts
+from lab.steps.failure import StepFailure
+from lab.steps.scribe import Scribe
+from lab.steps.words import in_words
+
+_REST_SHOWN = 2000
+"""Characters of unconsumed output that a failed step shows."""
+
+Variables = MutableMapping[str, str]
+
+
+class _Place(Struct, frozen=True):
+    """Where the player is: the step's number as the file counts, and the rounds of the blocks around it."""
+
+    number: str
+    rounds: tuple[int, ...] = ()
+
+    def step(self, position: int) -> _Place:
+        return _Place(f"{self.number}.{position}" if self.number else str(position), self.rounds)
+
+    def round(self, count: int) -> _Place:
+        return _Place(self.number, (*self.rounds, count))
+
+    def __str__(self) -> str:
+        return self.number + "".join(f"@{count}" for count in self.rounds)
+
+
+class Player:
+    """One play of one script. Failed steps are in the transcript; only what is no result is raised."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        lines: Mapping[str, SourceRef],
+        acts: Acts,
+        scribe: Scribe,
+        variables: Variables,
+    ) -> None:
+        self._scenario = scenario
+        self._lines = lines
+        self._acts = acts
+        self._scribe = scribe
+        self._variables = variables
+        self._played: set[str] = set()
+        self._deadline = 0.0
+
+    async def play(self, look_around: Callable[[], Awaitable[None]]) -> None:
+        """The steps until one fails, then ``finally``, whatever happened.
+
+        ``look_around`` is called once if one has failed, before anything else is done.
+        """
+        whole = await self._act_of(self._scenario.steps, _Place(""))
+        if not whole:
+            await look_around()
+        await self._act_of(self._scenario.finally_, _Place("finally"))
+        await self._acts.end(whole=whole)
+        if not whole:
+            self._scribe.unplayed = self._first_unplayed()
+
+    async def _act_of(self, steps: tuple[Step, ...], place: _Place) -> bool:
+        self._deadline = asyncio.get_running_loop().time() + self._scenario.timeouts.scenario
+        try:
+            await self._steps(steps, place, self._variables)
+        except StepFailure:
+            return False
+        return True
+
+    async def _steps(self, steps: tuple[Step, ...], place: _Place, variables: Variables) -> None:
+        for position, step in enumerate(steps, 1):
+            await self._step(step, place.step(position), variables)
+
+    async def _step(self, step: Step, place: _Place, variables: Variables) -> None:
+        match step:
+            case Line():
+                await self._line(step, place, variables)
+            case Together():
+                await _all(
+                    self._steps(branch, place.step(number), variables)
+                    for number, branch in enumerate(step.together, 1)
+                )
+            case Repeat():
+                for count in range(1, step.repeat.times + 1):
+                    counted = ChainMap({"i": str(count)}, variables)
+                    await self._steps(step.repeat.steps, place.round(count), counted)
+
+    async def _line(self, line: Line, place: _Place, variables: Variables) -> None:
+        began = self._scribe.now()
+        where = str(self._lines.get(place.number, ""))
+
+        def ended(what: str, failure: StepFailure | None) -> StepEnded:
+            outcome = Outcome.PASS if failure is None else Outcome.FAIL
+            details = (
+                (failure.expected, failure.observed, failure.rest[-_REST_SHOWN:]) if failure else ("", "", "")
+            )
+            return StepEnded(
+                self._scribe.now(), began, str(place), where, line.actor, what, outcome, *details
+            )
+
+        self._played.add(place.number)
+        what = in_words(line.action)
+        try:
+            action = self._acts.filled_in(line.action, variables)
+            what = in_words(action)
+            # What is captured outlives the round of a block: only ${i} is the round's own.
+            act = self._acts.act(line, action, str(place), self._variables)
+            await self._within(line, place, act, action.within, what)
+        except StepFailure as failure:
+            self._scribe.note(ended(what, failure))
+            raise
+        self._scribe.note(ended(what, None))
+
+    async def _within(
+        self, line: Line, place: _Place, act: Awaitable[None], within: float | None, what: str
+    ) -> None:
+        """An act in its time; what it waited for and what was there, if that was not enough."""
+        began = asyncio.get_running_loop().time()
+        seconds = within or self._scenario.timeouts.step
+        if isinstance(line.action, Quiet):
+            seconds += line.action.quiet
+        try:
+            async with step_time(seconds, self._deadline):
+                await act
+        except TimeoutError:
+            await self._acts.vouch(began)
+            limit = f"within {seconds:g} s"
+            if self._deadline < began + seconds:
+                limit = f"before the script's {self._scenario.timeouts.scenario:g} s were over"
+            raise self._acts.too_late(line, str(place), what, limit) from None
+
+    def _first_unplayed(self) -> str:
+        numbers = (number for number, step in self._numbers() if isinstance(step, Line))
+        return next((number for number in numbers if number not in self._played), "")
+
+    def _numbers(self) -> list[tuple[str, Step]]:
+        return [
+            (".".join(str(part + 1) for part in path if isinstance(part, int)), step)
+            for path, step in numbered(self._scenario)
+            if path[0] == "steps"
+        ]
+
+
+async def _all(branches: Iterable[Coroutine[None, None, None]]) -> None:
+    """Branches at once; the first that fails ends the others and is what is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for branch in branches:
+                group.create_task(branch)
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None

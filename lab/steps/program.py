@@ -1,0 +1,400 @@
+"""A running program as the script sees it: what it prints, what it is given, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from msgspec import Struct
+
+from lab.core.errors import EngineError
+from lab.core.words import describe_status
+from lab.deploy.deployment import Deployment, RunningHost
+from lab.deploy.health import not_counted
+from lab.engine import containers as box
+from lab.engine.containers import BUSYBOX, Exec, ExecState
+from lab.engine.frames import Frames
+from lab.evidence.transcript import Exited, Started
+from lab.scenario.steps import Pattern
+from lab.steps.failure import StepFailure
+from lab.steps.line import TypedLine
+from lab.steps.matcher import Matcher, MatchError
+from lab.steps.output import OutputWatch
+from lab.steps.screen import Match, Screen, describe
+from lab.steps.scribe import Scribe
+
+_DRAIN_SECONDS = 1.0
+"""How long the last words of a program that has ended may take to arrive, if a child holds its output."""
+
+KILLED = 137
+"""The status of what SIGKILL has ended."""
+
+_STATE_SECONDS = 30.0
+"""How long the engine may take to say that a program has started, or how it ended."""
+
+_SETTLE_SECONDS = 0.03
+"""A regular expression that reaches to the end of the output is taken when nothing came for so long."""
+
+_TERMINAL_SET = b"\x06"
+"""What is written to a terminal once it is set, before the program runs. ASCII calls it "acknowledge"."""
+
+TERMINAL = f"{BUSYBOX} stty -echo -onlcr cols 120 rows 40 2>/dev/null && printf '\\006'"
+"""No echo, or expect would find what was typed; no CR before LF, so that lines are what the program wrote."""
+
+BECOME = (
+    "case $1 in */*) ;; *) IFS=:; for _d in $PATH; do _p=$_d/$1; "
+    'test -f "$_p" -a -x "$_p" && shift && exec "$_p" "$@"; done;; esac; exec "$@"'
+)
+"""The host's own program of that name first: left to itself, busybox would prefer what it can do itself."""
+
+FIRST_MARK, WRAPPER = 1 << 50, 1 << 51
+"""Bytes, a petabyte and two."""
+
+_MARKS = itertools.count(1)
+
+_INIT = "/sbin/docker-init"
+"""The engine brings it as every host's first process. Elsewhere it makes what it runs the terminal's job."""
+
+_OTHERS = (
+    "others() { for f in /proc/[0-9]*/stat; do read -r l <$f && set -- ${l##*) } && "
+    '[ "$4" = $$ ] && [ "$1" != Z ] && [ "${l%% *}" != $$ ] && return 0; done; return 1; }'
+)
+"""Whether its session has other processes. Behind the name stand state, parent, group, session (proc(5))."""
+
+_BACKGROUND_ROUNDS = 30
+
+
+class Starter(Struct, frozen=True):
+    """How a program is started: its words, its folder, its environment, its user (none: the host's)."""
+
+    argv: tuple[str, ...]
+    workdir: str
+    env: Mapping[str, str]
+    user: str = ""
+
+
+def locks_of(mark: int) -> int:
+    """The limit of file locks that proves a mark: it goes down where the mark goes up."""
+    return FIRST_MARK - ((mark - FIRST_MARK) >> 10)
+
+
+def command_line(argv: tuple[str, ...], mark: int, *, tty: bool, has_input: bool) -> tuple[str, ...]:
+    """What is executed in the host: a shell that sets everything and becomes the program.
+
+    The ``mark`` (bytes) is a limit that Linux keeps, does not enforce and hands on to every process that
+    comes from this one, also to those that init adopts: by it the agent knows which start one came from.
+    What proves that it was not changed is set before it.
+    """
+    marks = f"{{ ulimit -x {locks_of(mark)}; ulimit -m {mark >> 10}; }} 2>/dev/null; "
+    become = marks + ("" if has_input else "exec </dev/null; ")
+    if tty:
+        inner = (BUSYBOX, "sh", "-c", f"{become}{TERMINAL}; exec 2>&3 3>&-; {BECOME}", "sh", *argv)
+        return (BUSYBOX, "sh", "-c", _ON_TERMINAL, "sh", _INIT, "--", *inner)
+    return (BUSYBOX, "sh", "-c", become + BECOME, "sh", *argv)
+
+
+_ON_TERMINAL = (
+    f"ulimit -m {WRAPPER >> 10} 2>/dev/null; {_OTHERS}; exec 3>&2 2>/dev/null; "
+    f'"$@"; s=$?; i=0; while [ $s = 0 ] && [ $i -lt {_BACKGROUND_ROUNDS} ] && others; '
+    f"do {BUSYBOX} usleep 10000; i=$((i+1)); done; exit $s"
+)
+"""A shell stays between the terminal and the program, which is its job, as where people work.
+
+A program that goes into the background leaves its child behind and ends. The child then makes a session of
+its own (daemon(3)). If the program were the first process of the terminal, its end would hang that up,
+and the kernel would send SIGHUP to a child that has not come so far. So the shell waits a moment for what a
+program leaves behind when it ends with status 0. The agent shows the program instead.
+"""
+
+
+class Program(asyncio.Protocol):
+    """One start of one program, and the protocol of its connection: output arrives by the loop's selector."""
+
+    def __init__(
+        self,
+        host: RunningHost,
+        name: str,
+        scribe: Scribe,
+        matcher: Matcher,
+        *,
+        tty: bool,
+        has_input: bool = True,
+    ) -> None:
+        self.host = host
+        self.name = name
+        self.tty = tty
+        self.screen = Screen()
+        self.status: int | None = None
+        """How it ended, as a shell counts; None while it runs."""
+        self.pid = 0
+        self.mark = FIRST_MARK + (next(_MARKS) << 10)
+        self.matching = False
+        """Whether a regular expression is being matched, or was when the step ran out of time."""
+        self._scribe = scribe
+        self._matcher = matcher
+        self._has_input = has_input
+        self._line = TypedLine()
+        self._frames = None if tty else Frames()
+        self._transport: asyncio.Transport | None = None
+        self._heard = 0
+        """How often something was heard of its output."""
+        self._changed = asyncio.Event()
+        self._set = asyncio.Event()
+        """Its terminal is set, there is none, or its output has ended."""
+        self._drained = asyncio.Event()
+        self._early: bytes | None = b""
+        """What it has printed before its start was written down; None from then on."""
+        self._began = 0
+        self._ending: asyncio.Task[None] | None = None
+        self._output: OutputWatch | None = None
+        self._let_go = False
+
+    # --- starting and ending -------------------------------------------------------------------
+
+    async def start(self, deployment: Deployment, starter: Starter, step: str) -> None:
+        """Start it in its host; it can be given input when this returns. EngineError if the engine cannot."""
+        command = command_line(starter.argv, self.mark, tty=self.tty, has_input=self._has_input)
+        terminal = {"TERM": "xterm"} if self.tty else {}
+        asked = self._scribe.now()
+        try:
+            started = await deployment.call(
+                box.exec_start, deployment.engine, self.host.container, command,
+                tty=self.tty, workdir=starter.workdir, env={**terminal, **starter.env}, user=starter.user,
+            )  # fmt: skip
+        except EngineError as error:
+            if error.code != "no-container":
+                raise
+            raise StepFailure(f"host {self.host.plan.name} is up", "all in it was killed") from None
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=started.stream.socket)
+        self.data_received(started.stream.early)
+        self.pid = await self._process_id(deployment, started)
+        told = await deployment.agent.ask("started", pid=self.pid)
+        self._output = OutputWatch(deployment, self.host, self.name, self.pid, told["output"])
+        if self._drained.is_set():
+            self._output.ended()
+        with not_counted("the engine's bringing what is printed"):
+            await self._set.wait()
+        # The kernel counts in ticks of 10 ms: its time may be before that at which the engine was asked.
+        self._began = max(asked, told["made"] or 0)
+        host = self.host.plan.name
+        self._scribe.note(Started(self._began, host, self.name, step, " ".join(starter.argv), self.pid))
+        self._listen()
+        self._ending = asyncio.create_task(self._wait_end(deployment, started))
+        # Whoever waits for the end hears of an error; if nobody does, asyncio need not complain.
+        self._ending.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _process_id(self, deployment: Deployment, started: Exec) -> int:
+        """The engine answers the start before it has made the process: ask until it has."""
+        return (await self._asked(deployment, started, lambda state: bool(state.pid) or _over(state))).pid
+
+    async def _wait_end(self, deployment: Deployment, started: Exec) -> None:
+        """Hear of its end from the agent, then let its last words arrive, then ask for its status."""
+        if self.pid:
+            ended = await deployment.agent.ask("wait_exit", pid=self.pid) or deployment.now()
+        else:
+            ended = deployment.now()
+        await self._drain()
+        self.status = await self._exit_status(deployment, started)
+        self._scribe.note(Exited(max(ended, self._began), self.host.plan.name, self.name, self.status))
+        self._end_output()
+
+    async def _drain(self) -> None:
+        """Let the last words arrive: all are there when the output ends, unless a child still holds it."""
+        try:
+            await asyncio.wait_for(self._drained.wait(), _DRAIN_SECONDS)
+        except TimeoutError:
+            if self._output is not None:
+                await self._output.until_ended(self._drained)
+
+    async def _exit_status(self, deployment: Deployment, started: Exec) -> int:
+        try:
+            return (await self._asked(deployment, started, _over)).status or 0
+        except EngineError as error:
+            if error.code != "no-container":
+                raise
+            return KILLED  # whoever killed its host's first process killed it, too
+
+    async def _asked(
+        self, deployment: Deployment, started: Exec, told: Callable[[ExecState], bool]
+    ) -> ExecState:
+        """What the engine says of the program, once it says enough; EngineError if it does not in time."""
+        try:
+            async with asyncio.timeout(_STATE_SECONDS):
+                while True:
+                    state = await deployment.call(box.exec_status, deployment.engine, started.id)
+                    if told(state):
+                        return state
+                    await asyncio.sleep(0.004)
+        except TimeoutError:
+            what = f"the container engine does not say what became of {self.name} on {self.host.plan.name}"
+            raise EngineError("no-status", what, fix="lab doctor") from None
+
+    async def confirmed(self) -> None:
+        """Wait until it is known who has ended its output, if anybody has."""
+        if self._output is not None:
+            await self._output.confirmed()
+
+    def let_go(self) -> None:
+        """Stop listening to it."""
+        self._let_go = True
+        if self._ending is not None:
+            self._ending.cancel()
+        if self._transport is not None:
+            # Now, not when the loop comes round: to remove a container whose output nobody takes costs the
+            # engine 20 s.
+            with contextlib.suppress(OSError):
+                self._transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            self._transport.abort()
+
+    # --- its output ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called once, with the connection. What it prints waits until its start is written down."""
+        self._transport = cast("asyncio.Transport", transport)
+        if not self.tty:
+            self._begin()
+
+    def _begin(self) -> None:
+        """It is the program itself that prints now."""
+        self._set.set()
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _listen(self) -> None:
+        """Take what it has printed so far, and from now on whatever comes."""
+        early, self._early = self._early or b"", None
+        self.data_received(early.replace(_TERMINAL_SET, b"", 1) if self.tty else early)
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what it printed; on pipes, both of them in the order the engine gives them."""
+        if self._early is not None:  # early releases of Python 3.11 read on although they were told to pause
+            self._early += data
+            if not self._set.is_set() and _TERMINAL_SET in self._early:
+                self._begin()
+            return
+        pieces = [data] if self._frames is None else [piece for _, piece in self._frames.feed(data)]
+        for piece in pieces:
+            self._printed(self.screen.feed(piece))
+
+    def eof_received(self) -> bool:
+        """Its output has ended; keep the connection, its input may go on."""
+        self._end_stream()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The engine closed the connection, or it broke; or what hears of the output has a mistake."""
+        if error is not None and not isinstance(error, OSError):
+            self._let_go = True
+        self._end_stream()
+
+    def _end_stream(self) -> None:
+        """The program has ended its output, or the engine has lost it."""
+        self._drained.set()
+        self._set.set()
+        if self._output is not None and not self._let_go:
+            self._output.ended()
+
+    def _end_output(self) -> None:
+        self._printed(self.screen.feed(b"", last=True))
+        self._hear()
+
+    def _printed(self, text: str) -> None:
+        if text:
+            self._scribe.printed(self.host.plan.name, self.name, text)
+            self._hear()
+
+    def _hear(self) -> None:
+        self._heard += 1
+        self._changed.set()
+
+    async def _beyond(self, heard: int) -> None:
+        """Wait until something more was heard than that."""
+        while self._heard == heard:
+            self._changed.clear()
+            await self._changed.wait()
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    async def expect(self, pattern: Pattern) -> Match | None:
+        """Wait for output and consume it; None if the output ended without it. Endless without a time-out."""
+        while True:
+            heard, ended, consumed = self._heard, self.screen.ended, self.screen.consumed
+            match = await self.find(pattern)
+            if self.screen.consumed != consumed:
+                continue  # by another branch of the script, while this one looked
+            if match is not None and not (match.open and await self._more(heard)):
+                self.screen.consume(match)
+                return match
+            if match is None:
+                if ended:
+                    return None
+                await self._beyond(heard)
+
+    async def find(self, pattern: Pattern) -> Match | None:
+        """The first place where a pattern is found in what it has printed, or None."""
+        if pattern.regex is None:
+            return self.screen.find(pattern)
+        self.matching = True
+        try:
+            match = await self._matcher.search(pattern.regex, self.screen)
+        except MatchError as error:
+            raise StepFailure(describe(pattern), f"it cannot be matched: {error}", self.screen.rest) from None
+        self.matching = False
+        return match
+
+    async def _more(self, heard: int) -> bool:
+        """Whether more output comes within the settling time."""
+        try:
+            await asyncio.wait_for(self._beyond(heard), _SETTLE_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    async def until_unread(self) -> str:
+        """Wait until it has printed what nobody has asked for; what that is. Endless without a time-out."""
+        printed = self.screen.printed
+        while not self.screen.unread and self.screen.start <= printed:
+            await self._beyond(self._heard)
+        return self.screen.unread
+
+    async def until_exit(self) -> int:
+        """Wait until it has ended; its status. EngineError if that cannot be known any more."""
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+        return self.status if self.status is not None else 0
+
+    # --- its input -----------------------------------------------------------------------------
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether it can be given any."""
+        return self.status is None and self._transport is not None and not self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Give it input."""
+        self._line.type(data)
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def close_input(self) -> None:
+        """End its input: ^D on a terminal, half-close of its pipe."""
+        if self.tty:
+            self.write(self._line.end_of_input())
+        elif self._transport is not None:
+            self._transport.write_eof()
+
+    def life(self) -> str:
+        """Whether it runs, in words."""
+        return (
+            "it is still running" if self.status is None else f"it had ended: {describe_status(self.status)}"
+        )
+
+
+def _over(state: ExecState) -> bool:
+    return not state.running and state.status is not None
