@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from msgspec import Struct
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -38,7 +38,8 @@ class Model(BaseModel):
     """The field that a bare value stands for, or None where only a mapping will do."""
 
 
-class OneOrMany(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class OneOrMany:
     """Marks a list of which a single item may be written alone."""
 
     def __get_pydantic_json_schema__(
@@ -69,7 +70,8 @@ Duration = Annotated[
 """Seconds, written with a unit."""
 
 
-class Count(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Count:
     """A whole number within bounds, both included; ``maximum`` None is unbounded."""
 
     minimum: int
@@ -133,7 +135,8 @@ Counted = Annotated[
 """How many: a number, or text such as ``">=1"``, ``"<=3"``, ``"1..3"``."""
 
 
-class Endpoint(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Endpoint:
     """``HOST:PORT``, as the scenario writes it."""
 
     host: str
