@@ -31,9 +31,9 @@ _ACK, _COREDUMP, _EXIT = 0, 0x40000000, 0x80000000
 _HEADER = struct.Struct("=IIQ")
 """struct proc_event: what, cpu, timestamp_ns; behind it a process and what follows below."""
 
-_ERROR, _OF_COREDUMP, _OF_EXIT = struct.Struct("=I"), struct.Struct("=II"), struct.Struct("=IIIIII")
-"""Of an answer its error; else process and thread group, and of an exit then its wait status, a signal, the
-parent and the parent's thread group."""
+_ERROR, _OF_COREDUMP, _OF_EXIT = struct.Struct("=I"), struct.Struct("=IIII"), struct.Struct("=IIIIII")
+"""Of an answer its error; else process and thread group, of an exit then its wait status and a signal, and then
+the parent and the parent's thread group."""
 
 _AT = 36
 """Where that begins: behind struct nlmsghdr and struct cn_msg."""
@@ -84,7 +84,8 @@ class Connector:
         self._shown: dict[str, set[int]] = {}
         """The processes of the hosts at the last two looks, and which were each host's at the last: that one
         has ended may be heard after a look that does not show it any more."""
-        self._dying: dict[int, int] = {}
+        self._dying: dict[int, tuple[int, int]] = {}
+        """When each process began to end, and its parent: where that ignores SIGCHLD, its exit does not tell it."""
         self._told: Counter[str] = Counter()
 
     def fileno(self) -> int:
@@ -151,10 +152,12 @@ class Connector:
             if what == _COREDUMP:
                 if len(self._dying) >= _MOST_DYING:
                     self._lose(f"more than {_MOST_DYING} processes were ending at once")
-                self._dying[_OF_COREDUMP.unpack_from(data, _AT + _HEADER.size)[1]] = at
+                _, pid, _, parent = _OF_COREDUMP.unpack_from(data, _AT + _HEADER.size)
+                self._dying[pid] = at, parent
             elif what == _EXIT:
                 _, pid, status, _, _, parent = _OF_EXIT.unpack_from(data, _AT + _HEADER.size)
-                yield Word(pid, parent, status, self._dying.pop(pid, 0), at)
+                dying, had = self._dying.pop(pid, (0, 0))
+                yield Word(pid, parent or had, status, dying, at)
 
     def _received(self) -> bytes:
         """The next word; empty if there is none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -79,6 +80,22 @@ def test_a_child_that_nobody_saw_is_told(heard: tuple[Connector, TOLD], number: 
     assert (event["parent"], event["session"]) == (os.getpid(), 5)
     assert before < event["at"] < after
     assert before < event["dying"] < event["at"] if core else not event["dying"]
+
+
+def test_the_child_of_a_parent_that_ignores_its_end_is_told(heard: tuple[Connector, TOLD]) -> None:
+    connector, told = heard
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        child = os.fork()
+        if not child:
+            signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)  # ends when it has ended, and tells nothing
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    connector.hear()
+    assert [(event["pid"], event["parent"], event["status"]) for event in told] == [(child, os.getpid(), 139)]
 
 
 def test_nothing_is_told_of_one_that_ends_by_itself_or_is_of_no_host(heard: tuple[Connector, TOLD]) -> None:
