@@ -114,7 +114,7 @@ def death_behind(what: Moment | None, side: Side, connection: Connection, eviden
     runs = _holders(what, side, socket.held, evidence)
     death = _death(runs[0], what, side, socket, evidence) if len(runs) == 1 else None
     death = death or _death_of_child(what, side, socket, evidence)
-    return death or _death_of_another(what, side, socket, evidence) or _death_unheard(side, evidence)
+    return death or _death_of_another(what, side, socket, evidence) or _death_unheard(what, side, evidence)
 
 
 class _Socket(Struct, frozen=True):
@@ -161,8 +161,7 @@ def _death_of_child(what: Moment, side: Side, socket: _Socket, evidence: Evidenc
     """The crash of a process that was seen to hold a side's socket and is no program of the script itself."""
     holders = {row.pid for row in socket.held if (side.host, row.pid) not in evidence.programs}
     for killed in evidence.killed.get(side.host, ()):
-        crashed = killed.pid in holders and signal_name(killed.status) in FAULTS
-        if crashed:
+        if killed.pid in holders and _is_crash(killed, evidence):
             crash = Death(_named(killed), killed.status, Reason.CRASH, counts=False)
             if found := _crash(crash, killed, what, socket.of({killed.pid}), evidence):
                 return found
@@ -176,18 +175,48 @@ def _death_of_another(what: Moment, side: Side, socket: _Socket, evidence: Evide
     """
     holders = {row.pid for row in socket.held}
     for killed in evidence.killed.get(side.host, ()):
-        may_have = not holders or {killed.parent, killed.session} & holders
-        if killed.pid not in holders and may_have and killed.dying and killed.dying <= what.time <= killed.at:
+        if killed.pid in holders or (holders and not {killed.parent, killed.session} & holders):
+            continue
+        if _is_crash(killed, evidence) and _may_come_of(killed, what):
             return Death(_named(killed), killed.status, Reason.CRASH, counts=False, proven=False)
     return None
 
 
-def _death_unheard(side: Side, evidence: Evidence) -> Death | None:
+def _is_crash(killed: Killed, evidence: Evidence) -> bool:
+    """Whether the kernel has ended a process, for a fault or for want of memory: nobody has chosen that."""
+    name = signal_name(killed.status)
+    return name in FAULTS or (name == "SIGKILL" and evidence.used_up_memory(killed.host, killed.at))
+
+
+def _may_come_of(killed: Killed, what: Moment) -> bool:
+    """Whether what was sent may come of an end; of one that nobody saw begin, if it was soon after that."""
+    if killed.dying:
+        return killed.dying <= what.time <= killed.at
+    return _may_send(what, killed.at, _BUSY)
+
+
+def _death_unheard(what: Moment, side: Side, evidence: Evidence) -> Death | None:
     """An end that may have been, where ends of processes of a side's host were not heard of."""
-    why = of_losses(evidence, side.host, Instrument.ENDS)
+    why = of_losses(evidence, side.host, Instrument.ENDS) or _victim_unheard(what, side, evidence)
     if not why:
         return None
     return Death("a process", 0, Reason.CRASH, counts=False, proven=False, unheard=why)
+
+
+def _victim_unheard(what: Moment, side: Side, evidence: Evidence) -> str:
+    """That the kernel may just then have killed a process for want of memory of which nobody has heard.
+
+    It says nothing of a process that no look has shown and whose parent ignores SIGCHLD.
+    """
+    if not evidence.used_up_memory(side.host, what.time):
+        return ""
+    ends = [(one.at, one.status) for one in evidence.killed.get(side.host, ())]
+    ends += [(run.exited.at, run.exited.status) for run in runs_of(evidence, side.host) if run.exited]
+    if any(
+        signal_name(status) == "SIGKILL" and evidence.used_up_memory(side.host, at) for at, status in ends
+    ):
+        return ""
+    return f"the memory of {side.host} was used up then, and which process was killed for that was not heard"
 
 
 def _named(killed: Killed) -> str:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from lab.evidence.capture import CaptureFile, HeldSegment, Interface, link_local
 from lab.evidence.history import SocketHistory, grouped, histories
 from lab.evidence.processes import ProcessRow, ProcessSample
-from lab.evidence.situation import Killed, SituationEvent
+from lab.evidence.situation import Killed, OutOfMemory, SituationEvent
 from lab.evidence.sockets import Sampling, SocketSample
 from lab.evidence.transcript import Input, Output, ProgramRun, Started, Transcript
 from lab.scenario import Scenario
@@ -24,6 +24,9 @@ from lab.wire.tcp import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
 
 _MOST_RESETS = 100_000
 """RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
+
+OUT_OF_MEMORY_WITHIN = 1_000_000_000
+"""ns between the engine's word that memory was used up and the end that it brought, at the most."""
 
 
 class SourceFile(Struct, frozen=True):
@@ -163,6 +166,15 @@ class Evidence(Struct, frozen=True, dict=True):
         """The processes of each host that a signal ended."""
         ended = (event for event in self.situation if isinstance(event, Killed))
         return grouped((event.host, event) for event in ended)
+
+    def used_up_memory(self, host: str, at: int) -> bool:
+        """Whether a host's memory was used up when a process of it was killed (ns): the kernel did that."""
+        return any(
+            isinstance(event, OutOfMemory)
+            and event.host == host
+            and abs(event.at - at) < OUT_OF_MEMORY_WITHIN
+            for event in self.situation
+        )
 
     @cached_property
     def inputs(self) -> Mapping[tuple[str, str], Sequence[Input]]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from lab import checks
 from lab.core.words import Outcome, TcpState
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
-from lab.evidence.situation import Killed
+from lab.evidence.situation import Killed, OutOfMemory, SituationEvent
 from lab.evidence.sockets import Instrument, Loss, SocketSample
 from lab.evidence.transcript import Exited, Input, Started, TranscriptEvent
 from lab.scenario import Scenario
@@ -62,7 +62,7 @@ def waited(**words: Any) -> Mapping[str, Any]:
     return {"close_wait": {"host": "server", "peer": "client_a", **words}}
 
 
-TERM, INT, SEGV = 143, 130, 139
+TERM, INT, SEGV, KILL = 143, 130, 139, 137
 
 
 @pytest.mark.parametrize(
@@ -295,6 +295,40 @@ def test_a_crash_of_a_process_that_no_look_showed_leaves_a_doubt(
     result = stage.judge(orderly(fin=["client_a", "server"]))
     assert result.outcome is outcome
     assert outcome is PASS or "as a child of its program ended: killed by SIGSEGV" in result.observed
+
+
+@pytest.mark.parametrize(
+    ("situation", "outcome"),
+    [
+        ((OutOfMemory(at(295), "server"), Killed(at(301), "server", 9, 7, 7, 12, "srv", KILL)), INCONCLUSIVE),
+        ((OutOfMemory(at(305), "server"), Killed(at(301), "server", 8, 7, 7, 0, "", KILL)), INCONCLUSIVE),
+        ((OutOfMemory(at(295), "server"),), INCONCLUSIVE),
+        ((OutOfMemory(at(295), "client_b"),), PASS),
+        ((OutOfMemory(at(2500), "server"),), PASS),
+        ((OutOfMemory(at(295), "server"), Killed(at(301), "server", 8, 1, 1, 0, "", KILL)), PASS),
+        ((Killed(at(301), "server", 9, 7, 7, 12, "srv", KILL),), PASS),
+    ],
+    ids=[
+        "the child", "a child that no look showed", "nobody heard who", "another host", "long after",
+        "another program", "killed by its parent",
+    ],
+)  # fmt: skip
+def test_a_child_that_is_killed_for_want_of_memory_has_not_closed(
+    tmp_path: Path, situation: tuple[SituationEvent, ...], outcome: Outcome
+) -> None:
+    socket = row(TcpState.ESTABLISHED, "192.168.153.128:19999", "192.168.153.129:40000", inode=SOCKET)
+    rows = [ProcessRow(number, 7, 7, number + 3, "srv", False, 4, (SOCKET,), ()) for number in (7, 9)]
+    stage = Stage(
+        tmp_path,
+        TALK,
+        samples=[SocketSample(at(1), "server", (socket,))],
+        processes=[ProcessSample(at(10), "server", tuple(rows))],
+        events=(PROGRAM, step("1")),
+        situation=situation,
+    )
+    result = stage.judge(orderly(fin=["client_a", "server"]))
+    assert result.outcome is outcome, result.observed
+    assert outcome is PASS or "closed is not known: " in result.observed
 
 
 def test_whose_close_it_was_is_not_known_where_ends_of_processes_were_missed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lab.checks.causes.kinds import (
 from lab.checks.printed import last_exception, last_words
 from lab.checks.programs import Ended, ProgramState
 from lab.core.words import FAULTS, TcpState, signal_name
-from lab.evidence.evidence import Evidence
+from lab.evidence.evidence import OUT_OF_MEMORY_WITHIN, Evidence
 from lab.evidence.situation import Killed, OutOfMemory
 from lab.evidence.transcript import Input, ProgramRun
 from lab.scenario.checks import ExitCheck
@@ -28,16 +28,13 @@ _KILL = "SIGKILL"
 _GRACE = 100_000_000
 """ns after which a look tells of a child that has ended, at the most."""
 
-_SOON = 1_000_000_000
-"""ns between the engine's word that memory was used up and the end that it brought, at the most."""
-
 
 def causes_of_end(evidence: Evidence, run: ProgramRun) -> tuple[Cause, ...]:
     """Why a program ended as it did."""
     if run.exited is None:
         return ()
     found: list[Cause] = []
-    if signal_name(run.exited.status) == _KILL and _memory_used_up(evidence, run.started.host, run.exited.at):
+    if signal_name(run.exited.status) == _KILL and evidence.used_up_memory(run.started.host, run.exited.at):
         limit = evidence.scenario.hosts[run.started.host].limits.memory
         found.append(MemoryUsedUp(run.started.host, limit, (run.started.program,)))
     if run.exited.status and has_carriage_returns(evidence, run):
@@ -69,17 +66,12 @@ def has_carriage_returns(evidence: Evidence, run: ProgramRun) -> bool:
     return model_of(evidence.scenario, run) in evidence.info.carriage_returns
 
 
-def _memory_used_up(evidence: Evidence, host: str, at: int) -> bool:
-    return any(
-        isinstance(event, OutOfMemory) and event.host == host and abs(event.at - at) < _SOON
-        for event in evidence.situation
-    )
-
-
 def memory(failure: Failure) -> Iterator[MemoryUsedUp]:
     """The hosts whose memory was used up before the step failed, and their programs killed for it."""
     used_up = [event for event in failure.evidence.situation if isinstance(event, OutOfMemory)]
-    before = [event for event in used_up if event.at <= failure.scene.looked_at(event.host) + _SOON]
+    before = [
+        event for event in used_up if event.at <= failure.scene.looked_at(event.host) + OUT_OF_MEMORY_WITHIN
+    ]
     for host in dict.fromkeys(event.host for event in before):
         limit = failure.evidence.scenario.hosts[host].limits.memory
         killed = tuple(
@@ -88,7 +80,7 @@ def memory(failure: Failure) -> Iterator[MemoryUsedUp]:
             if one.host == host
             and isinstance(one.state, Ended)
             and signal_name(one.state.status) == _KILL
-            and _memory_used_up(failure.evidence, host, one.state.at)
+            and failure.evidence.used_up_memory(host, one.state.at)
         )
         yield MemoryUsedUp(host, limit, killed)
 
