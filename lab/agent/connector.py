@@ -32,8 +32,8 @@ _HEADER = struct.Struct("=IIQ")
 """struct proc_event: what, cpu, timestamp_ns; behind it a process and what follows below."""
 
 _ERROR, _OF_COREDUMP, _OF_EXIT = struct.Struct("=I"), struct.Struct("=IIII"), struct.Struct("=IIIIII")
-"""Of an answer its error; else process and thread group, of an exit then its wait status and a signal, and then
-the parent and the parent's thread group."""
+"""Of an answer its error; else process and thread group, of an exit then its wait status and a signal, and
+behind that the parent and the parent's thread group."""
 
 _AT = 36
 """Where that begins: behind struct nlmsghdr and struct cn_msg."""
@@ -85,7 +85,7 @@ class Connector:
         """The processes of the hosts at the last two looks, and which were each host's at the last: that one
         has ended may be heard after a look that does not show it any more."""
         self._dying: dict[int, tuple[int, int]] = {}
-        """When each process began to end, and its parent: where that ignores SIGCHLD, its exit does not tell it."""
+        """When each process began to end, and its parent: an exit does not tell one that ignores SIGCHLD."""
         self._told: Counter[str] = Counter()
 
     def fileno(self) -> int:
