@@ -98,6 +98,8 @@ def _left_behind(case: Case) -> list[str]:
 def _nobody_first(case: Case) -> list[str]:
     if told := _left_behind(case):
         return told
+    if active := case.connection.active:
+        return [f"the FIN of {case.name(active)} came first"]
     if case.connection.client.fin:
         return [_AT_ONCE]
     return [_silent_told(case), *(_resets_told(case) if _resets(case) else _held(case))]

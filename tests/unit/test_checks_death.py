@@ -331,6 +331,19 @@ def test_a_child_that_is_killed_for_want_of_memory_has_not_closed(
     assert outcome is PASS or "closed is not known: " in result.observed
 
 
+def test_who_closed_first_is_no_other_because_that_is_not_known(tmp_path: Path) -> None:
+    socket = row(TcpState.ESTABLISHED, "192.168.153.129:40000", "192.168.153.128:19999", inode=SOCKET)
+    result = Stage(
+        tmp_path,
+        TALK,
+        samples=[SocketSample(at(1), "client_a", (socket,))],
+        events=(PROGRAM, step("1")),
+        situation=[Killed(at(101), "client_a", 9, 7, 7, 0, "", SEGV, at(99))],
+    ).judge(orderly(close={"active": "client_a"}))
+    assert result.outcome is INCONCLUSIVE
+    assert "the FIN of client_a came first; but whether client_a closed is not known" in result.observed
+
+
 def test_whose_close_it_was_is_not_known_where_ends_of_processes_were_missed(tmp_path: Path) -> None:
     def judged(spec: Mapping[str, Any], host: str, *events: TranscriptEvent) -> Outcome:
         lost = [Loss(Instrument.ENDS, host, 1, "no room")]
