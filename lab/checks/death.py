@@ -246,7 +246,7 @@ def _death(run: ProgramRun, what: Moment, side: Side, socket: _Socket, evidence:
         counts = _is_way_to_close(order, what, side, evidence)
         return Death(exited.program, exited.status, Reason.SCRIPT, counts, order)
     if not signal_name(exited.status):
-        near = _may_send(what, exited.at)
+        near = _may_send(what, exited.at) and not evidence.called_between(side.host, what.time, exited.at)
         return Death(exited.program, exited.status, Reason.ITSELF, counts=True) if near else None
     own = run.started.pid
     family = socket.of({row.pid for row in socket.held if own in {row.pid, row.parent, row.session}})

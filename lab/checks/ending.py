@@ -217,8 +217,11 @@ def _resets(case: Case) -> list[Side]:
 def _resets_told(case: Case) -> list[str]:
     told = []
     for side in _resets(case):
-        cause = cause_told(side, case)
-        told.append(f"RST from {case.name(side)}" + (f": {cause}" if cause else ""))
+        death, cause = case.death_by_reset(side), cause_told(side, case)
+        why = f": {cause}" if cause else ""
+        if death is not None and not death.counts:
+            why = death.beside()  # what a program that chose to close is told is no help here
+        told.append(f"RST from {case.name(side)}{why}")
     return told or ["no RST"]
 
 

@@ -167,6 +167,16 @@ class Evidence(Struct, frozen=True, dict=True):
         ended = (event for event in self.situation if isinstance(event, Killed))
         return grouped((event.host, event) for event in ended)
 
+    def called_between(self, host: str, since: int, until: int) -> bool:
+        """Whether a host has opened a connection after one time and before another (ns)."""
+        times = self._calls.get(host, ())
+        return bisect_right(times, since) < bisect_right(times, until)
+
+    @cached_property
+    def _calls(self) -> Mapping[str, Sequence[int]]:
+        """When each host opened its connections (ns), in order."""
+        return grouped((one.client.host, one.began.time) for one in self.connections)
+
     def used_up_memory(self, host: str, at: int) -> bool:
         """Whether a host's memory was used up when a process of it was killed (ns): the kernel did that."""
         return any(

@@ -331,6 +331,15 @@ def test_a_child_that_is_killed_for_want_of_memory_has_not_closed(
     assert outcome is PASS or "closed is not known: " in result.observed
 
 
+def test_a_program_that_calls_again_had_not_ended(tmp_path: Path) -> None:
+    program = Started(at(0), "client_a", "c", "1", "c", 7), Exited(at(130), "client_a", "c", 0)
+    for talk, ended in ((TALK, True), (TALK + "110 client_a:40001 > server S", False)):
+        result = Stage(tmp_path, talk, events=(*program, step("1"))).judge(
+            orderly(fin=["client_a", "server"])
+        )
+        assert any("as c ended" in sentence for sentence in result.evidence) is ended
+
+
 def test_who_closed_first_is_no_other_because_that_is_not_known(tmp_path: Path) -> None:
     socket = row(TcpState.ESTABLISHED, "192.168.153.129:40000", "192.168.153.128:19999", inode=SOCKET)
     result = Stage(
