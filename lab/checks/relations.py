@@ -69,7 +69,21 @@ def with_causes(
     step = _broken_at(evidence)
     concerned = [frozenset({step.host.partition(".")[0]}) if step else frozenset[str]()]
     concerned += [_hosts(spec) for spec in specs]
-    return [_follow(result, hosts, blocks) for result, hosts in zip(results, concerned, strict=True)]
+    followed = [_follow(result, hosts, blocks) for result, hosts in zip(results, concerned, strict=True)]
+    return _causes_on_top(followed)
+
+
+def _causes_on_top(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Why the script broke off is told with the check that it follows from: that stands on top."""
+    script = results[0]
+    return [
+        replace(result, causes=tuple(dict.fromkeys((*result.causes, *script.causes))))
+        if result.name == script.follows
+        else replace(result, causes=())
+        if result is script and script.follows
+        else result
+        for result in results
+    ]
 
 
 def _follow(result: CheckResult, hosts: frozenset[str], blocks: Sequence[_Block]) -> CheckResult:
