@@ -20,6 +20,8 @@ _PIECES = 200
 _SOON = 1_000_000_000
 """ns after a program's end within which its last output is heard."""
 
+_NEVER = 2**63
+
 
 def has_printed(evidence: Evidence, run: ProgramRun, until: int) -> bool:
     """Whether a run has printed anything until then."""
@@ -28,10 +30,10 @@ def has_printed(evidence: Evidence, run: ProgramRun, until: int) -> bool:
     return first < len(outputs) and outputs[first].at <= until
 
 
-def printed_by(evidence: Evidence, run: ProgramRun) -> str:
-    """The end of what a run has printed."""
+def printed_by(evidence: Evidence, run: ProgramRun, until: int = _NEVER) -> str:
+    """The end of what a run has printed, at all or until a time (ns)."""
     outputs = evidence.outputs.get((run.started.host, run.started.program), ())
-    until = run.exited.at + _SOON if run.exited else evidence.info.ended
+    until = min(until, run.exited.at + _SOON if run.exited else evidence.info.ended)
     first = bisect_left(outputs, run.started.at, key=lambda event: event.at)
     last = bisect_right(outputs, until, key=lambda event: event.at)
     return "".join(event.text for event in outputs[max(first, last - _PIECES) : last])

@@ -165,10 +165,10 @@ def _crashed(cause: ChildCrashed, now: int) -> str:
 
 @_reason.register
 def _died(cause: Died, now: int) -> str:
-    when = f"{span(now - cause.at)} before the step failed"
+    when = f"{span(now - cause.at)} before the step failed" if now > cause.at else "as the step failed"
     if cause.exception:
         status = describe_status(cause.status)
-        return f"{cause.program} ended by an unhandled exception {when}, {status}: {cause.words}"
+        return f"{cause.program} ended with an unhandled exception {when}, {status}: {cause.words}"
     words = f"; its last line of output: {cause.words}" if cause.words else "; it had printed nothing"
     if not (name := signal_name(cause.status)):
         return f"{cause.program} ended with exit status {cause.status} {when}{words}"
@@ -215,8 +215,8 @@ def _noticed_late(cause: NoticedLate, _: int) -> str:
 @_reason.register
 def _carriage_returns(cause: CarriageReturns, _: int) -> str:
     return (
-        f"the lines of the script of {cause.program} end with CR LF (\\r\\n): a shell takes the CR for a part"
-        " of each line; save it with LF alone"
+        f"the lines of the script of {cause.program} end with CR LF (\\r\\n), and the CR counts as a part of"
+        " each line; save it with LF alone"
     )
 
 
@@ -340,8 +340,8 @@ def _loop(cause: InLoop, _: int) -> str:
     told = f"{cause.program} is busy, maybe in a loop: {used}"
     if cause.closed:
         told += (
-            f"; {listed(list(cause.closed))} has closed a connection that it still holds (CLOSE_WAIT): recv"
-            " returns 0 there at once"
+            f"; it still holds its connection with {listed(list(cause.closed))}, who closed it (CLOSE_WAIT):"
+            " recv returns 0 there at once"
         )
     return told
 

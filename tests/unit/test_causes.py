@@ -257,6 +257,19 @@ def test_an_exception_that_a_program_has_survived(failed: Failed) -> None:
     assert failed.causes() == (RunsOn("server", "KeyError: 'ann'"),)
 
 
+def test_an_exception_of_a_server_whose_client_is_gone(failed: Failed) -> None:
+    """Nothing connects them any more, but the frames tell that they have met."""
+    printed = "Traceback (most recent call last):\n  File x\nKeyError: 'ann'\n-----\n"
+    failed.events = (Exited(at(900), "client_a", "client", 0),)
+    failed.situation = (
+        seen("server", doing("server", ("accept", 7), sockets=(7,)), tcp=[LISTENER]), seen("client_a"),
+        Unread(at(1000), "server", "server", printed),
+    )  # fmt: skip
+    assert failed.causes() == ()
+    failed.talk = "0 client_a:40000 > server:5000 S"
+    assert failed.causes() == (RunsOn("server", "KeyError: 'ann'"),)
+
+
 def test_an_address_that_no_host_has(failed: Failed) -> None:
     """The kernel alone has seen the attempt: no frame left the host, and the program is gone long since."""
     failed.actor, failed.events = "server", (Input(at(400), "client_a", "client", "3", "text", "x"),)
@@ -281,6 +294,19 @@ def test_a_program_that_died_before_with_its_last_words(failed: Failed) -> None:
     )
     assert "240.000 ms before" in failed.why()
     assert failed.programs()[0].splitlines()[-1] == "  |   File x", "the last line is told as the reason"
+
+
+def test_a_program_that_was_dying_when_the_step_failed(failed: Failed) -> None:
+    """What it held was closed, and broke the step, before it had ended."""
+    printed = "Traceback (most recent call last):\n  File x\nValueError: two\n"
+    failed.events = Output(at(990), "server", "server", printed), Exited(at(1015), "server", "server", 1)
+    failed.situation = (
+        replace(seen("server"), at=at(1030)), Unread(at(1020), "server", "server", printed), A_IN_POLL,
+    )  # fmt: skip
+    assert failed.causes() == (Died("server", 1, at(1015), "ValueError: two", exception=True),)
+    assert "with an unhandled exception as the step failed, exit status 1" in failed.why()
+    failed.events = Output(at(1005), "server", "server", printed), Exited(at(1015), "server", "server", 1)
+    assert not failed.causes(), "that may follow from the failure"
 
 
 def test_an_end_that_was_asked_for_is_no_cause(failed: Failed) -> None:

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 from lab.checks.causes import ends, ports, waits
 from lab.checks.causes.failure import Failure
-from lab.checks.causes.kinds import Cause
+from lab.checks.causes.kinds import (
+    AddressInUse,
+    CarriageReturns,
+    Cause,
+    ChildCrashed,
+    Died,
+    LoopbackOnly,
+    MemoryUsedUp,
+    OtherPort,
+    SwappedPort,
+)
+
+_SURE = (
+    AddressInUse, CarriageReturns, ChildCrashed, Died, LoopbackOnly, MemoryUsedUp, OtherPort, SwappedPort,
+)  # fmt: skip
+"""Causes that more time would not have cured: a machine short of processors explains nothing beside them."""
 
 
 def causes_of(failure: Failure) -> tuple[Cause, ...]:
@@ -24,4 +39,6 @@ def causes_of(failure: Failure) -> tuple[Cause, ...]:
     ]  # fmt: skip
     told = told or [*ends.left_early(failure)]
     told = told or [*waits.buffered(failure)] or [*waits.waits_for_peer(failure)]
-    return tuple(dict.fromkeys((*told, *waits.short_of_processors(failure))))
+    if not any(isinstance(cause, _SURE) for cause in told):
+        told += waits.short_of_processors(failure)
+    return tuple(dict.fromkeys(told))

@@ -15,7 +15,7 @@ from lab.checks.causes.kinds import (
     MemoryUsedUp,
     RunsOn,
 )
-from lab.checks.printed import last_exception, last_words
+from lab.checks.printed import last_exception, last_words, printed_by
 from lab.checks.programs import Ended, ProgramState
 from lab.core.words import FAULTS, TcpState, signal_name
 from lab.evidence.evidence import OUT_OF_MEMORY_WITHIN, Evidence
@@ -108,12 +108,19 @@ def died(failure: Failure) -> Iterator[Died]:
     for one in failure.scene.programs:
         if one.name == RUN or not isinstance(one.state, Ended) or not one.state.status:
             continue
-        if one.state.at > failure.step.at or _was_wanted(failure, one) or _was_for_memory(failure, one):
+        if _was_wanted(failure, one) or _was_for_memory(failure, one):
             continue
         words, exception = last_words(failure.evidence, one.run)
+        if one.state.at > failure.step.at and not _was_dying(failure, one.run):
+            continue
         if words or one not in failure.mine:  # how the step's own ended is observed
             found.append(Died(failure.scene.named(one), one.state.status, one.state.at, words, exception))
     yield from sorted(found, key=lambda one: one.at)
+
+
+def _was_dying(failure: Failure, run: ProgramRun) -> bool:
+    """Whether a program had printed an exception when the step failed: it closes all before it ends."""
+    return last_exception(printed_by(failure.evidence, run, failure.step.at))[1]
 
 
 def left_early(failure: Failure) -> Iterator[LeftEarly]:
@@ -150,7 +157,9 @@ def in_background(failure: Failure) -> Iterator[InBackground]:
 
 def runs_on(failure: Failure) -> Iterator[RunsOn]:
     """The programs that printed the traceback of an exception and did not end."""
-    for one in failure.concerned():
+    for one in failure.scene.programs:
+        if one.host not in failure.met and one not in failure.concerned():
+            continue
         text = failure.scene.unread.get((one.host, one.name), "")
         if one in failure.mine:
             text = failure.step.rest or text

@@ -72,6 +72,13 @@ class Failure:
                     yield other
 
     @cached_property
+    def met(self) -> frozenset[str]:
+        """The step's host, and the hosts that it has had connections with."""
+        own = self.step.host.partition(".")[0]
+        ends = ({side.host for side in one.sides} for one in self.evidence.connections)
+        return frozenset({own}.union(*(hosts for hosts in ends if own in hosts)))
+
+    @cached_property
     def addressed(self) -> tuple[str, str]:
         """The host and the program that the script gave something last before the step failed."""
         given = (
