@@ -81,7 +81,7 @@ BESIDES: Mapping[tuple[str, str, str], Mapping[str, str]] = {
         "The second connection, the same": _RST,
     },
     ("basic", "server", "basic_server_wrong_text"): {
-        "conversation": "the output ended, it had ended: exit status 0",
+        "conversation": "the program ended before it printed that: exit status 0",
         "The client got its own words back": "0 lines 'recv data successfully, data: helloworld'",
     },
     ("basic", "server", "basic_server_wrong_port"): {
@@ -105,10 +105,10 @@ BESIDES: Mapping[tuple[str, str, str], Mapping[str, str]] = {
         _CLIENT_A: "server refused: RST answers the SYN to port 19999",
     },
     ("multi_client", "client", "chat_client_address_compiled_in"): {
-        "conversation": "the output ended, it had ended: exit status 1",
+        "conversation": "the program ended before it printed that: exit status 1",
     },
     ("oneway_joined", "server", "oneway_server_misses_joined_exit"): {
-        "conversation": "the output ended, it had ended: exit status 0",
+        "conversation": "the program ended before it printed that: exit status 0",
     },
 }
 """Scenario, the program that is swapped, and who takes its place: the checks that fail, and their words."""

@@ -87,7 +87,7 @@ def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: str) -
         if lacking
         else (f"{ref.from_} never sent a SYN to {ref.to}")
     )
-    observed = f"there were only {found}" if found else none
+    observed = f"there {'was' if found == 1 else 'were'} only {found}" if found else none
     expected = f"a connection from {ref.from_} to {ref.to}" if ref.nth == 1 else f"{ref.nth} of them"
     return find(
         expected,

@@ -240,7 +240,7 @@ class Acts:
         program = self._found(line)
         match = await program.expect(pattern)
         if match is None:
-            raise StepFailure(describe(pattern), f"the output ended, {program.life()}", program.screen.rest)
+            raise StepFailure(describe(pattern), _unprinted(program), program.screen.rest)
         _capture(match, variables)
 
     async def _quiet(self, line: Line, action: Quiet) -> None:
@@ -403,6 +403,13 @@ def _quoted(pattern: Pattern, variables: Mapping[str, str]) -> Mapping[str, str]
 def _cut(text: str) -> str:
     """The beginning of what was printed."""
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _unprinted(program: Program) -> str:
+    """Why a program can print no more, in words."""
+    if program.status is None:
+        return "its output ended, and it is still running"
+    return f"the program ended before it printed that: {describe_status(program.status)}"
 
 
 def _capture(match: Match, variables: Variables) -> None:

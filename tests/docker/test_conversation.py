@@ -135,7 +135,7 @@ def test_a_program_that_ends_early_is_told_with_its_status(stage: Stage) -> None
     step = broken(finished)
     assert (step.expected, step.observed) == (
         "the text 'more'",
-        "the output ended, it had ended: exit status 3",
+        "the program ended before it printed that: exit status 3",
     )
     assert step.rest == "that is all\n"
     assert "exit status 3" in results(finished)["exit of a"].observed

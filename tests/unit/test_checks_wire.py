@@ -376,7 +376,7 @@ def test_the_second_of_two(tmp_path: Path) -> None:
     talk = ORDERLY + RESET.replace("client_a", "client_a:40001")
     assert Stage(tmp_path, talk).judge(spec).outcome is FAIL
     assert Stage(tmp_path, talk, dropped=1).judge(spec).outcome is INCONCLUSIVE
-    assert Stage(tmp_path, ORDERLY).judge(spec).observed == "there were only 1"
+    assert Stage(tmp_path, ORDERLY).judge(spec).observed == "there was only 1"
 
 
 def test_a_capture_that_began_late(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ listener.accept()[0].recv(100)
             Row(
                 "connection.nth",
                 'connection: {from: a, to: "@:7000", nth: 2}, handshake: complete',
-                "orderly", "half", "there were only 1",
+                "orderly", "half", "there was only 1",
             ),
             row("handshake=complete", "handshake: complete", "orderly", "nobody", "@ refused: RST answers the SYN"),
             row("handshake=refused", "handshake: refused", "nobody", "orderly", "the handshake was completed"),
