@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from lab.cli.report import replaced
 from lab.cli.screen import Screen
-from lab.core.errors import ExitCode, UsageError, unless_full
+from lab.core.errors import ExitCode, UsageError
 from lab.run.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -60,26 +58,10 @@ def wireshark(record: Path, output: Path | None, screen: Screen) -> ExitCode:
 
     evidence = read(record)
     target = output or record / EXPORT
-    with Interruption(), _replaced(target) as stream:
+    with Interruption(), replaced(target, "capture", "-o") as stream:
         exported = export(record, evidence, stream)
     for sentence in exported.unsound:
         screen.warn(sentence)
     screen.show([f"{exported.frames} frames  {target}", f"next  wireshark {target}"])
     screen.answer({"file": str(target), "frames": exported.frames, "unsound": list(exported.unsound)})
     return ExitCode.PASSED
-
-
-@contextmanager
-def _replaced(target: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the target's place when it is whole, and leaves nothing behind if it is not."""
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with part.open("xb") as stream:  # never through a link that somebody laid into the record
-            yield stream
-        part.replace(target)
-    except OSError as error:
-        what = f"the capture cannot be written: {error.strerror}"
-        refusal = UsageError("export", what, where=str(target), fix="name another file: -o FILE")
-        raise unless_full(error, refusal) from error
-    finally:
-        part.unlink(missing_ok=True)

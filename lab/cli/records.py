@@ -8,21 +8,37 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from lab.cli.connected import connected
 from lab.cli.judgement import select, table_of, worst
+from lab.cli.report import reported
 from lab.cli.screen import Screen, error_as_data
 from lab.core.errors import ExitCode, LabError, UsageError
+from lab.output.junit import Suite
 
 
-def check(records: Sequence[Path], only: Sequence[str], screen: Screen) -> ExitCode:
-    """Judge each record again; the worst of their codes."""
-    codes, reports = zip(*(_check(record, only, screen) for record in records), strict=True)
-    code = worst(codes)
-    screen.answer({"records": list(reports), "exit": int(code)})
+def check(records: Sequence[Path], only: Sequence[str], junit: Path | None, screen: Screen) -> ExitCode:
+    """Judge each record again, with a report for other programs if wanted; the worst of their codes."""
+    checked = []
+    with reported(junit) as report:
+        for record in records:
+            checked.append(_check(record, only, screen))
+            report(checked[-1].suite)
+    code = worst([one.code for one in checked])
+    screen.answer({"records": [one.data for one in checked], "exit": int(code)})
     return code
 
 
-def _check(folder: Path, only: Sequence[str], screen: Screen) -> tuple[ExitCode, dict[str, Any]]:
+class _Checked(Struct, frozen=True):
+    """What became of one record."""
+
+    code: ExitCode
+    suite: Suite
+    data: dict[str, Any]
+
+
+def _check(folder: Path, only: Sequence[str], screen: Screen) -> _Checked:
     from lab.checks.judging import judge
     from lab.evidence.record import is_recorded, read
     from lab.evidence.record.layout import VERDICT
@@ -31,14 +47,16 @@ def _check(folder: Path, only: Sequence[str], screen: Screen) -> tuple[ExitCode,
         evidence = read(folder)
     except LabError as error:
         screen.problem(error)
-        return error.exit_code, {"record": str(folder), "error": error_as_data(error)}
+        told = {"record": str(folder), "error": error_as_data(error)}
+        return _Checked(error.exit_code, Suite(str(folder), trouble=error.what), told)
     verdict = judge(evidence)
     same = is_recorded(folder, verdict)
     judgement = select(evidence, verdict, only, screen)
     screen.show([*table_of(evidence, judgement.verdict, screen.style), ""])
     if not same:
         screen.warn(f"{folder / VERDICT} is not this verdict: another version of the lab wrote it, or nobody")
-    return judgement.code, {"record": str(folder), "as_recorded": same, **judgement.data}
+    data = {"record": str(folder), "as_recorded": same, **judgement.data}
+    return _Checked(judgement.code, Suite(str(folder), judgement.verdict), data)
 
 
 def logs(record: Path | None, word: str, records: Path, screen: Screen) -> ExitCode:

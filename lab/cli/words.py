@@ -51,6 +51,9 @@ Bundle = Annotated[
     Path | None,
     _option("--ca-bundle", metavar="FILE", help="Trust these certificates of a proxy when building images."),
 ]
+Junit = Annotated[
+    Path | None, _option("--junit", metavar="FILE", help="Also write the results as JUnit XML.")
+]
 Json = Annotated[bool, _option("--json", help="Print one JSON document.")]
 Verbose = Annotated[
     bool, _option("--verbose", "-v", help="Show each step and each call of the container engine.")
@@ -85,13 +88,16 @@ def up(
     lease: Lease = "8h",
     watch: Watch = False,
     ca_bundle: Bundle = None,
+    junit: Junit = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
     """Play a scenario, check it, and keep its hosts running."""
     from lab.cli import play
 
-    wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle, lease=lease, keep=True, watch=watch)
+    wishes = play.Wishes(
+        tuple(only or ()), records, seed, ca_bundle, lease=lease, keep=True, watch=watch, junit=junit
+    )
     return Order(partial(play.play_all, [file], wishes), json, verbose)
 
 
@@ -103,13 +109,14 @@ def run(
     records: RecordsIn = _RUNS,
     seed: Seed = "",
     ca_bundle: Bundle = None,
+    junit: Junit = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
     """Play scenarios, check them, and remove their hosts."""
     from lab.cli import play
 
-    wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle)
+    wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle, junit=junit)
     return Order(partial(play.play_all, files, wishes), json, verbose)
 
 
@@ -190,11 +197,11 @@ def validate(
 
 
 @app.command()
-def check(*, records: Records, only: Only = None, json: Json = False) -> Order:
+def check(*, records: Records, only: Only = None, junit: Junit = None, json: Json = False) -> Order:
     """Check saved runs again (no Docker needed)."""
     from lab.cli import records as reading
 
-    return Order(partial(reading.check, records, tuple(only or ())), json)
+    return Order(partial(reading.check, records, tuple(only or ()), junit), json)
 
 
 @app.command()
