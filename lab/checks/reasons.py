@@ -259,7 +259,7 @@ def _held(cause: HeldByAnother, _: int) -> str:
 @_reason.register
 def _loopback(cause: LoopbackOnly, _: int) -> str:
     return (
-        f"{cause.program} listens on {cause.address} only, where {cause.client} cannot reach it: port"
+        f"{cause.program} listens on {cause.address} only, where other hosts cannot reach it: port"
         f" {cause.port} was refused; bind to 0.0.0.0 (INADDR_ANY)"
     )
 

@@ -416,7 +416,7 @@ def test_a_server_on_loopback_alone(failed: Failed) -> None:
     failed.talk = REFUSED.format(5000)
     local = row(LISTEN, "127.0.0.1:5000", inode=7)
     failed.situation = (seen("server", doing("server", ("accept", 7)), tcp=[local]), A_IN_POLL)
-    assert failed.causes() == (LoopbackOnly("server", "127.0.0.1", 5000, "client_a"),)
+    assert failed.causes() == (LoopbackOnly("server", "127.0.0.1", 5000),)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,6 @@ class LoopbackOnly(Struct, frozen=True):
     program: str
     address: str
     port: int
-    client: str
 
 
 class NotAccepted(Struct, frozen=True):

@@ -99,7 +99,7 @@ def _refused_at(failure: Failure, client: str, host: str, port: int) -> Iterator
     if local := next((row for row in listeners if row.local_port == port), None):
         holder = failure.scene.holder_of(host, local.inode)
         if holder and client != host and ip_address(local.local).is_loopback:
-            yield LoopbackOnly(failure.scene.named(holder), local.local, port, client)
+            yield LoopbackOnly(failure.scene.named(holder), local.local, port)
         return
     for one in failure.scene.programs:
         if one.host != host or isinstance(one.state, Ended):
