@@ -1,4 +1,4 @@
-"""The scenario language as frozen models: no file is read and nothing is decided here."""
+"""The scenario language as frozen models; ``loader`` reads files into them. It imports ``core`` alone."""
 
 from __future__ import annotations
 

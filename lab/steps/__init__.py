@@ -1,1 +1,4 @@
-"""Plays the script: what each step does with the programs. It judges only whether a step can go on."""
+"""Plays the script: what each step does with the programs.
+
+It imports no ``checks``: it finds only whether a step can go on.
+"""

@@ -1,1 +1,1 @@
-"""Capture files to segments, and segments to connections. It knows no scenario: any capture is read."""
+"""Capture files to segments, and segments to connections. It imports ``core`` alone: any capture is read."""
