@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import warnings
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from lab.deploy.doctor import SOCKET_MEMORY, Health, examine
 from lab.engine import Engine
 from lab.engine import machine as engines
 from lab.engine.images import SIDECAR
+from tests.docker.stage import Stage
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +52,28 @@ def test_what_a_sidecar_complains_of_is_shown_as_that(
     monkeypatch.setattr(type(engine.client), "exec_start", lambda *_, **__: (b"", b"no probe\n"))
     bad = {finding.subject: finding for finding in examine() if finding.health is Health.PROBLEM}
     assert bad["sidecar"].seen == "the sidecar could not try it: no probe"
+
+
+def test_what_a_sidecar_says_besides_does_not_spoil_what_it_found(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = type(engine.client).exec_create
+
+    def noisy(client: Any, container: str, words: list[str]) -> Any:
+        noise = "import sys; print('{ noise', file=sys.stderr, flush=True); "
+        module = "import runpy; runpy.run_module('agent.probe', run_name='__main__')"
+        assert words[-2:] == ["-m", "agent.probe"]
+        return create(client, container, [*words[:-2], "-c", noise + module])
+
+    quiet = examine()
+    monkeypatch.setattr(type(engine.client), "exec_create", noisy)
+    assert [(one.subject, one.health) for one in examine()] == [(one.subject, one.health) for one in quiet]
+
+
+def test_it_prints_one_document(stage: Stage) -> None:
+    done = stage.lab("doctor", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "engine's disk" in [one["subject"] for one in json.loads(done.stdout)["findings"]]
 
 
 def test_little_room_is_enough_where_the_images_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
