@@ -29,7 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_what_is_no_module(installed: Path, tmp_path: Path) -> None:
-    code = "from lab import assets; print(assets.IMAGES, assets.STARTER, assets.SCHEMA, sep='\\n')"
+    code = "from lab.core import assets; print(assets.IMAGES, assets.STARTER, assets.SCHEMA, sep='\\n')"
     for line in _run([installed / "python", "-c", code], tmp_path).splitlines():
         assert Path(line).exists()
         assert Path(line).is_relative_to(installed.parent)
