@@ -110,7 +110,8 @@ def _state(state: State, now: int) -> str:
 def asleep_in(state: Asleep) -> str:
     """The calls, those on sockets first."""
     waits = sorted(state.waits, key=lambda wait: (not wait.protocol, wait.call))
-    told = list(dict.fromkeys(map(_wait, waits)))
+    first, *others = dict.fromkeys(map(_wait, waits))
+    told = [first, *(f"in {other}" for other in others)]
     more = [f"{len(told) - _MOST_WAITS} more"] if len(told) > _MOST_WAITS else []
     return listed(told[:_MOST_WAITS] + more)
 
