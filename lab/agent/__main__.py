@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gc
 import json
 import os
@@ -24,7 +25,7 @@ from .lookout import Lookout
 from .losses import Losses, describe
 from .namespaces import Hosts, require_own_networks
 from .outbox import Outbox
-from .processes import began
+from .processes import began, status_of
 from .sampler import Sampler
 from .situation import Situation
 from .wiring import trunk, wire
@@ -239,8 +240,9 @@ class Agent:
     def do_wait_exit(self, pid: int) -> Process | None:
         """Answered when a process has ended; at once if there is none."""
         self.lookout.begun(pid)
+        program = self._program(pid) or pid
         try:
-            return Process(os.pidfd_open(self._program(pid) or pid), time.time_ns)
+            return Process(os.pidfd_open(program), partial(_ended_below, _between(pid, program)))
         except ProcessLookupError:
             return None
 
@@ -420,6 +422,26 @@ def _now_and_then(condition: Condition) -> Condition:
         return condition()
 
     return met
+
+
+def _between(first: int, program: int) -> dict[int, int]:
+    """The processes from which the engine hears how a program ends, each with when it was made."""
+    above: dict[int, int] = {}
+    with contextlib.suppress(OSError):
+        if first != program:
+            for pid in (status_of(program).parent, first):
+                above[pid] = status_of(pid).began
+    return above
+
+
+def _ended_below(above: dict[int, int]) -> int:
+    """When a program has ended (ns): now. A program can stop what waits for it, and hide its end by that."""
+    ended = time.time_ns()
+    for pid, made in above.items():
+        with contextlib.suppress(OSError):
+            if status_of(pid).began == made:
+                os.kill(pid, signal.SIGCONT)
+    return ended
 
 
 def _end(*_: object) -> None:

@@ -77,7 +77,8 @@ def _told(scene: Scene, one: ProgramState, step: StepEnded) -> str:
         for child in one.children[:_MOST_CHILDREN]
     ]
     if len(one.children) > _MOST_CHILDREN:
-        parts.append(f"and {counted(len(one.children) - _MOST_CHILDREN, 'more process')}es")
+        more = len(one.children) - _MOST_CHILDREN
+        parts.append(f"and {more} more process{'es' if more > 1 else ''}")
     for listener in scene.listeners(one.host):
         if listener.inode in one.inodes and (rows := scene.queued(one.host, listener)):
             waiting = listed(list(dict.fromkeys(scene.peer(one.host, row) for row in rows)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.core.words import Outcome
-from tests.docker.stage import Stage, assert_passed, one_host, steps_of
+from tests.docker.stage import Stage, assert_passed, one_host, results, steps_of
 
 LAST = """
 print("there", flush=True)
@@ -224,3 +224,36 @@ def test_what_is_dear_to_look_at_costs_its_own_host(stage: Stage) -> None:
     quick = [event for event in steps_of(finished).values() if event.step in {"3", "4", "5", "6"}]
     assert max(event.at - event.began for event in quick) < 2_000_000_000
     assert {loss.host for loss in finished.evidence.info.sampling.lost} == {"bad"}
+
+
+STOPS_ITS_SHELL = """
+import os, signal, socket, sys, time
+listener = socket.create_server(("", 7000))
+end, _ = listener.accept()
+while end.recv(100): pass
+print("read all", flush=True)
+above = os.getppid()
+shell = int(open(f"/proc/{above}/stat").read().rpartition(")")[2].split()[1])
+for process in (shell, above):
+    os.kill(process, signal.SIGSTOP)
+os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def test_a_program_cannot_hide_its_end_by_stopping_what_waits_for_it(stage: Stage) -> None:
+    finished = stage.play(
+        "version: 1\ntitle: Stops its shell\nnetworks: {lan: 10.9.7.0/24}\n"
+        "hosts: {server: 10.9.7.1, client: 10.9.7.2}\n"
+        "programs:\n  server: {source: s.py, listens: 7000}\n"
+        "  client: {source: c.py}\n"
+        "steps:\n- server: {start: server}\n- client: {start: client}\n"
+        "- server: {expect: read all}\n- server: {wait: {exited: true}}\n"
+        "checks:\n- exit: {host: server, status: 139}\n- close_wait: {host: server, left: true}\n",
+        {
+            "s.py": STOPS_ITS_SHELL,
+            "c.py": "import socket\nsocket.create_connection(('server', 7000)).close()\n",
+        },
+    )
+    told = {name: result.outcome for name, result in results(finished).items()}
+    assert told["exit of server"] is Outcome.PASS, told
+    assert told["CLOSE_WAIT on server"] is Outcome.FAIL, told
