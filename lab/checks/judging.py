@@ -11,7 +11,7 @@ from lab import checks
 from lab.checks import conversation
 from lab.checks.agreement import disagreements
 from lab.checks.finding import worst
-from lab.checks.relations import with_causes
+from lab.checks.relations import why_on_top, with_causes
 from lab.core.errors import UsageError
 from lab.core.words import Outcome
 from lab.evidence.evidence import Evidence
@@ -26,7 +26,7 @@ def judge(evidence: Evidence, only: Collection[str] = ()) -> Verdict:
     """
     results = _judged(evidence)
     _refuse_unknown(only, [result.name for result in results])
-    shown = tuple(result for result in results if not only or result.name in only)
+    shown = why_on_top([result for result in results if not only or result.name in only])
     outcome = worst([result.outcome for result in shown])
     return Verdict(evidence.scenario.title, outcome, shown, tuple(disagreements(evidence)))
 

@@ -69,21 +69,20 @@ def with_causes(
     step = _broken_at(evidence)
     concerned = [frozenset({step.host.partition(".")[0]}) if step else frozenset[str]()]
     concerned += [_hosts(spec) for spec in specs]
-    followed = [_follow(result, hosts, blocks) for result, hosts in zip(results, concerned, strict=True)]
-    return _causes_on_top(followed)
+    return [_follow(result, hosts, blocks) for result, hosts in zip(results, concerned, strict=True)]
 
 
-def _causes_on_top(results: Sequence[CheckResult]) -> list[CheckResult]:
-    """Why the script broke off is told with the check that it follows from: that stands on top."""
-    script = results[0]
-    return [
-        replace(result, causes=tuple(dict.fromkeys((*result.causes, *script.causes))))
-        if result.name == script.follows
-        else replace(result, causes=())
-        if result is script and script.follows
-        else result
-        for result in results
-    ]
+def why_on_top(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+    """Some results; why the script broke off stands with what it follows from, if that is among them."""
+    script = next((result for result in results if result.subject == "conversation"), None)
+    top = next((result for result in results if script and result.name == script.follows), None)
+    if script is None or top is None or top.outcome is not Outcome.FAIL:
+        return tuple(results)
+    moved = {
+        script.name: replace(script, causes=()),
+        top.name: replace(top, causes=tuple(dict.fromkeys((*top.causes, *script.causes)))),
+    }
+    return tuple(moved.get(result.name, result) for result in results)
 
 
 def _follow(result: CheckResult, hosts: frozenset[str], blocks: Sequence[_Block]) -> CheckResult:

@@ -43,8 +43,11 @@ def reported(target: Path | None) -> Iterator[Callable[[Suite], None]]:
     if target is None:
         yield suites.append
         return
+    if target.is_dir() or not os.access(target.parent, os.W_OK | os.X_OK):
+        what, fix = "the JUnit report cannot be written there", "name another file: --junit FILE"
+        raise UsageError("export", what, where=str(target), fix=fix)
+    yield suites.append
     from lab.output.junit import document
 
     with replaced(target, "JUnit report", "--junit") as stream:
-        yield suites.append
         stream.write(document(suites).encode())

@@ -143,7 +143,8 @@ def test_check_writes_a_junit_report(lab: Lab, golden: Path, tmp_path: Path) -> 
 def test_a_junit_report_that_cannot_be_written_is_told_before_anything_is_judged(
     lab: Lab, golden: Path, tmp_path: Path
 ) -> None:
-    said = lab("check", golden / "multi_client", "--junit", tmp_path / "nowhere" / "report.xml")
-    assert said.code == ExitCode.USAGE
-    assert said.out == ""
-    assert "--junit FILE" in said.err
+    for target in (tmp_path / "nowhere" / "report.xml", tmp_path):
+        said = lab("check", golden / "multi_client", "--junit", target)
+        assert said.code == ExitCode.USAGE
+        assert said.out == ""
+        assert "--junit FILE" in said.err

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from lab.checks.judging import judge
-from lab.core.words import TcpState
+from lab.checks.relations import why_on_top
+from lab.core.words import Outcome, TcpState
 from lab.evidence.record.verdict import verdict_as_data
 from lab.evidence.situation import Killed
 from lab.evidence.sockets import SocketSample
@@ -71,6 +72,17 @@ def test_one_wrong_bind_is_the_cause_of_all_the_rest(tmp_path: Path) -> None:
     assert [line for line in lines if "follows" in line] == ["        follows   from: listens"] * 7
     assert lines[-1].endswith("0 of 9 checks passed, 9 failed, 7 of them because of another")
     assert [result["follows"] for result in verdict_as_data(verdict)["results"]][:2] == ["listens"] * 2  # type: ignore[attr-defined]
+
+
+def test_why_the_script_broke_off_stands_with_the_first_cause_that_is_shown(tmp_path: Path) -> None:
+    verdict = judge(Stage(tmp_path, REFUSED, samples=LOOPBACK, events=EVENTS).evidence(LISTENS, ENDS))
+    script, top, other = (replace(result, causes=()) for result in verdict.results)
+    script = replace(script, causes=("bound to 127.0.0.1",))
+    assert script.follows == top.name
+    causes = [result.causes for result in why_on_top([script, top, other])]
+    assert causes == [(), ("bound to 127.0.0.1",), ()]
+    for shown in ([script], [script, other], [script, replace(top, outcome=Outcome.SKIPPED)]):
+        assert list(why_on_top(shown)) == shown
 
 
 def test_without_a_check_of_the_listener_the_refusal_is_the_cause(tmp_path: Path) -> None:
