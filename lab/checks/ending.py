@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lab.checks.case import Case
 from lab.checks.death import Death
 from lab.checks.finding import Finding, find
-from lab.checks.holders import holders
+from lab.checks.holders import holders, shared
 from lab.checks.reset import cause_of, cause_told
 from lab.checks.telling import listed
 from lab.core.words import TcpState
@@ -92,7 +92,9 @@ def _left_behind(case: Case) -> list[str]:
     for side, what, death in _deaths(case, *case.connection.sides):
         if death.proven:
             sent.setdefault((case.name(side), death.told()), []).append(what)
-    return [f"{who} never closed: {listed(what)} came only as {how}" for (who, how), what in sent.items()]
+    told = [f"{who} never closed: {listed(what)} came only as {how}" for (who, how), what in sent.items()]
+    held = (shared(case.evidence, side.host, _ports(side, case)) for side in case.connection.sides if told)
+    return [*told, *filter(None, held)]
 
 
 def _nobody_first(case: Case) -> list[str]:
@@ -102,7 +104,7 @@ def _nobody_first(case: Case) -> list[str]:
         return [f"the FIN of {case.name(active)} came first"]
     if case.connection.client.fin:
         return [_AT_ONCE]
-    return [_silent_told(case), *(_resets_told(case) if _resets(case) else _held(case))]
+    return [_silent_told(case), *(_resets_told(case) if _resets(case) else held_open(case))]
 
 
 _AT_ONCE = "both closed at once: neither FIN acknowledges the other"
@@ -125,7 +127,7 @@ def _close_told(case: Case) -> list[str]:
 
 def _open_told(case: Case) -> list[str]:
     told = _silent_told(case)
-    return [told, *_held(case)] if told else [_unheard(case)]
+    return [told, *held_open(case)] if told else [_unheard(case)]
 
 
 def _silent_told(case: Case) -> str:
@@ -144,7 +146,7 @@ def _unheard(case: Case) -> str:
     return what.format(listed(unheard)) if unheard else ""
 
 
-def _held(case: Case) -> list[str]:
+def held_open(case: Case) -> list[str]:
     """Why a side sent no FIN, as its kernel's last row for the connection tells."""
     told = [_holding(side, case) for side in case.connection.sides if side.fin is None]
     return [text for text in told if text]
@@ -159,13 +161,16 @@ def _holding(side: Side, case: Case) -> str:
         return f"no program of {side.host} ever accepted the connection"
     unread = row.recv_queue - (row.state is TcpState.CLOSE_WAIT)
     left = f" with {unread} bytes unread" if unread > 0 else ""
-    ports = side.port, case.connection.peer_of(side).port
-    if told := holders(case.evidence, side.host, ports):
+    if told := holders(case.evidence, side.host, _ports(side, case)):
         return told + left
     return (
         f"a process of {side.host} still holds the socket{left}: FIN is sent when its last holder closes it "
         "(a parent may hold the copy that its child closed)"
     )
+
+
+def _ports(side: Side, case: Case) -> tuple[int, int]:
+    return side.port, case.connection.peer_of(side).port
 
 
 def _close_frames(case: Case) -> Iterator[str]:
@@ -199,7 +204,7 @@ def fin(expected: tuple[str, ...], case: Case) -> Finding:
     names = [case.name(side) if side else end for side, end in zip(wanted, expected, strict=True)]
     return find(
         f"FIN from {listed(names)}, each acknowledged" if expected else "no FIN",
-        [*filter(None, [observed]), *_left_behind(case), *([unheard] if unheard else _held(case))],
+        [*filter(None, [observed]), *_left_behind(case), *([unheard] if unheard else held_open(case))],
         list(_close_frames(case)),
         holds=senders == wanted and not unheard,
         doubt=case.doubt or _untold(case, *case.connection.sides),

@@ -49,17 +49,32 @@ def holders(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
         return ""
     latest, _ = held[-1]
     last = [row for number, row in held if number == latest]
-    before = {row.pid: row for _, row in held}
-    gone = [row for pid, row in before.items() if pid not in {holder.pid for holder in last}]
-    return _told(evidence, host, last, gone)
+    return holders_told(evidence, host, last, copies_closed(held, last))
 
 
-def _told(evidence: Evidence, host: str, last: list[ProcessRow], gone: list[ProcessRow]) -> str:
+def copies_closed(held: Iterable[tuple[int, ProcessRow]], last: Iterable[ProcessRow]) -> Sequence[ProcessRow]:
+    """Who held a socket before, and is none of those that held it last."""
+    pids = {row.pid for row in last}
+    return tuple({row.pid: row for _, row in held if row.pid not in pids}.values())
+
+
+def shared(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
+    """The same of a socket of which a copy was closed while another was held; empty of any other."""
+    held = _held(evidence, host, ports)
+    last = [row for number, row in held if number == held[-1][0]]
+    return holders(evidence, host, ports) if copies_closed(held, last) else ""
+
+
+def holders_told(
+    evidence: Evidence, host: str, last: Sequence[ProcessRow], gone: Sequence[ProcessRow]
+) -> str:
+    """Who holds a socket, and who has closed its copy of it, in words."""
     still = listed([_named(evidence, host, row) for row in last])
     if not gone:
         return f"{still} {'holds' if len(last) == 1 else 'hold'} the socket"
     closed = listed([_named(evidence, host, row) for row in gone])
-    return f"{closed} closed its copy, {still} still holds one: FIN is sent when the last holder closes"
+    verb = "holds" if len(last) == 1 else "hold"
+    return f"{closed} closed its copy, {still} still {verb} one: FIN is sent when the last holder closes"
 
 
 def _named(evidence: Evidence, host: str, row: ProcessRow) -> str:

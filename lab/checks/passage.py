@@ -12,6 +12,7 @@ from itertools import groupby
 from lab.checks import doubt
 from lab.checks.agreement import Agreement
 from lab.checks.case import Case, Row
+from lab.checks.ending import held_open
 from lab.checks.finding import Finding, decided, find
 from lab.checks.telling import counted, refused_by
 from lab.core.words import TcpState
@@ -43,7 +44,10 @@ def states(end: str, expected: Sequence[TcpState], case: Case) -> Iterator[Findi
     unseen = "" if side.seen else f"no frame was seen at the port of {name}"
     yield find(
         f"{name} goes through {_listed(expected)}",
-        f"{name} went through {_listed(seen)}{_parted(list(expected), seen, case.doubt)}",
+        [
+            f"{name} went through {_listed(seen)}{_parted(list(expected), seen, case.doubt)}",
+            *(_not_closed(case) if seen and seen == list(expected[: len(seen)]) != list(expected) else []),
+        ],
         [*_changes(side, case), *_shown(side, case)],
         holds=seen == list(expected),
         doubt=case.doubt or unseen or _disagreement(side, case),
@@ -117,16 +121,21 @@ def time_wait(end: str, case: Case) -> Iterator[Finding]:
     )
 
 
-def _without(side: Side, case: Case) -> str:
+def _without(side: Side, case: Case) -> list[str]:
     """What an end came to instead of TIME_WAIT."""
     name, peer = case.name(side), case.connection.peer_of(side)
     if side.entered(TcpState.TIME_WAIT):
-        return f"{name} acknowledged the last FIN, which leads to TIME_WAIT"
+        return [f"{name} acknowledged the last FIN, which leads to TIME_WAIT"]
     if peer.entered(TcpState.TIME_WAIT):
-        return f"{case.name(peer)} closed first, so TIME_WAIT is there"
+        return [f"{case.name(peer)} closed first, so TIME_WAIT is there"]
     if side.reset or peer.reset:
-        return f"an RST ended the connection, and nobody is in TIME_WAIT: {name} was in {side.state}"
-    return f"{name} came only as far as {side.state}"
+        return [f"an RST ended the connection, and nobody is in TIME_WAIT: {name} was in {side.state}"]
+    return [f"{name} came only as far as {side.state}", *_not_closed(case)]
+
+
+def _not_closed(case: Case) -> list[str]:
+    """Who holds the socket of the side that has not closed, where the other one has."""
+    return held_open(case) if any(side.fin for side in case.connection.sides) else []
 
 
 # Retransmissions

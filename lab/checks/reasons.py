@@ -31,6 +31,7 @@ from lab.checks.causes.kinds import (
     RunsOn,
     ServesUdp,
     Starved,
+    StillHeld,
     SwappedPort,
     WaitsForLock,
     WaitsForPeer,
@@ -298,6 +299,11 @@ def _not_read(cause: NotRead, now: int) -> str:
     doing = " and ".join(dict.fromkeys(_state(state, now) for state in cause.states))
     unread = counted(cause.unread, "byte")
     return f"{unread} from {cause.peer} {are} unread: {cause.program} is {doing}"
+
+
+@_reason.register
+def _still_held(cause: StillHeld, _: int) -> str:
+    return f"{cause.host} has not closed its connection with {cause.peer}: {cause.told}"
 
 
 @_reason.register

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from lab.checks import doubt
 from lab.checks.agreement import Agreement
 from lab.checks.finding import conclude, find
+from lab.checks.holders import holders
 from lab.checks.select import endpoint, history_of, host_of, rows_of
 from lab.checks.telling import Teller, named
 from lab.core.words import TcpState
@@ -25,6 +26,8 @@ _UNSAMPLED = frozenset({TcpState.CLOSED})
 """States that no socket table ever shows."""
 
 _OPEN = TcpState.ESTABLISHED
+
+_BOTH_CLOSED = frozenset({TcpState.TIME_WAIT, TcpState.LAST_ACK})
 
 _CONNECTED = frozenset(TcpState) - {TcpState.LISTEN, TcpState.SYN_SENT}
 
@@ -124,4 +127,14 @@ def _instead(ref: StateRef, evidence: Evidence) -> list[str]:
     return [
         f"{_whose(ref)} was seen in {', '.join(states)}",
         *(["no program ever accepted the connection"] if waits and ref.state is _OPEN else []),
+        *_holders(ref, evidence),
     ]
+
+
+def _holders(ref: StateRef, evidence: Evidence) -> Iterator[str]:
+    """Who has not closed the other end of a connection, where both ends have to be closed for a state."""
+    for connection in evidence.connections if ref.state in _BOTH_CLOSED else ():
+        for side, peer in (connection.sides, connection.sides[::-1]):
+            meant = ref.port in {None, side.port, peer.port} and ref.peer in {None, peer.host}
+            if meant and side.host == ref.host and side.state is TcpState.FIN_WAIT_2:
+                yield from filter(None, [holders(evidence, peer.host, (peer.port, side.port))])

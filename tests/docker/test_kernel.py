@@ -103,6 +103,7 @@ checks:
 - {name: no zombies, process: {host: server, zombies: 0, descriptors: 4}}
 - {name: closed, close_wait: {host: server, dwell: {max: 1s}, left: true}}
 - {name: leak, close_wait: {host: server, blame: not_closed, eof_read: true}}
+- {name: orderly, connection: {from: a, to: "server:7000"}, close: {kind: orderly}}
 """
 
 
@@ -122,7 +123,8 @@ def test_a_parent_that_keeps_its_copy_is_named(stage: Stage) -> None:
     assert told["leak"].outcome == "pass"
     assert told["closed"].outcome == "fail"
     assert "the child of server (process " in told["closed"].observed
-    assert "still holds one: FIN is sent when the last holder closes" in told["closed"].observed
+    for name in "closed", "orderly":
+        assert "still holds one: FIN is sent when the last holder closes" in told[name].observed
 
 
 def test_zombies_are_counted(stage: Stage) -> None:

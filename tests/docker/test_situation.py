@@ -30,6 +30,13 @@ TALK = """- a: {start: client}
 - a: {expect: "never said"}
 """
 
+LEAVES = """- a: {start: client}
+- server: {wait: {asleep_in: recv}}
+- a: {key: ctrl-c}
+- a: {wait: {exited: true}}
+- a: {wait: {state: TIME_WAIT, peer: server}}
+"""
+
 TWO = """- a: {start: client}
 - a: {send: one}
 - server: {expect: one}
@@ -134,6 +141,13 @@ CASES = {
         LISTENS + "listener.accept(), listener.accept()\n",
         TALK,
         ["4 bytes from a are unread: server is asleep in accept on port 5000"],
+    ),
+    "a parent that keeps its copy": (
+        "s.py",
+        LISTENS + "kept = []\nwhile True:\n kept += listener.accept()\n if os.fork() == 0:\n"
+        "  while kept[-2].recv(9):\n   pass\n  os._exit(0)\n",
+        LEAVES,
+        ["server has not closed its connection with a: the child of server", "closed its copy, server"],
     ),
     "an exception in a thread": (
         "s.py",

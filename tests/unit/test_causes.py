@@ -37,6 +37,7 @@ from lab.checks.causes.kinds import (
     RunsOn,
     ServesUdp,
     Starved,
+    StillHeld,
     SwappedPort,
     WaitsForLock,
     WaitsForPeer,
@@ -85,6 +86,7 @@ LISTENER = row(LISTEN, "0.0.0.0:5000", inode=7)
 FROM_A = row(ESTABLISHED, f"{SERVER}:5000", f"{CLIENT}:40000", inode=8)
 AT_A = row(ESTABLISHED, f"{CLIENT}:40000", f"{SERVER}:5000", inode=21)
 SERVES_A = seen("server", doing("server", ("recv", 8), sockets=(7, 8)), tcp=[LISTENER, FROM_A])
+CLOSED_BY_A = replace(FROM_A, state=CLOSE_WAIT)
 A_IN_RECV = seen("client_a", doing("client_a", ("recv", 21)), tcp=[AT_A])
 A_IN_POLL = seen("client_a", doing("client_a", ("poll", 0), sockets=(21,)), tcp=[AT_A])
 
@@ -102,6 +104,7 @@ class Failed:
     carriage_returns: tuple[str, ...] = ()
     checks: Sequence[Mapping[str, Any]] = ()
     listens: Sequence[int] = (5000,)
+    processes: Sequence[ProcessSample] = ()
     took: int = 500
     rest: str = ""
 
@@ -126,6 +129,7 @@ class Failed:
         )
         return Stage(
             self.folder, self.talk, events=(*started, *self.events, step), situation=self.situation,
+            processes=self.processes,
             carriage_returns=self.carriage_returns, programs={
                 "server": {"command": "s", "listens": list(self.listens)},
                 "client": {"command": "c", "tty": False},
@@ -231,6 +235,37 @@ def test_bytes_that_nobody_reads(failed: Failed) -> None:
     at_end = replace(FROM_A, state=CLOSE_WAIT, recv_queue=1)
     failed.situation = (seen("server", server, tcp=[LISTENER, at_end]), A_IN_POLL)
     assert not failed.causes(), "that is a FIN"
+
+
+def test_a_parent_that_keeps_the_copy_that_its_child_has_closed(failed: Failed) -> None:
+    parent, child = doing("server", ("accept", 7), sockets=(7, 8)), doing("server", ("recv", 8), child=1)
+    failed.processes = (ProcessSample(at(500), "server", (parent.row, child.row)),)
+    failed.situation = seen("server", parent, tcp=[LISTENER, FROM_A]), A_IN_RECV
+    told = (
+        "the child of server (process 10) closed its copy, server (process 9) still holds one: FIN is sent"
+        " when the last holder closes"
+    )
+    assert failed.causes() == (StillHeld("server", "client_a", told),)
+    assert f"server has not closed its connection with client_a: {told}" in failed.why()
+    failed.situation = seen("server", parent, tcp=[LISTENER, FROM_A]), A_IN_POLL
+    assert not failed.causes(), "nobody waits for the end of that connection"
+    failed.action = {"wait": {"state": "TIME_WAIT", "peer": "server"}}
+    assert not failed.causes(), "its client has not closed it"
+    failed.situation = seen("server", parent, tcp=[LISTENER, CLOSED_BY_A]), seen("client_a")
+    assert failed.causes() == (StillHeld("server", "client_a", told),)
+    failed.action = {"wait": {"state": "TIME_WAIT", "peer": "client_b"}}
+    assert not failed.causes()
+
+
+def test_a_child_that_keeps_its_connection_is_right(failed: Failed) -> None:
+    parent, child = doing("server", ("accept", 7), sockets=(7, 8)), doing("server", ("sleep", 0), child=1)
+    child = replace(child, row=replace(child.row, sockets=(8,)))
+    failed.processes = (ProcessSample(at(500), "server", (parent.row, child.row)),)
+    failed.situation = (
+        seen("server", doing("server", ("accept", 7)), child, tcp=[LISTENER, FROM_A]),
+        A_IN_RECV,
+    )
+    assert not [cause for cause in failed.causes() if isinstance(cause, StillHeld)]
 
 
 def test_a_lock_that_is_never_released(failed: Failed) -> None:

@@ -35,7 +35,8 @@ def causes_of(failure: Failure) -> tuple[Cause, ...]:
         *ports.ports(failure), *ports.nowhere(failure), *ports.not_passed_on(failure), *ports.in_use(failure),
         *ends.died(failure), *ends.in_background(failure), *ends.runs_on(failure),
         *waits.stopped(failure), *waits.loops(failure), *waits.not_accepted(failure),
-        *waits.not_read(failure), *waits.waits_for_lock(failure), *waits.deadlocks(failure),
+        *waits.not_read(failure), *waits.still_held(failure), *waits.waits_for_lock(failure),
+        *waits.deadlocks(failure),
     ]  # fmt: skip
     told = told or [*ends.left_early(failure)]
     told = told or [*waits.buffered(failure)] or [*waits.waits_for_peer(failure)]

@@ -142,6 +142,14 @@ class NotRead(Struct, frozen=True):
     states: tuple[State, ...]
 
 
+class StillHeld(Struct, frozen=True):
+    """A process has closed its copy of a connection's socket, and another, which is not at it, holds one."""
+
+    host: str
+    peer: str
+    told: str
+
+
 class WaitsForLock(Struct, frozen=True):
     """No thread of a program reads from a peer that waits for it; one waits for a lock, or a thread."""
 
@@ -246,6 +254,7 @@ Cause = (
     | LoopbackOnly
     | NotAccepted
     | NotRead
+    | StillHeld
     | WaitsForLock
     | NoSuchAddress
     | NotPassedOn

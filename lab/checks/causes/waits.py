@@ -16,10 +16,12 @@ from lab.checks.causes.kinds import (
     NoticedLate,
     NotRead,
     Starved,
+    StillHeld,
     WaitsForLock,
     WaitsForPeer,
     WithoutNewline,
 )
+from lab.checks.holders import copies_closed, holders_told
 from lab.checks.printed import has_printed
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Stopped, Wait
 from lab.core.words import TcpState
@@ -98,6 +100,36 @@ def not_read(failure: Failure) -> Iterator[NotRead]:
             near = one in failure.mine or other in failure.mine
             if near and unread > 0 and _is_left_alone(one, row):
                 yield NotRead(failure.scene.named(one), failure.scene.named(other), unread, one.states)
+
+
+def still_held(failure: Failure) -> Iterator[StillHeld]:
+    """The connections that a peer waits to see closed, and that one process has closed and another has not.
+
+    A parent that closes its copy and leaves the rest to its child does what it is to do.
+    """
+    for one in failure.scene.programs:
+        seen = failure.scene.hosts.get(one.host)
+        for row in seen.tcp if seen else ():
+            last = [doing.row for doing in one.own if row.inode and row.inode in doing.row.sockets]
+            if not last or not _is_left_alone(one, row) or not _is_awaited(failure, one, row):
+                continue
+            gone = copies_closed(failure.evidence.holders.get((one.host, row.inode), ()), last)
+            if {each.pid for each in gone} - {each.parent for each in last}:
+                told = holders_told(failure.evidence, one.host, last, gone)
+                yield StillHeld(one.host, failure.scene.peer(one.host, row), told)
+
+
+def _is_awaited(failure: Failure, one: ProgramState, row: SocketRow) -> bool:
+    """Whether the step waits for the end of a connection: its program for the peer, or it for a state."""
+    peer, action = failure.scene.peer(one.host, row), failure.line.action if failure.line else None
+    if isinstance(action, WaitStep) and action.wait.state is not None:
+        pair, own = {one.host, peer}, failure.step.host.partition(".")[0]
+        return row.state is TcpState.CLOSE_WAIT and own in pair and action.wait.peer in {None, *pair - {own}}
+    return any(
+        mine.host == peer and wait.call == "recv" and _is_on(wait, row.remote_port, row.local_port)
+        for mine in failure.mine
+        for wait in _waits(mine)
+    )
 
 
 def waits_for_lock(failure: Failure) -> Iterator[WaitsForLock]:
