@@ -28,6 +28,7 @@ from lab.engine.containers import (
     create_caged,
     exec_start,
     exec_status,
+    processes_in,
     remove,
     start,
 )
@@ -50,6 +51,9 @@ _END_SECONDS = 5.0
 
 _GRACE = 20.0
 """Seconds beyond those of the build for which an engine is waited for."""
+
+_KEEPING = 2
+"""Processes that keep the build's container: the engine's init, and one that sleeps."""
 
 _PACKING_SECONDS = 60.0
 _DELIVERED, _ENDED = b"delivered\n", b"ended\n"
@@ -92,6 +96,10 @@ _TIMED_OUT = (124, _KILLED)
 """Statuses of timeout(1) where the time was over, and where SIGKILL was needed."""
 
 Say = Callable[[str], None]
+
+
+class _StalledError(EngineError):
+    """The engine says that a process runs which should have ended."""
 
 
 class _Ended(Struct, frozen=True):
@@ -144,9 +152,7 @@ def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: 
 
 
 def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, seconds: float) -> None:
-    sources = archive(recipe.files)
-    words = (_folder(recipe), hashlib.sha256(sources).hexdigest(), f"{seconds:g}", f"{recipe.build}\n")
-    ended = _run(engine, container, _BUILD, "sh", *words, user=user, seconds=seconds + _GRACE, given=sources)
+    ended = _ended(engine, container, recipe, user, seconds)
     if not ended.output.startswith(_DELIVERED):
         raise _lost(engine, f"the sources of {recipe.name} did not arrive whole in the build's container")
     if len(ended.output) > _LARGEST_RESULT:
@@ -161,6 +167,20 @@ def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, second
         said = ended.messages.decode(errors="replace").strip()
         silent = f"the build failed without a word: {describe_status(ended.status)}"
         raise _failure(recipe, said or silent)
+
+
+def _ended(engine: Engine, container: str, recipe: Recipe, user: str, seconds: float) -> _Ended:
+    sources = archive(recipe.files)
+    words = (_folder(recipe), hashlib.sha256(sources).hexdigest(), f"{seconds:g}", f"{recipe.build}\n")
+    try:
+        return _run(
+            engine, container, _BUILD, "sh", *words, user=user, seconds=seconds + _GRACE, given=sources
+        )
+    except _StalledError:
+        # The shell that ends the build is the build's own user's: a build can stop it.
+        if processes_in(engine, container) <= _KEEPING:
+            raise
+        raise _failure(recipe, f"it takes longer than {seconds:g} s, and cannot be ended") from None
 
 
 def _packed(engine: Engine, container: str, recipe: Recipe, user: str) -> bytes:
@@ -257,11 +277,11 @@ def _status(engine: Engine, program: Exec, deadline: float) -> int:
 
 
 def _stalled(engine: Engine) -> EngineError:
-    return _lost(engine, "the container engine does not say how a build ended")
+    return _lost(engine, "the container engine does not say how a build ended", _StalledError)
 
 
-def _lost(engine: Engine, what: str) -> EngineError:
-    return EngineError("build-lost", what, where=engine.address, fix="run it again; lab doctor")
+def _lost(engine: Engine, what: str, kind: type[EngineError] = EngineError) -> EngineError:
+    return kind("build-lost", what, where=engine.address, fix="run it again; lab doctor")
 
 
 def _failure(recipe: Recipe, why: str) -> SubmissionError:

@@ -287,6 +287,12 @@ def first_process(engine: Engine, container: str) -> int:
     return pid
 
 
+def processes_in(engine: Engine, container: str) -> int:
+    """How many processes a running container has, as the engine's machine counts."""
+    with engine.doing("list the processes of a container"):
+        return len(engine.client.top(container)["Processes"])
+
+
 def exec_start(
     engine: Engine,
     container: str,

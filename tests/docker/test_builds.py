@@ -93,6 +93,19 @@ def test_a_build_that_gives_nonsense_has_failed(stage: Stage, script: str, words
     assert cached() == [] or "fit" in words
 
 
+def test_a_build_that_stops_the_shell_which_ends_it_has_failed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "_GRACE", 3.0)
+    stops = "for p in $(ls /proc | grep '^[0-9]'); do [ $p = $$ ] || kill -STOP $p; done 2> /dev/null\n"
+    with pytest.raises(SubmissionError) as caught:
+        stage.play(
+            STARTS_TOO.replace("20s", "2s"), {"aaa.sh": f"{stops}echo mine > left\n", "oracle.sh": ORACLE}
+        )
+    assert "it takes longer than 2 s" in caught.value.what
+    assert caught.value.exit_code is ExitCode.FAILED
+
+
 def test_what_a_build_leaves_running_or_hides_does_not_keep_its_result(stage: Stage) -> None:
     script = (
         "umask 077\n(setsid sleep 600 &)\n(trap '' HUP TERM; while :; do :; done) &\necho echo mine > left\n"
