@@ -36,6 +36,9 @@ class ArchiveError(Exception):
 MOST_MEMBERS = 2000
 """Files and folders of one program; a host's /work has room for 4096."""
 
+_LONGEST_PATH = 1024
+"""Characters of a path in a program's folder, and of what a link leads to; busybox's tar takes some 4000."""
+
 
 def checked(packed: bytes, folder: str) -> bytes:
     """The files of an archive of somebody else's as an archive of a folder's content, whatever their owners.
@@ -58,6 +61,8 @@ def checked(packed: bytes, folder: str) -> bytes:
                 name = _within(member.name)
                 if not (member.isdir() or member.isreg() or member.issym() or member.islnk()):
                     continue  # a FIFO or a socket that was left there
+                longest = max(len(name), len(member.linkname))
+                _require(longest <= _LONGEST_PATH, f"a path in it has more than {_LONGEST_PATH} characters")
                 _require(name not in seen, f"{name} is there twice")
                 _require(len(seen) < MOST_MEMBERS, f"it has more than {MOST_MEMBERS} files")
                 _require_folders(name, seen)

@@ -78,6 +78,8 @@ def test_a_build_makes_nothing_of_another_programs(stage: Stage, attack: str) ->
         ("for i in 1 2 3; do head -c 60m /dev/zero > big$i; done", "larger than 128 MiB"),
         ("i=0; while [ $i -lt 2100 ]; do : > $i; i=$((i + 1)); done", "more than 2000 files"),
         ("cd / && rm -r /work/aaa", "cannot be read"),
+        ("d=$(printf %0100d 0); for i in $(seq 11); do mkdir $d; cd $d; done", "more than 1024 characters"),
+        ('ln -s "$(printf %01025d 0)" left', "more than 1024 characters"),
         ("cat /dev/zero", "it takes longer than 2 s"),
         ("trap '' TERM; while :; do sleep 1; done", "it takes longer than 2 s"),
     ],
