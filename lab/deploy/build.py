@@ -18,6 +18,7 @@ from msgspec import Struct
 from lab.core.archive import EXECUTABLE, FOLDER, ArchiveError, archive, checked
 from lab.core.assets import cache_folder
 from lab.core.errors import EngineError, SubmissionError
+from lab.core.escape import one_line
 from lab.core.words import describe_status
 from lab.deploy.build_cache import BuildCache
 from lab.engine import Engine, users
@@ -148,7 +149,7 @@ def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: 
     try:
         return checked(packed, recipe.name)
     except ArchiveError as error:
-        raise _failure(recipe, f"what was built cannot be used: {error}") from error
+        raise _failure(recipe, f"what was built cannot be used: {one_line(str(error))}") from error
 
 
 def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, seconds: float) -> None:

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from lab.core import limits
 from lab.core.archive import FOLDER, archive
 from lab.core.errors import EngineError, LabError
+from lab.core.escape import one_line
 from lab.core.words import LOOPBACK, signal_by_number
 from lab.deploy.health import SILENCE_SECONDS, Health, not_counted
 from lab.deploy.labs import sweep
@@ -517,7 +518,7 @@ def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str
     except OSError as error:
         raise EngineError("delivery", f"cannot bring the programs to {host}: {error}") from error
     if b"delivered" not in said:
-        text = said[8:].decode(errors="replace").strip()
+        text = one_line(said[8:].decode(errors="replace").strip())
         raise EngineError(
             "delivery", f"cannot unpack the programs on {host}: {text}", fix="raise limits.work"
         )

@@ -6,6 +6,9 @@ Times are whole nanoseconds since the epoch on the clock of the machine that cap
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from lab.core.escape import one_line
 
 UNKNOWN = "unknown"
 """What a program for a machine whose system calls are not known here sleeps in."""
@@ -23,6 +26,12 @@ class Sleep(Struct, frozen=True):
 
     call: str
     inode: int
+
+
+def show_name(of: Struct, name: str) -> None:
+    """Let a process have a name on one line: a program chooses its own, and may put into it what it likes."""
+    if not name.isprintable():
+        force_setattr(of, "name", one_line(name))
 
 
 class ProcessRow(Struct, frozen=True):
@@ -44,6 +53,10 @@ class ProcessRow(Struct, frozen=True):
     sockets: tuple[int, ...]
     asleep: tuple[Sleep, ...]
     mark: int = 0
+
+    def __post_init__(self) -> None:
+        """Show what a terminal would obey."""
+        show_name(self, self.name)
 
 
 class ProcessSample(Struct, frozen=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from lab.evidence.processes import ProcessRow
+from lab.evidence.processes import ProcessRow, show_name
 from lab.evidence.sockets import SocketRow
 
 
@@ -74,6 +74,10 @@ class Killed(Struct, frozen=True):
     name: str
     status: int
     dying: int = 0
+
+    def __post_init__(self) -> None:
+        """Show what a terminal would obey."""
+        show_name(self, self.name)
 
 
 class OutOfMemory(Struct, frozen=True):

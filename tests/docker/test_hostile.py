@@ -257,3 +257,38 @@ def test_a_program_cannot_hide_its_end_by_stopping_what_waits_for_it(stage: Stag
     told = {name: result.outcome for name, result in results(finished).items()}
     assert told["exit of server"] is Outcome.PASS, told
     assert told["CLOSE_WAIT on server"] is Outcome.FAIL, told
+
+
+CALLS_ITSELF = r"""
+import ctypes, os, signal
+def call_itself(name):
+    ctypes.CDLL(None).prctl(15, name, 0, 0, 0)
+def child(name, end):
+    if (pid := os.fork()) == 0:
+        call_itself(name)
+        end()
+    return pid
+call_itself(b"p\nforged p\x9b")
+child(b"c\nforged c\r", signal.pause)
+ended = child(b"z\nforged \x1b[2J", lambda: os._exit(0))
+killed = child(b"k\nforged k\x07", lambda: os.kill(os.getpid(), signal.SIGSEGV))
+for pid in (ended, killed):  # they are left as zombies
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+print("there", flush=True)
+signal.pause()
+"""
+
+
+def test_no_process_has_a_name_that_breaks_a_line(stage: Stage) -> None:
+    scenario = one_host(
+        "- a: {start: p}\n- a: {expect: there}",
+        checks="- process: {host: a, zombies: 0, children: 0}\n- exit: {host: a, status: 0}",
+    )
+    file = stage.lay(scenario, {"p.py": CALLS_ITSELF})
+    run = stage.lab("run", file)
+    (record,) = (stage.folder / "runs").iterdir()
+    for told in (run, stage.lab("check", record), stage.lab("logs", record), stage.lab("flow", record)):
+        said = told.stdout + told.stderr
+        assert not [line for line in said.splitlines() if line.strip().startswith("forged")], said
+        assert not {"\x9b", "\r", "\x1b", "\x07"} & {*said}
+    assert {"p␊forged", "c␊forged", "z␊forged", "k␊forged"} <= {*run.stdout.replace("(", " ").split()}
