@@ -14,8 +14,9 @@ SUBJECT = "conversation"
 def judge(evidence: Evidence) -> CheckResult:
     """Pass if every step was played and passed."""
     steps = [event for event in evidence.transcript.events if isinstance(event, StepEnded)]
-    broken = next((step for step in steps if step.outcome is Outcome.FAIL), None)
-    broken = broken or next((step for step in steps if step.outcome is not Outcome.PASS), None)
+    broken = evidence.transcript.failed or next(
+        (step for step in steps if step.outcome is not Outcome.PASS), None
+    )
     if broken is not None:
         return _broken(evidence, broken)
     return _unplayed(evidence, steps)

@@ -26,7 +26,7 @@ from lab.evidence.processes import ProcessRow
 from lab.evidence.situation import Killed
 from lab.evidence.sockets import Instrument
 from lab.evidence.transcript import Exited, Input, ProgramRun
-from lab.scenario.script import lines_by_number
+from lab.scenario.script import line_of
 from lab.scenario.steps import Key, SendSignal
 from lab.wire.tcp import Connection, Moment, Side
 
@@ -316,7 +316,7 @@ def _is_way_to_close(order: Input, what: Moment, side: Side, evidence: Evidence)
     What a step of ``steps`` ends while nobody has closed yet is the script's way to close. Once the peer has
     closed the question is whether the program does, too; and ``finally`` tidies up. A step may say otherwise.
     """
-    line = lines_by_number(evidence.scenario).get(order.step.partition("@")[0])
+    line = line_of(evidence.scenario, order.step)
     if line is not None and isinstance(line.action, Key | SendSignal) and line.action.closes is not None:
         return line.action.closes
     waited = side.entered(TcpState.CLOSE_WAIT)

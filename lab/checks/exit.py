@@ -13,7 +13,7 @@ from lab.checks.telling import Teller
 from lab.core.words import Outcome, describe_status, signal_name
 from lab.evidence.evidence import Evidence
 from lab.evidence.situation import Unread
-from lab.evidence.transcript import ProgramRun, StepEnded
+from lab.evidence.transcript import ProgramRun
 from lab.evidence.verdict import CheckResult
 from lab.scenario.checks import ExitCheck, ExitRef
 
@@ -25,19 +25,13 @@ def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:
     findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
     whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
     result = conclude(spec, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
-    if result.outcome is not Outcome.FAIL or _failed_step(evidence):
+    if result.outcome is not Outcome.FAIL or evidence.transcript.failed:
         return result
     from lab.checks.causes.ends import causes_of_end  # only here: see failed_step.py
     from lab.checks.reasons import reasons
 
     causes = (cause for run in runs for cause in causes_of_end(evidence, run))
     return replace(result, causes=reasons(causes, evidence.info.ended))
-
-
-def _failed_step(evidence: Evidence) -> StepEnded | None:
-    """The first step that failed: with it is told why programs ended, and what they had printed."""
-    steps = (event for event in evidence.transcript.events if isinstance(event, StepEnded))
-    return next((step for step in steps if step.outcome is Outcome.FAIL), None)
 
 
 def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:
@@ -72,7 +66,7 @@ def _printed_last(run: ProgramRun, evidence: Evidence) -> list[str]:
 
 def _told_with_step(run: ProgramRun, evidence: Evidence) -> list[str]:
     """The last lines of a program that are told with the step that failed, which nobody had consumed."""
-    who, step = (run.started.host, run.started.program), _failed_step(evidence)
+    who, step = (run.started.host, run.started.program), evidence.transcript.failed
     if step is None or run is not runs_of(evidence, *who)[-1]:
         return []
     host, _, program = step.host.partition(".")

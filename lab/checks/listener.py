@@ -8,15 +8,26 @@ from itertools import accumulate
 
 from lab.checks import doubt
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import endpoint, history_of, listening, rows_of, went_on, without_zone
+from lab.checks.select import (
+    connections_to,
+    endpoint,
+    history_of,
+    listening,
+    rows_of,
+    runs_of,
+    went_on,
+    without_zone,
+)
 from lab.checks.telling import Teller, counted, listed, span
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
+from lab.evidence.situation import Situation
 from lab.evidence.sockets import Instrument, SocketRow, SocketSample
 from lab.evidence.verdict import CheckResult
-from lab.scenario.base import Count
+from lab.scenario.base import Count, Endpoint
 from lab.scenario.checks import ListenerCheck, ListenerRef
+from lab.scenario.script import line_of, ports_awaited
 from lab.scenario.variables import substitute
 
 Row = tuple[SocketSample, SocketRow]
@@ -59,8 +70,28 @@ def _listens(ref: ListenerRef, wanted: str, rows: list[Row], evidence: Evidence)
         doubt=doubt.of_sampling(evidence, ref.host),
         proven=bool(rows),
         missing=not rows,
-        absent=not listening(evidence, ref.host) and went_on(evidence, ref.host),
+        absent=not listening(evidence, ref.host)
+        and went_on(evidence, ref.host)
+        and not _was_awaited(ref, evidence),
     )
+
+
+def _was_awaited(ref: ListenerRef, evidence: Evidence) -> bool:
+    """Whether it is decided that nobody listened where somebody should have when the script broke off.
+
+    The step that failed waited for that, a client was refused, or the port is one of UDP.
+    """
+    step = evidence.transcript.failed
+    if step is None or not (runs := runs_of(evidence, ref.host)):
+        return False
+    line = line_of(evidence.scenario, step.step)
+    waits = line is not None and line.host == ref.host and ref.port in ports_awaited(evidence.scenario, line)
+    refused = any(
+        connection.handshake == "refused" and runs[0].started.at < connection.began.time <= step.at
+        for connection in connections_to(evidence, Endpoint(ref.host, ref.port))
+    )
+    here = (one for one in evidence.situation if isinstance(one, Situation) and one.host == ref.host)
+    return waits or refused or any(row.local_port == ref.port for seen in here for row in seen.udp)
 
 
 def _bound_to(local: str, wanted: str) -> bool:

@@ -18,7 +18,7 @@ from lab.checks.listener import listens
 from lab.checks.select import connections_to, is_meant
 from lab.core.words import FAULTS, Outcome, signal_name
 from lab.evidence.evidence import Evidence
-from lab.evidence.transcript import Exited, ProgramRun, StepEnded
+from lab.evidence.transcript import Exited, ProgramRun
 from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Endpoint
 from lab.scenario.checks import CheckBase, ConnectionCheck, ExitCheck, ListenerCheck
@@ -66,7 +66,7 @@ def with_causes(
         *(b for result, spec in pairs for b in _block(result, spec, evidence)),
         *_ends(pairs, evidence),
     ]
-    step = _broken_at(evidence)
+    step = evidence.transcript.failed
     concerned = [frozenset({step.host.partition(".")[0]}) if step else frozenset[str]()]
     concerned += [_hosts(spec) for spec in specs]
     return [_follow(result, hosts, blocks) for result, hosts in zip(results, concerned, strict=True)]
@@ -102,16 +102,10 @@ def _follow(result: CheckResult, hosts: frozenset[str], blocks: Sequence[_Block]
 
 def _script(script: CheckResult, evidence: Evidence) -> Iterator[_Block]:
     """A script that broke off: whatever its later steps would have brought about is not there."""
-    step = _broken_at(evidence)
+    step = evidence.transcript.failed
     if script.outcome is Outcome.FAIL and step is not None:
         hosts = frozenset({step.host.partition(".")[0]})
         yield _Block(script.name, Rank.SCRIPT, hosts, everywhere=bool(evidence.transcript.unplayed))
-
-
-def _broken_at(evidence: Evidence) -> StepEnded | None:
-    """The step that failed."""
-    steps = (event for event in evidence.transcript.events if isinstance(event, StepEnded))
-    return next((step for step in steps if step.outcome is Outcome.FAIL), None)
 
 
 def _block(result: CheckResult, spec: CheckBase, evidence: Evidence) -> Iterator[_Block]:
@@ -135,7 +129,7 @@ def _block(result: CheckResult, spec: CheckBase, evidence: Evidence) -> Iterator
 
 def _unmade(connections: Sequence[Connection], evidence: Evidence) -> list[Connection]:
     """Those that were tried before the script broke off, and never made."""
-    step = _broken_at(evidence)
+    step = evidence.transcript.failed
     return [
         connection
         for connection in connections
@@ -160,7 +154,7 @@ class _End(Struct, frozen=True):
 
 def _ends(pairs: Sequence[tuple[CheckResult, CheckBase]], evidence: Evidence) -> Iterator[_Block]:
     """The programs that ended early, as far as none that no check speaks of did so before them."""
-    step = _broken_at(evidence)
+    step = evidence.transcript.failed
     exits = [(result, spec) for result, spec in pairs if isinstance(spec, ExitCheck)]
     if step is None or all(result.outcome is not Outcome.FAIL for result, _ in exits):
         return

@@ -101,6 +101,12 @@ class Transcript(Struct, frozen=True):
     events: tuple[TranscriptEvent, ...]
     unplayed: str = ""
 
+    @property
+    def failed(self) -> StepEnded | None:
+        """The step at which the script broke off: the first that failed."""
+        steps = (event for event in self.events if isinstance(event, StepEnded))
+        return next((step for step in steps if step.outcome is Outcome.FAIL), None)
+
     def runs(self) -> list[ProgramRun]:
         """Each start with its end: that of the first run of the program on its host still under way."""
         runs: list[ProgramRun] = []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from lab.scenario import Scenario
-from lab.scenario.steps import Line, Repeat, Step, Together
+from lab.scenario.steps import Line, Repeat, Start, Step, Together, Wait
 
 StepPath = tuple[str | int, ...]
 """Where a step stands in the normal form: ``("steps", 3)``, ``("steps", 3, "together", 1, 0)``."""
@@ -22,9 +22,21 @@ def numbered_lines(scenario: Scenario) -> Iterator[tuple[StepPath, Line]]:
     return ((path, step) for path, step in numbered(scenario) if isinstance(step, Line))
 
 
-def lines_by_number(scenario: Scenario) -> Mapping[str, Line]:
-    """The steps that are no blocks, by their numbers: ``4``, ``7.2.1`` inside blocks, ``finally.1``."""
-    return {_number(path): line for path, line in numbered_lines(scenario)}
+def line_of(scenario: Scenario, number: str) -> Line | None:
+    """The step with a number: ``4``, ``7.2.1`` inside blocks, ``finally.1``; rounds are not told apart."""
+    wanted = number.partition("@")[0]
+    return next((line for path, line in numbered_lines(scenario) if _number(path) == wanted), None)
+
+
+def ports_awaited(scenario: Scenario, line: Line | None) -> tuple[int, ...]:
+    """The ports that a step waits for until somebody listens there."""
+    match line.action if line else None:
+        case Start(start=name):
+            return scenario.programs[name].listens
+        case Wait(wait=condition) if condition.listening is not None:
+            return (condition.listening,)
+        case _:
+            return ()
 
 
 def _number(path: StepPath) -> str:

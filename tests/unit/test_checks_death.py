@@ -17,7 +17,7 @@ from lab.evidence.situation import Killed, OutOfMemory, SituationEvent
 from lab.evidence.sockets import Instrument, Loss, SocketSample
 from lab.evidence.transcript import Exited, Input, Started, TranscriptEvent
 from lab.scenario import Scenario
-from lab.scenario.script import lines_by_number
+from lab.scenario.script import line_of
 from tests.unit.staged import FAIL, INCONCLUSIVE, PASS, Stage, at, row, started, step
 
 OPEN = """
@@ -440,7 +440,7 @@ def test_a_step_says_whether_it_closes() -> None:
         "finally": [{"actor": "a", "action": {"signal": "SIGTERM", "closes": True}}],
         "checks": [{"exit": {"host": "a", "running": True}}],
     }
-    lines = lines_by_number(Scenario.model_validate_json(json.dumps(data)))
-    assert list(lines) == ["1", "2.1", "finally.1"]
-    assert getattr(lines["2.1"].action, "closes", None) is False
-    assert getattr(lines["finally.1"].action, "closes", None) is True
+    scenario = Scenario.model_validate_json(json.dumps(data))
+    lines = [line_of(scenario, number) for number in ("2.1@2", "finally.1")]
+    assert [getattr(line and line.action, "closes", None) for line in lines] == [False, True]
+    assert line_of(scenario, "2") is None

@@ -11,13 +11,13 @@ from lab.checks.judging import judge
 from lab.checks.relations import why_on_top
 from lab.core.words import Outcome, TcpState
 from lab.evidence.record.verdict import verdict_as_data
-from lab.evidence.situation import Killed
+from lab.evidence.situation import Killed, Situation
 from lab.evidence.sockets import SocketSample
 from lab.evidence.transcript import Exited, Input
 from lab.evidence.verdict import Verdict
 from lab.output.style import Style
 from lab.output.verdict import table
-from tests.unit.staged import FAIL, Stage, at, exited, printed, row, started, step
+from tests.unit.staged import FAIL, SKIPPED, Stage, at, exited, printed, row, started, step
 
 REFUSED = "0 client_a > server S\n 0.1 server > client_a R."
 OPEN = "0 client_a > server S\n 0.1 server > client_a S.\n 0.2 client_a > server .\n"
@@ -169,3 +169,48 @@ def test_what_went_another_way_follows_from_nothing(tmp_path: Path) -> None:
     events = (started(), CLIENT, step("3", FAIL, expected="hello"))
     stage = Stage(tmp_path, talk, events=events, unplayed="4")
     assert follows(judge(stage.evidence(WAITED))) == {"conversation": "", "waited": ""}
+
+
+AWAITS = {
+    "starts": {"start": "server"},
+    "waits": {"wait": {"listening": 19999}},
+    "waits elsewhere": {"wait": {"listening": 19998}},
+    "does something else": {"quiet": "1s"},
+}
+
+
+@pytest.mark.parametrize(
+    ("action", "talk", "udp", "outcome"),
+    [
+        ("starts", "", 0, FAIL),
+        ("waits", "", 0, FAIL),
+        ("does something else", REFUSED, 0, FAIL),
+        ("does something else", "", 19999, FAIL),
+        ("waits elsewhere", OPEN.replace("server", "client_b"), 19998, SKIPPED),
+        ("does something else", "9 client_a > server S\n 9.1 server > client_a R.", 0, SKIPPED),
+    ],
+)
+def test_a_listener_that_was_awaited_in_vain_is_the_cause(
+    tmp_path: Path, action: str, talk: str, udp: int, outcome: Outcome
+) -> None:
+    """Steps were not reached and the server runs on: it might have listened later, had it not been awaited."""
+    bound = (row(TcpState.CLOSED, f"0.0.0.0:{udp}"),) if udp else ()
+    broken = replace(step("1", FAIL), host="server", at=at(5))
+    stage = Stage(
+        tmp_path, talk, events=(started(milliseconds=-1), broken), unplayed="2",
+        samples=[SocketSample(at(-1), "server", ())], situation=[Situation(at(5), "server", 80_000_000, udp=bound)],
+        programs={"server": {"command": "s", "listens": [19999]}},
+        steps=[{"actor": "server", "action": AWAITS[action]}],
+    )  # fmt: skip
+    script, listens = judge(stage.evidence(LISTENS)).results
+    assert listens.outcome is outcome
+    assert script.follows == ("listens" if outcome is FAIL else "")
+    stage.unplayed, stage.events = "", (started(milliseconds=-1),)
+    assert judge(stage.evidence(LISTENS)).results[1].outcome is FAIL, "all was reached: it never listened"
+
+
+def test_what_was_never_started_may_have_listened(tmp_path: Path) -> None:
+    broken = replace(step("1", FAIL), host="client_a", at=at(5))
+    samples = [SocketSample(at(-1), "server", ())]
+    stage = Stage(tmp_path, REFUSED, events=(broken,), unplayed="2", samples=samples)
+    assert judge(stage.evidence(LISTENS)).results[1].outcome is SKIPPED

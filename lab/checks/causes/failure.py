@@ -11,8 +11,8 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.sockets import SocketRow
 from lab.evidence.transcript import Input, ProgramRun, StepEnded
 from lab.scenario import Scenario
-from lab.scenario.script import numbered_lines
-from lab.scenario.steps import RUN, Line, Start
+from lab.scenario.script import line_of, numbered_lines
+from lab.scenario.steps import RUN, Start
 from lab.scenario.steps import Run as RunStep
 from lab.scenario.variables import VariableError, substitute
 from lab.wire.tcp import Side
@@ -28,7 +28,7 @@ class Failure:
         self.scene = scene
         self.evidence = scene.evidence
         self.step = step
-        self.line = _line_of(scene.evidence.scenario, step)
+        self.line = line_of(scene.evidence.scenario, step.step)
         self.mine = self._programs_of_step()
 
     def shows_unread(self, program: ProgramState) -> bool:
@@ -129,16 +129,6 @@ def filled(text: str, step: StepEnded, evidence: Evidence) -> str | None:
         return substitute(text, variables)
     except VariableError:
         return None
-
-
-def _line_of(scenario: Scenario, step: StepEnded) -> Line | None:
-    """The step of the scenario that has this number; rounds are not told apart."""
-    wanted = step.step.partition("@")[0]
-    for path, line in numbered_lines(scenario):
-        number = ".".join(str(part + 1) for part in path if isinstance(part, int))
-        if wanted == (f"finally.{number}" if path[0] == "finally" else number):
-            return line
-    return None
 
 
 def model_of(scenario: Scenario, run: ProgramRun) -> str:

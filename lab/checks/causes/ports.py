@@ -24,9 +24,8 @@ from lab.checks.select import host_of
 from lab.core.words import TcpState
 from lab.evidence.sockets import SocketRow
 from lab.scenario.checks import ConnectionCheck, ListenerCheck
-from lab.scenario.script import numbered_lines
-from lab.scenario.steps import RUN, Action, Start
-from lab.scenario.steps import Wait as WaitStep
+from lab.scenario.script import numbered_lines, ports_awaited
+from lab.scenario.steps import RUN, Start
 
 _IN_USE = "Address already in use"
 """What strerror(EADDRINUSE) is in the C locale."""
@@ -34,24 +33,11 @@ _IN_USE = "Address already in use"
 
 def ports(failure: Failure) -> Iterator[Cause]:
     """Why nobody listens on the ports that the step waited for, or that refused somebody."""
-    for one, port in _wanted_by_step(failure):
-        yield from _not_there(failure, one, port)
+    for one in failure.mine:
+        for port in ports_awaited(failure.evidence.scenario, failure.line):
+            yield from _not_there(failure, one, port)
     for client, host, port in _refused(failure):
         yield from _refused_at(failure, client, host, port)
-
-
-def _wanted_by_step(failure: Failure) -> Iterator[tuple[ProgramState, int]]:
-    """The ports that the step has waited for, each with a program that should listen there."""
-    action: Action | None = failure.line.action if failure.line else None
-    if isinstance(action, Start):
-        ports = failure.evidence.scenario.programs[action.start].listens
-    elif isinstance(action, WaitStep) and action.wait.listening is not None:
-        ports = (action.wait.listening,)
-    else:
-        return
-    for one in failure.mine:
-        for port in ports:
-            yield one, port
 
 
 def _not_there(failure: Failure, one: ProgramState, port: int) -> Iterator[Cause]:
