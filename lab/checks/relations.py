@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from lab.checks.death import end_of, order_behind
 from lab.checks.listener import listens
-from lab.checks.select import connections_to, is_meant
+from lab.checks.select import connections_to, is_meant, listening, runs_of
 from lab.core.words import FAULTS, Outcome, signal_name
 from lab.evidence.evidence import Evidence
 from lab.evidence.transcript import Exited, ProgramRun
@@ -32,11 +32,12 @@ _MADE = frozenset({"complete", "simultaneous", "unknown"})
 class Rank(IntEnum):
     """How early in the life of a conversation something stops what comes after it."""
 
-    LISTEN = 0
-    HANDSHAKE = 1
-    END = 2
-    SCRIPT = 3
-    NONE = 4
+    NEVER_LISTENED = 0
+    LISTEN = 1
+    HANDSHAKE = 2
+    END = 3
+    SCRIPT = 4
+    NONE = 5
 
 
 class _Block(Struct, frozen=True):
@@ -145,35 +146,51 @@ _Exit = tuple[CheckResult, ExitCheck]
 
 
 class _End(Struct, frozen=True):
-    """How a program, or a process that it had started, ended early and not as it was to; with the check."""
+    """How a program, or a process that it had started, ended early and not as it was to; with the check.
+
+    It was ``unasked`` for if the script had done nothing that ends a program.
+    """
 
     host: str
     at: int
     check: str = ""
+    unasked: bool = True
 
 
 def _ends(pairs: Sequence[tuple[CheckResult, CheckBase]], evidence: Evidence) -> Iterator[_Block]:
     """The programs that ended early, as far as none that no check speaks of did so before them."""
     step = evidence.transcript.failed
+    until = step.at if step else evidence.info.ended
     exits = [(result, spec) for result, spec in pairs if isinstance(spec, ExitCheck)]
-    if step is None or all(result.outcome is not Outcome.FAIL for result, _ in exits):
+    if all(result.outcome is not Outcome.FAIL for result, _ in exits):
         return
-    for end in sorted(_early(exits, step.at, evidence), key=lambda end: end.at):
+    awaited = {spec.listener.host for _, spec in pairs if isinstance(spec, ListenerCheck)}
+    for end in sorted(_early(exits, until, evidence), key=lambda end: end.at):
         if not end.check:
             return
+        first = end.unasked and end.host in awaited and _gone_unheard(end.host, until, evidence)
+        rank = Rank.NEVER_LISTENED if first else Rank.END
+        if step is None and rank is Rank.END:
+            continue
         peers = {
             side.host
             for connection in evidence.connections
             if end.host in {side.host for side in connection.sides}
             for side in connection.sides
         }
-        yield _Block(end.check, Rank.END, frozenset({end.host, *peers}), at=end.at)
+        yield _Block(end.check, rank, frozenset({end.host, *peers}), at=end.at)
+
+
+def _gone_unheard(host: str, until: int, evidence: Evidence) -> bool:
+    """Whether all programs of a host had ended, and none of them had ever listened."""
+    ends = [run.exited for run in runs_of(evidence, host)]
+    return not listening(evidence, host) and all(end is not None and end.at <= until for end in ends)
 
 
 def _early(exits: Sequence[_Exit], until: int, evidence: Evidence) -> Iterator[_End]:
-    """What ended until a time with another status than 0, but for what the script or a check had wanted."""
+    """What ended until a time and was not to, but for what the script or a check had wanted."""
     for run in (run for runs in evidence.runs.values() for run in runs):
-        if run.exited is not None and run.exited.status != 0 and run.exited.at <= until:
+        if run.exited is not None and run.exited.at <= until:
             yield from _unwanted(run, run.exited, exits, evidence)
     for host, processes in evidence.killed.items():
         for killed in processes:
@@ -189,11 +206,11 @@ def _unwanted(run: ProgramRun, end: Exited, exits: Sequence[_Exit], evidence: Ev
         result.outcome: result.name
         for result, spec in exits
         if spec.exit.host == host and is_meant(program, spec.exit.program)
+        if end.status or spec.exit.running
     }
-    if Outcome.FAIL in checked:
-        yield _End(host, end_of(host, end.at, evidence), checked[Outcome.FAIL])
-    elif not checked and program != RUN and order_behind(run, end, evidence) is None:
-        yield _End(host, end_of(host, end.at, evidence))
+    unasked = order_behind(run, end, evidence) is None
+    if Outcome.FAIL in checked or (end.status and not checked and program != RUN and unasked):
+        yield _End(host, end_of(host, end.at, evidence), checked.get(Outcome.FAIL, ""), unasked)
 
 
 # Whom a check is about

@@ -214,3 +214,41 @@ def test_what_was_never_started_may_have_listened(tmp_path: Path) -> None:
     samples = [SocketSample(at(-1), "server", ())]
     stage = Stage(tmp_path, REFUSED, events=(broken,), unplayed="2", samples=samples)
     assert judge(stage.evidence(LISTENS)).results[1].outcome is SKIPPED
+
+
+@pytest.mark.parametrize("status", [0, 1, 139])
+def test_a_server_that_ended_before_it_listened_is_the_cause(tmp_path: Path, status: int) -> None:
+    runs = {"name": "runs", "exit": {"host": "server", "running": True}}
+    ended, left = Exited(at(1), "server", "server", status), Exited(at(4), "client_a", "client", 1)
+    broken = replace(step("3", FAIL), host="client_a", at=at(5))
+    events = (started(), CLIENT, ended, left, broken)
+    stage = Stage(tmp_path, REFUSED, events=events, samples=[SocketSample(at(-1), "server", ())])
+    expected = {"conversation": "runs", "listens": "runs", "runs": "", "made": "runs", "ends": "runs"}
+    assert follows(judge(stage.evidence(LISTENS, runs, MADE, ENDS))) == expected
+    stage.events = (started(), CLIENT, ended, left, step("3"))
+    verdict = judge(stage.evidence(LISTENS, runs, MADE, ENDS))
+    assert follows(verdict) == {"listens": "runs", "runs": "", "made": "runs", "ends": "runs"}
+
+
+def test_a_server_that_ended_for_another_reason_is_not_the_cause_of_a_missing_listener(
+    tmp_path: Path,
+) -> None:
+    """It had listened elsewhere, the script ended it, or another program of its host goes on."""
+    runs = {"name": "runs", "exit": {"host": "server", "program": "server", "running": True}}
+    ended, left = Exited(at(1), "server", "server", 1), Exited(at(4), "client_a", "client", 1)
+    broken = replace(step("3", FAIL), host="client_a", at=at(5))
+    events = (started(), CLIENT, ended, left, broken)
+    nothing = [SocketSample(at(-1), "server", ())]
+    listened = Stage(tmp_path, REFUSED, events=events, samples=LOOPBACK)
+    key = Input(at(0.5), "server", "server", "2", "key", "ctrl-c")
+    asked = Stage(tmp_path, REFUSED, events=(started(), CLIENT, key, ended, left, broken), samples=nothing)
+    beside = Stage(tmp_path, REFUSED, events=(started("other"), *events), samples=nothing)
+    for stage in (listened, asked, beside):
+        found = follows(judge(stage.evidence(LISTENS, runs, MADE, ENDS)))
+        assert found == {
+            "conversation": "listens",
+            "listens": "",
+            "runs": "listens",
+            "made": "listens",
+            "ends": "listens",
+        }
