@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from lab.checks import doubt
 from lab.checks.death import Death, death_behind
-from lab.checks.select import history_of
+from lab.checks.finding import Finding, find
+from lab.checks.select import connections_to, history_of, went_on
 from lab.checks.telling import Teller, named
 from lab.evidence.evidence import Evidence
 from lab.evidence.sockets import SocketRow, SocketSample
@@ -64,3 +66,42 @@ class Case(Struct, frozen=True):
         client, server = self.connection.sides
         turned = (server.host, server.port) != (self.ref.to.host, self.ref.to.port)
         return client if (role == "from") != turned else server
+
+
+def case_of(ref: ConnectionRef, evidence: Evidence) -> Case | Finding:
+    """The connection that a check names, or what is to be said where there is none."""
+    found = connections_to(evidence, ref.to, ref.from_)
+    lacking = doubt.of_captures(evidence, ref.to.host, ref.from_)
+    if len(found) < ref.nth:
+        return _missing(ref, len(found), evidence, lacking)
+    connection = found[ref.nth - 1]
+    if not lacking or doubt.all_before(connection, evidence):
+        lacking, certain = doubt.of_connection(connection, evidence), True
+    else:
+        certain = ref.nth == 1
+    return Case(ref, connection, evidence, Teller(evidence), lacking, certain)
+
+
+def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: str) -> Finding:
+    others = [c for c in evidence.connections if c.client.host == ref.from_ and c.client.syn]
+    teller = Teller(evidence)
+    attempts = [
+        teller.frame(c.capture, c.began, f"SYN from {ref.from_} to {named(c.server)}:{c.server.port}")
+        for c in others
+    ]
+    none = (
+        f"no SYN from {ref.from_} to {ref.to} was captured"
+        if lacking
+        else (f"{ref.from_} never sent a SYN to {ref.to}")
+    )
+    observed = f"there {'was' if found == 1 else 'were'} only {found}" if found else none
+    expected = f"a connection from {ref.from_} to {ref.to}" if ref.nth == 1 else f"{ref.nth} of them"
+    return find(
+        expected,
+        observed,
+        attempts,
+        holds=False,
+        doubt=lacking,
+        absent=not attempts and went_on(evidence, ref.from_),
+        missing=True,
+    )

@@ -27,7 +27,7 @@ from lab.evidence.situation import Killed
 from lab.evidence.sockets import Instrument
 from lab.evidence.transcript import Exited, Input, ProgramRun
 from lab.scenario.script import line_of
-from lab.scenario.steps import Key, SendSignal
+from lab.steps.actions.end import Key, SendSignal
 from lab.wire.tcp import Connection, Moment, Side
 
 _KEYS = {"ctrl-c": "SIGINT", "ctrl-\\": "SIGQUIT"}

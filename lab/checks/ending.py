@@ -3,20 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from lab.checks.case import Case
 from lab.checks.death import Death
 from lab.checks.finding import Finding, find
 from lab.checks.holders import holders, shared
-from lab.checks.reset import cause_of, cause_told
+from lab.checks.reset import ResetWord, cause_of, cause_told
 from lab.checks.telling import listed
 from lab.core.words import TcpState
-from lab.scenario.checks import CloseSpec, ResetSpec
+from lab.scenario.base import Model, Name, OneOrMany
 from lab.wire.tcp import Side
 from lab.wire.tcp.facts import CloseKind
 
 _BY_FIN = frozenset({"orderly", "half_close", "simultaneous"})
 """Closes by two acknowledged FINs."""
+
+
+CloseWord = Literal["orderly", "half_close", "simultaneous", "reset", "still_open"]
+
+
+class CloseSpec(Model):
+    """How a connection ended."""
+
+    heading: ClassVar[str] = "How a connection ends"
+
+    short: ClassVar[str] = "kind"
+
+    kind: Annotated[
+        tuple[CloseWord, ...] | None,
+        OneOrMany(),
+        Field(
+            description="orderly: one FIN after the other; half_close: new data after the first FIN; "
+            "simultaneous: two FINs that cross; reset: by RST; still_open: a FIN is missing. Of several, one"
+        ),
+    ] = None
+    active: Annotated[
+        Name | None, Field(description="The end whose FIN came first: its host, or from or to")
+    ] = None
+
+
+class ResetSpec(Model):
+    """Who sent RST, and why."""
+
+    heading: ClassVar[str] = "Who resets"
+
+    short: ClassVar[str] = "by"
+
+    by: Annotated[Name, Field(description="The end that sent it: its host, or from or to")]
+    cause: Annotated[
+        ResetWord | None,
+        Field(
+            description="unread_data: closed before all was read; linger0: closed with SO_LINGER at 0; "
+            "no_listener: nothing listens there; late_data: something came after it had closed; "
+            "listener_closed: the listener was closed before the connection was accepted; "
+            "keepalive_timeout: nothing answered its keep-alive probes; "
+            "user_timeout: nothing acknowledged its data for as long as TCP_USER_TIMEOUT allows"
+        ),
+    ] = None
 
 
 # Close

@@ -19,7 +19,6 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult, Difference
 from lab.scenario.script import line_of
-from lab.scenario.steps import Expect, Run
 
 
 def explained(result: CheckResult, step: StepEnded, evidence: Evidence) -> CheckResult:
@@ -36,7 +35,7 @@ def explained(result: CheckResult, step: StepEnded, evidence: Evidence) -> Check
 def _differences(step: StepEnded, evidence: Evidence) -> Iterator[Difference]:
     """The text that a step expected, beside what is most like it in the output that was not consumed."""
     line = line_of(evidence.scenario, step.step)
-    pattern = line.action.expect if line and isinstance(line.action, Expect | Run) else None
+    pattern = line.action.pattern() if line else None
     text = (pattern.text or pattern.line) if pattern is not None else None
     if not text:
         return

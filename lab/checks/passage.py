@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from lab.checks import doubt
 from lab.checks.agreement import Agreement
@@ -16,8 +19,7 @@ from lab.checks.ending import held_open
 from lab.checks.finding import Finding, decided, find
 from lab.checks.telling import counted, refused_by
 from lab.core.words import TcpState
-from lab.scenario.base import Count
-from lab.scenario.checks import ResentSpec
+from lab.scenario.base import Count, Counted, Model, Name
 from lab.wire.tcp import Lost, Side
 
 _WITH = {"syn": "SYN", "data": "data", "fin": "FIN"}
@@ -31,6 +33,20 @@ _KEPT_WITHIN = 10_000_000
 
 _SAID_WITHIN = 4_000_000_000
 """ns from a segment to the ICMP message about it, at the most: so long a router looks for a host."""
+
+
+class ResentSpec(Model):
+    """How many segments were sent again."""
+
+    heading: ClassVar[str] = "What is sent again"
+
+    by: Annotated[
+        Name | None, Field(description="By one end only: its host, or from or to; by both unless given")
+    ] = None
+    syn: Annotated[Counted | None, Field(description="Of those with SYN")] = None
+    data: Annotated[Counted | None, Field(description="Of those with data; keep-alives are none")] = None
+    fin: Annotated[Counted | None, Field(description="Of those with FIN")] = None
+
 
 # States
 

@@ -14,14 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lab.checks.death import end_of, order_behind
-from lab.checks.listener import listens
 from lab.checks.select import connections_to, is_meant, listening, runs_of
+from lab.checks.subjects.connection import ConnectionCheck
+from lab.checks.subjects.exit import ExitCheck
+from lab.checks.subjects.listener import ListenerCheck, listens
 from lab.core.words import FAULTS, Outcome, signal_name
 from lab.evidence.evidence import Evidence
 from lab.evidence.transcript import Exited, ProgramRun
 from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Endpoint
-from lab.scenario.checks import CheckBase, ConnectionCheck, ExitCheck, ListenerCheck
+from lab.scenario.checks import CheckBase
 from lab.scenario.steps import RUN
 from lab.wire.tcp import Connection
 

@@ -27,8 +27,17 @@ from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
 from lab.evidence.sockets import Instrument, SocketSample
-from lab.scenario.checks import ResetWord
 from lab.wire.tcp import Reset, Side
+
+ResetWord = Literal[
+    "unread_data",
+    "linger0",
+    "no_listener",
+    "late_data",
+    "listener_closed",
+    "keepalive_timeout",
+    "user_timeout",
+]
 
 _UNREAD = "its program closed with data unread"
 _WHY = {

@@ -12,8 +12,7 @@ from lab.core.assets import HOST_IMAGE
 from lab.scenario import Scenario
 from lab.scenario.addresses import host_addresses, subnets
 from lab.scenario.cast import Host, Limits, Network
-from lab.scenario.script import numbered, numbered_lines
-from lab.scenario.steps import Hold, Line, Start
+from lab.scenario.script import numbered_lines
 
 Interface = IPv4Interface | IPv6Interface
 
@@ -95,7 +94,7 @@ def plan(scenario: Scenario) -> Plan:
         for address in addresses
     )
     started = programs_by_host(scenario)
-    held = {line.host for _, line in numbered_lines(scenario) if isinstance(line.action, Hold)}
+    held = {line.host for _, line in numbered_lines(scenario) if line.action.acts_on == "cable"}
     ports = (f"p{number}" for number in range(1_000_000))
     hosts = []
     for number, (name, host) in enumerate(scenario.hosts.items()):
@@ -131,9 +130,10 @@ def _attachments(
 def programs_by_host(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """The programs that the script starts on each host, in the order of their first start."""
     found: dict[str, dict[str, None]] = {}
-    for _, step in numbered(scenario):
-        if isinstance(step, Line) and isinstance(step.action, Start):
-            found.setdefault(step.host, {})[step.action.start] = None
+    for _, line in numbered_lines(scenario):
+        started = line.action.enters()
+        if started is not None and started.program is not None:
+            found.setdefault(line.host, {})[started.program] = None
     return {host: tuple(programs) for host, programs in found.items()}
 
 

@@ -19,9 +19,9 @@ from lab.evidence.transcript import Transcript, TranscriptEvent
 from lab.run.observe import Observer
 from lab.run.prepare import Prepared
 from lab.scenario.variables import host_variables, substitute
-from lab.steps.acts import Acts
 from lab.steps.player import Player
 from lab.steps.program import Starter
+from lab.steps.programs import Programs
 from lab.steps.scribe import Scribe
 
 Hear = Callable[[TranscriptEvent], None]
@@ -46,14 +46,14 @@ async def perform(
     scribe = Scribe(deployment.now, hear)
     variables = {**host_variables(scenario), "nonce": _nonce(prepared.options.seed)}
     began = deployment.now()
-    acts = Acts(scenario, deployment, await _starters(deployment, prepared, variables), scribe)
-    ending.callback(acts.let_go)
+    programs = Programs(scenario, deployment, await _starters(deployment, prepared, variables), scribe)
+    ending.callback(programs.let_go)
 
     async def look_around() -> None:
-        await observer.look_around(deployment, acts.unread())
+        await observer.look_around(deployment, programs.unread())
 
-    await Player(scenario, prepared.loaded.lines, acts, scribe, variables).play(look_around)
-    killed = acts.killed or observer.saw_killed(acts.told_to_end)
+    await Player(scenario, prepared.loaded.lines, programs, scribe, variables).play(look_around)
+    killed = programs.killed or observer.saw_killed({one.pid for one in programs.told_to_end})
     if killed or observer.has_looked_around:
         await observer.ask_for_memory(deployment, began, patient=killed)
     ended = deployment.now()

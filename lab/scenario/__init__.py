@@ -1,4 +1,7 @@
-"""The scenario language as frozen models; ``loader`` reads files into them. It imports ``core`` alone."""
+"""The scenario language as frozen models; ``loader`` reads files into them. It imports ``core`` alone.
+
+Actions of steps and subjects of checks are in ``steps.actions`` and ``checks.subjects``: see ``family``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pydantic import Field
 
 from lab.scenario.base import Model, Name, Text
 from lab.scenario.cast import Host, Network, Program, Timeouts
-from lab.scenario.checks import CheckSpec
+from lab.scenario.checks import CheckBase
 from lab.scenario.steps import Step
 
 
@@ -28,4 +31,4 @@ class Scenario(Model):
     finally_: Annotated[
         tuple[Step, ...], Field(alias="finally", description="Steps that are played whatever happened")
     ] = ()
-    checks: Annotated[tuple[CheckSpec, ...], Field(min_length=1, description="What must be true of it")]
+    checks: Annotated[tuple[CheckBase, ...], Field(min_length=1, description="What must be true of it")]

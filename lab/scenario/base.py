@@ -32,7 +32,11 @@ from lab.core.durations import DURATION, format_duration, parse_duration
 class Model(BaseModel):
     """A frozen piece of a scenario; unknown keys and wrong types are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Built when the first scenario is read: a field may be of a family, whose members are defined later.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    heading: ClassVar[str] = ""
+    """What its section in the reference is called, if it has one by itself."""
 
     short: ClassVar[str | None] = None
     """The field that a bare value stands for, or None where only a mapping will do."""

@@ -4,58 +4,61 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
-from lab.scenario import Scenario, cast, checks, steps
+from lab.scenario import Scenario, cast, steps
 from lab.scenario.base import Model
+from lab.scenario.checks import CheckBase
+from lab.scenario.loader.shape import family_of, models_below
 from lab.scenario.schema import schema
+from lab.scenario.steps import Action
 
-_SECTIONS: tuple[tuple[str, type[Model]], ...] = (
-    ("The file", Scenario),
-    ("Timeouts", cast.Timeouts),
-    ("A network", cast.Network),
-    ("A program", cast.Program),
-    ("A host", cast.Host),
-    ("Limits", cast.Limits),
-    ("Every action", steps.Action),
-    *((f"Action `{action.verb}`", action) for action in steps.ACTIONS),
-    ("A pattern", steps.Pattern),
-    ("A condition", steps.Condition),
-    ("Step `together`", steps.Together),
-    ("Step `repeat`", steps.Repeat),
-    ("A repetition", steps.Repetition),
-    ("Every check", checks.CheckBase),
-    *((f"Check `{check.subject}`", check) for check in checks.CHECKS),
-    ("Which connection", checks.ConnectionRef),
-    ("How a connection ends", checks.CloseSpec),
-    ("Who resets", checks.ResetSpec),
-    ("What is sent again", checks.ResentSpec),
-    ("Which connections", checks.ConnectionsRef),
-    ("Which CLOSE_WAIT", checks.CloseWaitRef),
-    ("A span of time", checks.Span),
-    ("Which listener", checks.ListenerRef),
-    ("Which state", checks.StateRef),
-    ("Which process", checks.ProcessRef),
-    ("Which output", checks.OutputRef),
-    ("Which exit", checks.ExitRef),
-)
-_HEADINGS = {model.__name__: heading for heading, model in _SECTIONS}
+
+@cache
+def _sections() -> dict[type[Model], str]:
+    """The models and their headings: of a file, of its actions and of its checks, with what is below them."""
+    sections: dict[type[Model], str] = {
+        Scenario: "The file",
+        cast.Timeouts: "Timeouts",
+        cast.Network: "A network",
+        cast.Program: "A program",
+        cast.Host: "A host",
+        cast.Limits: "Limits",
+        steps.Together: "Step `together`",
+        steps.Repeat: "Step `repeat`",
+        steps.Repetition: "A repetition",
+        Action: "Every action",
+        **{action: f"Action `{verb}`" for verb, action in Action.family.items()},
+    }
+    sections |= _below(Action.family.values())
+    sections[CheckBase] = "Every check"
+    sections |= {check: f"Check `{subject}`" for subject, check in CheckBase.family.items()}
+    return sections | _below(CheckBase.family.values())
+
+
+def _below(models: Iterable[type[Model]]) -> dict[type[Model], str]:
+    """The models below others that have a heading of their own."""
+    return {below: below.heading for model in models for below in models_below(model) if below.heading}
 
 
 def reference() -> str:
     """All sections, from the top of a file to its last words."""
     written = schema()
     known = {**written["$defs"], "Scenario": written}
-    return "\n".join(line for heading, model in _SECTIONS for line in _section(heading, model, known))
+    return "\n".join(
+        line for model, heading in _sections().items() for line in _section(heading, model, known)
+    )
 
 
 def _section(heading: str, model: type[Model], known: dict[str, Any]) -> Iterator[str]:
     # The keys that all actions or all checks have are told once; they are in the schema of any of them.
-    schema_of = {"Action": "Expect", "CheckBase": "ConnectionCheck"}.get(model.__name__, model.__name__)
-    long = known[schema_of].get("anyOf", [known[schema_of]])[-1]
+    family = family_of(model)
+    shown = next(iter(family.values())) if family else model
+    long = known[shown.__name__].get("anyOf", [known[shown.__name__]])[-1]
     inherited = {name for base in model.__mro__[1:] if issubclass(base, Model) for name in base.model_fields}
-    defaults = model.model_construct().model_dump(mode="json")
+    defaults = shown.model_construct().model_dump(mode="json")
     yield from (f"### {heading}", "", " ".join((model.__doc__ or "").split()).replace("``", "`"), "")
     if model.short is not None:
         yield from (f"Short form: the value of `{model.short}` alone.", "")
@@ -113,8 +116,8 @@ def _choice(options: list[str]) -> str:
 
 def _link(name: str) -> str:
     """A link to the section of a model, or what stands for one that has none."""
-    if name not in _HEADINGS:
+    heading = next((heading for model, heading in _sections().items() if model.__name__ == name), None)
+    if heading is None:
         return {"Line": "a line", "TcpState": "a state"}.get(name, name)
-    heading = _HEADINGS[name]
     anchor = re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
     return f"[{heading[0].lower()}{heading[1:]}](#{anchor})"

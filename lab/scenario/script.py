@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lab.scenario import Scenario
-from lab.scenario.steps import Line, Repeat, Start, Step, Together, Wait
+from lab.scenario.steps import Line, Repeat, Step, Together
 
 StepPath = tuple[str | int, ...]
 """Where a step stands in the normal form: ``("steps", 3)``, ``("steps", 3, "together", 1, 0)``."""
@@ -30,13 +30,7 @@ def line_of(scenario: Scenario, number: str) -> Line | None:
 
 def ports_awaited(scenario: Scenario, line: Line | None) -> tuple[int, ...]:
     """The ports that a step waits for until somebody listens there."""
-    match line.action if line else None:
-        case Start(start=name):
-            return scenario.programs[name].listens
-        case Wait(wait=condition) if condition.listening is not None:
-            return (condition.listening,)
-        case _:
-            return ()
+    return line.action.ports_awaited(scenario) if line else ()
 
 
 def _number(path: StepPath) -> str:

@@ -7,18 +7,22 @@ other keys say how. ``ACTOR: [ACTION, ...]`` is that many lines. ``together`` an
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    model_serializer,
-)
+from msgspec import Struct
+from pydantic import Discriminator, Field, GetCoreSchemaHandler, StringConstraints, Tag, model_serializer
+from pydantic_core import CoreSchema
 
-from lab.core.words import Signal, SleepingCall, TcpState
-from lab.scenario.base import NAME, Bytes, Duration, Model, Name, OneOrMany, Port, Text, own_first, plain, tag
+from lab.scenario.base import NAME, Duration, Model, OneOrMany, Text, own_first, plain, tag
+from lab.scenario.family import Family
+from lab.scenario.mistake import Mistake
+
+if TYPE_CHECKING:
+    from lab.scenario import Scenario
+
+RUN = "run"
+"""What the transcript calls the commands of ``run`` steps; no program is called so."""
 
 ACTOR = rf"{NAME[:-1]}(\.{NAME[1:-1]})?$"
 Actor = Annotated[str, StringConstraints(pattern=ACTOR)]
@@ -27,6 +31,8 @@ Actor = Annotated[str, StringConstraints(pattern=ACTOR)]
 
 class Pattern(Model):
     """What is waited for in a program's output; text unless it says otherwise."""
+
+    heading: ClassVar[str] = "A pattern"
 
     short: ClassVar[str] = "text"
 
@@ -39,216 +45,75 @@ class Pattern(Model):
     end: Annotated[Literal[True] | None, Field(description="The end of the output")] = None
 
 
+class Entrance(Struct, frozen=True):
+    """A program that an action runs: its name on the host, and that of the file; None for a command."""
+
+    name: str
+    program: str | None
+    main: bool = False
+    """Whether it is the program of its host that needs no name."""
+
+
 class Action(Model):
     """What an actor does: one key, its *verb*, says what is done, the others say how."""
 
     verb: ClassVar[str]
+    """The key that names it."""
+
+    family: ClassVar[Family[Action]] = Family("verb", "lab.steps.actions")
+
+    acts_on: ClassVar[Literal["program", "host", "cable"]] = "host"
+    """What it is done with: a program that must have been started, the host, or the host's cable."""
+
+    needs_terminal: ClassVar[bool] = False
+    """Whether it can be done with a program on a terminal only."""
 
     within: Annotated[
         Duration | None, Field(description="How long it may take; timeouts.step unless given")
     ] = None
 
-
-class Start(Action):
-    """Run a program; goes on when processes of this start listen on every port it ``listens`` on."""
-
-    verb: ClassVar[str] = "start"
-
-    start: Annotated[Name, Field(description="The program")]
-    as_: Annotated[
-        Name | None,
-        Field(alias="as", description="Its name, where a host runs several: spoken to as host.name"),
-    ] = None
-    args: Annotated[
-        tuple[str, ...], OneOrMany(), Field(description="Arguments, after the program's own")
-    ] = ()
-    env: Annotated[dict[str, str], Field(description="Environment variables, over the program's own")] = (
-        Field(default_factory=dict)
-    )
-
-
-class Expect(Action):
-    """Wait for output and consume it up to the end of what was found."""
-
-    verb: ClassVar[str] = "expect"
-
-    expect: Annotated[Pattern, Field(description="What to wait for")]
-
-
-class Quiet(Action):
-    """Nothing is printed for so long, and nothing is left that was printed and that no step has expected."""
-
-    verb: ClassVar[str] = "quiet"
-
-    quiet: Annotated[Duration, Field(description="How long")]
-
-
-class Send(Action):
-    """Type a line, with its newline."""
-
-    verb: ClassVar[str] = "send"
-
-    send: Annotated[str, Field(description="The line, without its newline")]
-
-
-class Type(Action):
-    """Type text without a newline."""
-
-    verb: ClassVar[str] = "type"
-
-    type: Annotated[Text, Field(description="The text")]
-
-
-class SendBytes(Action):
-    """Send bytes exactly."""
-
-    verb: ClassVar[str] = "bytes"
-
-    bytes: Annotated[Bytes, Field(description="In hexadecimal digits or base64")]
-
-
-KEY = r"^(ctrl-[a-z\\]|enter|tab|escape)$"
-
-
-_CLOSES = (
-    "Whether to end the program so is the right way to close its connections. Unless given: in steps, while "
-    "the peer has not closed yet"
-)
-
-
-class Key(Action):
-    """Press a key, as on a terminal: the terminal turns ctrl-c into SIGINT."""
-
-    verb: ClassVar[str] = "key"
-
-    key: Annotated[
-        str, StringConstraints(pattern=KEY), Field(description="ctrl- and a letter, enter, tab or escape")
-    ]
-    closes: Annotated[bool | None, Field(description=_CLOSES)] = None
-
-
-class SendSignal(Action):
-    """Send a signal to the program."""
-
-    verb: ClassVar[str] = "signal"
-
-    signal: Annotated[Signal, Field(description="Its name")]
-    closes: Annotated[bool | None, Field(description=_CLOSES)] = None
-
-
-class Close(Action):
-    """End the program's input: half-close of a pipe; ^D on a terminal, twice behind half a line."""
-
-    verb: ClassVar[str] = "close"
-
-    close: Annotated[Literal["stdin"], Field(description="What is ended")]
-
-
-class Condition(Model):
-    """Something the kernel can be asked about the host."""
-
-    listening: Annotated[Port | None, Field(description="A socket is in LISTEN on this port")] = None
-    state: Annotated[TcpState | None, Field(description="A TCP socket is in this state")] = None
-    peer: Annotated[Name | None, Field(description="With state: whose other end is on this host")] = None
-    port: Annotated[Port | None, Field(description="With state: whose local or remote port is this")] = None
-    exited: Annotated[Literal[True] | None, Field(description="The program has ended")] = None
-    asleep_in: Annotated[
-        SleepingCall | None, Field(description="The program, or a child of it, is asleep in this call")
-    ] = None
-
-
-class Wait(Action):
-    """Wait until the kernel says so."""
-
-    verb: ClassVar[str] = "wait"
-
-    wait: Annotated[Condition, Field(description="What to wait for")]
-
-
-RUN = "run"
-"""What the transcript calls the commands of ``run`` steps; no program is called so."""
-
-
-class Run(Action):
-    """Run one shell command, which has nothing to read; a wrong exit status or output fails the step."""
-
-    verb: ClassVar[str] = "run"
-
-    run: Annotated[Text, Field(description="The command")]
-    status: Annotated[int, Field(ge=0, le=255, description="The exit status it must end with")] = 0
-    expect: Annotated[Pattern | None, Field(description="What its output must hold")] = None
-
-
-SegmentKind = Literal["syn", "syn_ack", "ack", "data", "fin", "last_ack", "rst"]
-
-
-class Hold(Action):
-    """Keep back, at the switch, segments that the host sends, and what it sends behind them."""
-
-    verb: ClassVar[str] = "hold"
-
-    hold: Annotated[
-        SegmentKind,
-        Field(
-            description="ack: one that carries nothing else; last_ack: such a one that acknowledges the "
-            "peer's FIN; fin, data: with or without more"
-        ),
-    ]
-    to: Annotated[Name | None, Field(description="The host they go to; any unless given")] = None
-
-
-class Release(Action):
-    """Send on, in order, what was kept back, and keep back no more; the end of the script does so too."""
-
-    verb: ClassVar[str] = "release"
-
-    release: Annotated[SegmentKind, Field(description="Which, as in hold")]
-
-
-ACTIONS: tuple[type[Action], ...] = (
-    Start, Expect, Quiet, Send, Type, SendBytes, Key, SendSignal, Close, Wait, Run, Hold, Release,
-)  # fmt: skip
-VERBS = {action.verb: action for action in ACTIONS}
-
-
-def verb_of(value: Any) -> str | None:
-    """The verb of an action, given as a model or as the mapping it is read from; None without one."""
-    if isinstance(value, Action):
-        return value.verb
-    # A `run` may carry an `expect` of its own: the later verb in the table is the one that acts.
-    return (
-        next((verb for verb in reversed(VERBS) if verb in value), None) if isinstance(value, dict) else None
-    )
-
-
-def _action_tag(value: Any) -> str | None:
-    verb = verb_of(value)
-    return verb and tag(verb)
-
-
-AnyAction = Annotated[
-    Annotated[Start, Tag("<start>")]
-    | Annotated[Expect, Tag("<expect>")]
-    | Annotated[Quiet, Tag("<quiet>")]
-    | Annotated[Send, Tag("<send>")]
-    | Annotated[Type, Tag("<type>")]
-    | Annotated[SendBytes, Tag("<bytes>")]
-    | Annotated[Key, Tag("<key>")]
-    | Annotated[SendSignal, Tag("<signal>")]
-    | Annotated[Close, Tag("<close>")]
-    | Annotated[Wait, Tag("<wait>")]
-    | Annotated[Run, Tag("<run>")]
-    | Annotated[Hold, Tag("<hold>")]
-    | Annotated[Release, Tag("<release>")],
-    Discriminator(_action_tag),
-]
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return cls.family.core_schema(handler) if cls is Action else handler(source)
+
+    def describe(self) -> str:
+        """One line for people."""
+        return self.verb
+
+    def mistakes(self, line: Line, scenario: Scenario) -> Iterator[Mistake]:  # noqa: ARG002 - each as it needs
+        """What makes no sense; each ``what`` follows the number of the step."""
+        return iter(())
+
+    def enters(self) -> Entrance | None:
+        """The program that it runs, if it runs one."""
+        return None
+
+    def needs_program(self) -> bool:
+        """Whether a program must have been started before it."""
+        return self.acts_on == "program"
+
+    def may_end_program(self) -> bool:
+        """Whether the program may have ended after it."""
+        return False
+
+    def pattern(self) -> Pattern | None:
+        """What it looks for in output."""
+        return None
+
+    def ports_awaited(self, scenario: Scenario) -> tuple[int, ...]:  # noqa: ARG002 - each as it needs
+        """The ports that it waits for until somebody listens there."""
+        return ()
+
+    def lasts(self) -> float | None:
+        """Seconds that it takes in any case, as its verb says; None if it is over when it is done."""
+        return None
 
 
 class Line(Model):
     """One line of the script: an actor and what it does."""
 
     actor: Annotated[Actor, Field(description="Who acts")]
-    action: Annotated[AnyAction, Field(description="What is done")]
+    action: Annotated[Action, Field(description="What is done")]
 
     @property
     def host(self) -> str:
@@ -304,7 +169,3 @@ Step = Annotated[
     Discriminator(_kind),
 ]
 """One step of a script: a line, or a block of steps."""
-
-Together.model_rebuild()
-Repetition.model_rebuild()
-Repeat.model_rebuild()

@@ -14,11 +14,13 @@ from lab.deploy.health import step_time
 from lab.evidence.transcript import StepEnded
 from lab.scenario import Scenario
 from lab.scenario.script import numbered
-from lab.scenario.steps import Line, Quiet, Repeat, Step, Together
-from lab.steps.acts import Acts
+from lab.scenario.steps import Action, Line, Repeat, Step, Together
+from lab.steps.context import Context
+from lab.steps.executable import Executable
 from lab.steps.failure import StepFailure
+from lab.steps.filling import filled_in
+from lab.steps.programs import Programs
 from lab.steps.scribe import Scribe
-from lab.steps.words import in_words
 
 _REST_SHOWN = 2000
 """Characters of unconsumed output that a failed step shows."""
@@ -49,13 +51,13 @@ class Player:
         self,
         scenario: Scenario,
         lines: Mapping[str, SourceRef],
-        acts: Acts,
+        programs: Programs,
         scribe: Scribe,
         variables: Variables,
     ) -> None:
         self._scenario = scenario
         self._lines = lines
-        self._acts = acts
+        self._programs = programs
         self._scribe = scribe
         self._variables = variables
         self._played: set[str] = set()
@@ -66,15 +68,15 @@ class Player:
 
         ``look_around`` is called once if one has failed, before anything else is done.
         """
-        whole = await self._act_of(self._scenario.steps, _Place(""))
+        whole = await self._section(self._scenario.steps, _Place(""))
         if not whole:
             await look_around()
-        await self._act_of(self._scenario.finally_, _Place("finally"))
-        await self._acts.end(whole=whole)
+        await self._section(self._scenario.finally_, _Place("finally"))
+        await self._programs.end(whole=whole)
         if not whole:
             self._scribe.unplayed = self._first_unplayed()
 
-    async def _act_of(self, steps: tuple[Step, ...], place: _Place) -> bool:
+    async def _section(self, steps: tuple[Step, ...], place: _Place) -> bool:
         self._deadline = asyncio.get_running_loop().time() + self._scenario.timeouts.scenario
         try:
             await self._steps(steps, place, self._variables)
@@ -114,35 +116,32 @@ class Player:
             )
 
         self._played.add(place.number)
-        what = in_words(line.action)
+        what = line.action.describe()
         try:
-            action = self._acts.filled_in(line.action, variables)
-            what = in_words(action)
-            # What is captured outlives the round of a block: only ${i} is the round's own.
-            act = self._acts.act(line, action, str(place), self._variables)
-            await self._within(line, place, act, action.within, what)
+            action = filled_in(line.action, variables)
+            what = action.describe()
+            await self._within(line, place, action, what)
         except StepFailure as failure:
             self._scribe.note(ended(what, failure))
             raise
         self._scribe.note(ended(what, None))
 
-    async def _within(
-        self, line: Line, place: _Place, act: Awaitable[None], within: float | None, what: str
-    ) -> None:
-        """An act in its time; what it waited for and what was there, if that was not enough."""
+    async def _within(self, line: Line, place: _Place, action: Action, what: str) -> None:
+        """An action in its time; what it waited for and what was there, if that was not enough."""
+        assert isinstance(action, Executable)  # noqa: S101 - all of the family are
         began = asyncio.get_running_loop().time()
-        seconds = within or self._scenario.timeouts.step
-        if isinstance(line.action, Quiet):
-            seconds += line.action.quiet
+        seconds = (action.within or self._scenario.timeouts.step) + (action.lasts() or 0)
+        # What is captured outlives the round of a block: only ${i} is the round's own.
+        context = Context(self._programs, line, str(place), self._variables)
         try:
             async with step_time(seconds, self._deadline):
-                await act
+                await action.execute(context)
         except TimeoutError:
-            await self._acts.vouch(began)
+            await self._programs.vouch(began)
             limit = f"within {seconds:g} s"
             if self._deadline < began + seconds:
                 limit = f"before the script's {self._scenario.timeouts.scenario:g} s were over"
-            raise self._acts.too_late(line, str(place), what, limit) from None
+            raise self._programs.too_late(line, str(place), what, limit) from None
 
     def _first_unplayed(self) -> str:
         numbers = (number for number, step in self._numbers() if isinstance(step, Line))

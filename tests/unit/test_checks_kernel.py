@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab import checks
 from lab.checks import conversation, doubt
 from lab.core.words import TcpState
 from lab.evidence.processes import HIDDEN, ProcessRow, ProcessSample, Sleep
 from lab.evidence.sockets import Instrument, Loss, SocketSample
 from lab.evidence.transcript import Dropped, TranscriptEvent
-from lab.scenario.checks import SUBJECTS
 from tests.unit.staged import (
     FAIL,
     INCONCLUSIVE,
@@ -44,10 +42,6 @@ def sampled(*rows: Any) -> list[SocketSample]:
 
 def listener(**words: Any) -> dict[str, Any]:
     return {"listener": {"host": "server", "port": 19999, **words}}
-
-
-def test_every_subject_has_its_judge() -> None:
-    assert set(checks.JUDGES) == set(SUBJECTS)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from lab.scenario.base import plain
 from lab.scenario.loader import Loaded, dump, load
 from lab.scenario.loader.loader import MAX_PROBLEMS
 from lab.scenario.loader.syntax import MAX_BYTES
-from lab.scenario.steps import Line, Start
+from lab.scenario.steps import Line
+from lab.steps.actions.start import Start
 
 CHECKOUT = Path(__file__).parents[2]
 SCENARIOS = sorted(CHECKOUT.glob("scenarios/**/*.yaml"))

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from lab.checks.check import Check
+from lab.checks.subjects.output import OutputCheck, OutputRef
 from lab.core.durations import format_duration, parse_duration
 from lab.scenario.base import (
     Bytes,
@@ -19,8 +21,12 @@ from lab.scenario.base import (
     parse_endpoint,
     parse_size,
 )
-from lab.scenario.checks import CHECKS, SUBJECTS, OutputCheck, OutputRef, subject_of
-from lab.scenario.steps import ACTIONS, VERBS, AnyAction, Expect, Line, Pattern, Run, Send, verb_of
+from lab.scenario.checks import CheckBase
+from lab.scenario.steps import Action, Line, Pattern
+from lab.steps.actions.expect import Expect
+from lab.steps.actions.run import Run
+from lab.steps.actions.send import Send
+from lab.steps.executable import Executable
 
 
 @pytest.mark.parametrize(
@@ -107,30 +113,35 @@ def test_what_is_read_is_written_back(kind: Any, value: str) -> None:
     assert adapter.dump_python(adapter.validate_python(value), mode="json") == value
 
 
-def test_every_action_and_check_is_a_form() -> None:
-    """The unions are written out for the type checker; the tables are for the eye. They must agree."""
-    adapter: TypeAdapter[object] = TypeAdapter(AnyAction)
-    assert len(VERBS) == len(ACTIONS)
-    assert len(SUBJECTS) == len(CHECKS)
-    for verb, action in VERBS.items():
+def test_every_action_is_found_by_its_verb_and_every_check_by_its_subject() -> None:
+    adapter: TypeAdapter[object] = TypeAdapter(Action)
+    assert {"start", "expect", "send", "type", "bytes", "hold", "release"} <= set(Action.family)
+    assert {"connection", "listener", "exit"} <= set(CheckBase.family)
+    for subject, check in CheckBase.family.items():
+        assert subject in check.model_fields
+        assert issubclass(check, Check)
+    for verb, action in Action.family.items():
         assert verb in action.model_fields
+        assert issubclass(action, Executable)
         with pytest.raises(ValidationError) as caught:
             adapter.validate_python({verb: None})
         assert caught.value.errors()[0]["loc"][0] == f"<{verb}>"
 
 
 def test_a_run_may_expect() -> None:
-    assert verb_of({"expect": {}, "run": "ls"}) == "run"
-    assert verb_of(Run(run="ls", expect=Pattern(text="a"))) == "run"
-    assert verb_of({"within": "1s"}) is None
-    assert verb_of("run") is None
+    assert Action.family.name_of({"expect": {}, "run": "ls"}) == "run"
+    assert Action.family.name_of(Run(run="ls", expect=Pattern(text="a"))) == "run"
+    assert Action.family.name_of({"within": "1s"}) is None
+    assert Action.family.name_of("run") is None
 
 
 def test_subjects() -> None:
     check = OutputCheck(output=OutputRef(host="server", contains=("a",)), name="All")
-    assert subject_of(check) == subject_of({"name": "All", "output": {}}) == "output"
-    assert subject_of({"name": "All"}) is None
-    assert check.assertions() == {}
+    assert (
+        CheckBase.family.name_of(check) == CheckBase.family.name_of({"name": "All", "output": {}}) == "output"
+    )
+    assert CheckBase.family.name_of({"name": "All"}) is None
+    assert check.given() == ["contains"]
 
 
 def test_an_actor_is_a_host_or_a_program_on_it() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.scenario.checks import SUBJECTS
+from lab.scenario.checks import CheckBase
 from lab.scenario.schema import DIALECT, schema
-from lab.scenario.steps import VERBS
+from lab.scenario.steps import Action
 
 CHECKOUT = Path(__file__).parents[2]
 SCENARIOS = sorted(CHECKOUT.glob("scenarios/**/*.yaml"))
@@ -161,5 +161,5 @@ def test_is_of_the_dialect_and_explains_every_key() -> None:
 def test_knows_every_verb_and_every_subject() -> None:
     required = [part.get("required", []) for part in SCHEMA["$defs"].values()]
     words = {key for keys in required for key in keys}
-    assert words >= VERBS.keys()
-    assert words >= SUBJECTS.keys()
+    assert words >= Action.family.keys()
+    assert words >= CheckBase.family.keys()

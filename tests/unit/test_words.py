@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.scenario.checks import CHECKS, CheckBase
+from lab.scenario.checks import CheckBase
 from lab.scenario.loader import load
 from tests.docker.words import PLAYS, Play
 
@@ -26,7 +26,7 @@ def vocabulary() -> set[str]:
     defs = json.loads(SCHEMA.read_text())["$defs"]
     return {
         word
-        for check in CHECKS
+        for check in CheckBase.family.values()
         for key, value in defs[check.__name__]["properties"].items()
         if key not in CheckBase.model_fields
         for word in _words(check.subject if key == check.subject else f"{check.subject}.{key}", value, defs)

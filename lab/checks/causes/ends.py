@@ -17,11 +17,11 @@ from lab.checks.causes.kinds import (
 )
 from lab.checks.printed import last_exception, last_words, printed_by
 from lab.checks.programs import Ended, ProgramState
+from lab.checks.subjects.exit import ExitCheck
 from lab.core.words import FAULTS, TcpState, signal_name
 from lab.evidence.evidence import OUT_OF_MEMORY_WITHIN, Evidence
 from lab.evidence.situation import Killed, OutOfMemory
 from lab.evidence.transcript import Input, ProgramRun
-from lab.scenario.checks import ExitCheck
 from lab.scenario.steps import RUN
 
 _KILL = "SIGKILL"

@@ -12,9 +12,10 @@ from lab.evidence.sockets import SocketRow
 from lab.evidence.transcript import Input, ProgramRun, StepEnded
 from lab.scenario import Scenario
 from lab.scenario.script import line_of, numbered_lines
-from lab.scenario.steps import RUN, Start
-from lab.scenario.steps import Run as RunStep
+from lab.scenario.steps import RUN
 from lab.scenario.variables import VariableError, substitute
+from lab.steps.actions.run import Run as RunStep
+from lab.steps.actions.start import Start
 from lab.wire.tcp import Side
 
 _OPEN = TcpState.ESTABLISHED, TcpState.CLOSE_WAIT, TcpState.FIN_WAIT_1, TcpState.FIN_WAIT_2

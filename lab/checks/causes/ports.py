@@ -21,11 +21,13 @@ from lab.checks.causes.kinds import (
 from lab.checks.printed import printed_by
 from lab.checks.programs import Ended, ProgramState
 from lab.checks.select import host_of
+from lab.checks.subjects.connection import ConnectionCheck
+from lab.checks.subjects.listener import ListenerCheck
 from lab.core.words import TcpState
 from lab.evidence.sockets import SocketRow
-from lab.scenario.checks import ConnectionCheck, ListenerCheck
 from lab.scenario.script import numbered_lines, ports_awaited
-from lab.scenario.steps import RUN, Start
+from lab.scenario.steps import RUN
+from lab.steps.actions.start import Start
 
 _IN_USE = "Address already in use"
 """What strerror(EADDRINUSE) is in the C locale."""

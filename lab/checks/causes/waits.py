@@ -26,8 +26,9 @@ from lab.checks.printed import has_printed
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Stopped, Wait
 from lab.core.words import TcpState
 from lab.evidence.sockets import SocketRow
-from lab.scenario.steps import Expect, Start
-from lab.scenario.steps import Wait as WaitStep
+from lab.steps.actions.expect import Expect
+from lab.steps.actions.start import Start
+from lab.steps.actions.wait import Wait as WaitStep
 
 _NEARLY_ALL, _ENOUGH = 80, 20
 """Percent of the time that a program in a loop uses a processor or waits for one, and that it uses one.

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from lab.evidence.record.files import damaged, document
 from lab.scenario import Scenario
-from lab.scenario.loader.rules import RULES, Finding
-from lab.scenario.loader.rules.finding import Case
+from lab.scenario.loader.rules import RULES
+from lab.scenario.loader.rules.case import Case
 from lab.scenario.loader.rules.programs import files
+from lab.scenario.mistake import Mistake
 from lab.scenario.steps import BLOCKS
 
 
@@ -24,15 +25,15 @@ def scenario_from(path: Path) -> Scenario:
         scenario = Scenario.model_validate_json(json.dumps(_with_lines(data)))
     except (ValidationError, RecursionError) as error:
         raise damaged(path, f"this is no scenario: {_first(error)}") from error
-    if finding := next(_findings(scenario), None):
-        raise damaged(path, f"this scenario cannot be played: {finding.what}")
+    if mistake := next(_mistakes(scenario), None):
+        raise damaged(path, f"this scenario cannot be played: {mistake.what}")
     return scenario
 
 
-def _findings(scenario: Scenario) -> Iterator[Finding]:
+def _mistakes(scenario: Scenario) -> Iterator[Mistake]:
     """What is wrong with the whole; the programs' files are not in a record."""
     case = Case(scenario)
-    return (finding for rule in RULES if rule is not files for finding in rule(case))
+    return (mistake for rule in RULES if rule is not files for mistake in rule(case))
 
 
 def _with_lines(data: Any) -> Any:

@@ -17,7 +17,7 @@ from lab.scenario.loader.fault import faults_of
 from lab.scenario.loader.messages import problem_of
 from lab.scenario.loader.place import find, step_number
 from lab.scenario.loader.plain import plain_data
-from lab.scenario.loader.rules import Case, Finding, findings
+from lab.scenario.loader.rules import Case, Mistake, mistakes
 from lab.scenario.loader.salvage import salvaged, validated
 from lab.scenario.loader.sources import Read, read_sources
 from lab.scenario.loader.syntax import read_tree
@@ -56,8 +56,8 @@ def load(path: Path) -> Loaded:
     scenario = _sound_part(tree, problems)
     if scenario is not None:
         read = read_sources(scenario, path.parent)
-        found = findings(Case(scenario, read.faults), whole=not problems)
-        problems.extend(_located(finding, tree) for finding in found)
+        found = mistakes(Case(scenario, read.faults), whole=not problems)
+        problems.extend(_located(mistake, tree) for mistake in found)
     if problems or scenario is None:
         raise _refusal(problems)
     return Loaded(scenario, path, dict(_places(scenario, tree)), read.contents)
@@ -74,10 +74,10 @@ def _sound_part(tree: yaml_tree.Node, problems: list[Problem]) -> Scenario | Non
     return salvaged(data, [fault.path for fault in faults])
 
 
-def _located(finding: Finding, tree: yaml_tree.Node) -> Problem:
-    found = find(tree, finding.path)
-    at = found.key.at if finding.on_key and found.key else found.node.at
-    return Problem(finding.code, finding.what, at, finding.fix)
+def _located(mistake: Mistake, tree: yaml_tree.Node) -> Problem:
+    found = find(tree, mistake.path)
+    at = found.key.at if mistake.on_key and found.key else found.node.at
+    return Problem(mistake.code, mistake.what, at, mistake.fix)
 
 
 def _places(scenario: Scenario, tree: yaml_tree.Node) -> Iterator[tuple[str, SourceRef]]:

@@ -9,13 +9,13 @@ from typing import Any, get_args, get_origin
 from lab.core.errors import Problem
 from lab.scenario.base import NAME
 from lab.scenario.cast import ENV_NAME
-from lab.scenario.checks import SUBJECTS, CheckBase
+from lab.scenario.checks import CheckBase
 from lab.scenario.loader.fault import Fault, Message, actor_of
 from lab.scenario.loader.plain import in_words, kind_of, quoted
 from lab.scenario.loader.shape import field_shape, fields_of, is_model, shape_at
 from lab.scenario.loader.tree import Mapping, Node, Scalar
 from lab.scenario.loader.wording import CAST, did_you_mean, label, listed
-from lab.scenario.steps import ACTOR, BLOCKS, KEY, VERBS, Action, Line
+from lab.scenario.steps import ACTOR, BLOCKS, Action, Line
 
 _A_LINE = "write who acts and what it does: `server: {start: server}`"
 
@@ -30,9 +30,9 @@ def _unknown_key(fault: Fault) -> Message:
     key, model = fault.key, fault.shape
     if model is Line:
         return _two_actors(fault)
-    if issubclass(model, Action) and key in VERBS:
+    if issubclass(model, Action) and key in Action.family:
         return _two_in_one(fault, "does one thing", model.verb, "a line of its own")
-    if issubclass(model, CheckBase) and key in SUBJECTS:
+    if issubclass(model, CheckBase) and key in CheckBase.family:
         return _two_in_one(fault, "has one subject", model.subject, "a check of its own")
     inner = len(fault.path) > 3 and not issubclass(model, Action | CheckBase)
     holder = f"{fault.whose}: {label(fault.path[:-1])}" if inner else fault.whose
@@ -60,7 +60,7 @@ def _two_in_one(fault: Fault, rule: str, first: str, place: str) -> Message:
 def _two_actors(fault: Fault) -> Message:
     name, key = quoted(actor_of(fault.beside)), quoted(fault.key)
     what = f"{fault.whose} begins with {name}, but {key} stands beside it"
-    if fault.key in VERBS:
+    if fault.key in Action.family:
         return "two-in-one", what, f"indent {key} so that it belongs to {name}"
     return "two-in-one", what, "a line of the script has one actor: begin the other with a `- ` of its own"
 
@@ -122,7 +122,6 @@ _NAME_RULE = 'lower case letters and digits, with single "-" or "_" between them
 _PATTERNS = {
     NAME: ("name", f"a name has {_NAME_RULE}"),
     ACTOR: ("actor", f"an actor is a host, or HOST.PROGRAM; a name has {_NAME_RULE}"),
-    KEY: ("key", "keys are ctrl-a to ctrl-z, ctrl-\\, enter, tab and escape"),
     ENV_NAME: ("name of an environment variable", 'letters, digits and "_", no digit first: LANG'),
 }
 
@@ -166,26 +165,26 @@ def _no_form(fault: Fault) -> Message:
 
 def _no_subject(fault: Fault) -> Message:
     unknown = _keys_beside(fault.found.node, CheckBase.model_fields)
-    fix = did_you_mean(unknown[0] if unknown else "", SUBJECTS, "subjects")
+    fix = did_you_mean(unknown[0] if unknown else "", CheckBase.family, "subjects")
     return "no-subject", f"{fault.whose} names no subject", fix
 
 
 def _no_verb(fault: Fault) -> Message:
     actor, node = actor_of(fault.beside), fault.found.node
-    if actor in VERBS:
+    if actor in Action.family:
         what, fix = f'{fault.whose} says "{actor}", but not who does it', f"`server: {{{actor}: …}}`"
         return "no-actor", what, f"begin with the host: {fix}"
     if not isinstance(node, Mapping):
-        verb = fault.text if fault.text in VERBS else "start"
+        verb = fault.text if fault.text in Action.family else "start"
         return "wrong-type", f"{fault.whose}: {fault.written} is no action", f"write `{actor}: {{{verb}: …}}`"
     unknown = _keys_beside(node, Action.model_fields)
     if not unknown:
         what = f"{fault.whose} does not say what {quoted(actor)} does"
-        return "unknown-action", what, f"actions: {listed(VERBS)}"
+        return "unknown-action", what, f"actions: {listed(Action.family)}"
     what = f"{fault.whose}: {quoted(unknown[0])} is no action"
     if unknown[0] in BLOCKS:
         return "unknown-action", what, f"`{unknown[0]}:` is a step of its own, without an actor before it"
-    return "unknown-action", what, did_you_mean(unknown[0], VERBS, "actions")
+    return "unknown-action", what, did_you_mean(unknown[0], Action.family, "actions")
 
 
 def _keys_beside(node: Node, known: Any) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from lab.scenario import Scenario
 from lab.scenario.base import Model, OneOrMany
+from lab.scenario.family import Family
 
 
 def peel(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -46,6 +47,8 @@ def takes_one(marks: tuple[Any, ...]) -> bool:
 @cache
 def fields_of(model: type[Model]) -> Mapping[str, FieldInfo]:
     """The fields of a model by the keys that a file uses."""
+    if not model.__pydantic_complete__:  # a step may hold steps: the types of those were not known before
+        model.model_rebuild()
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
@@ -57,10 +60,34 @@ def field_shape(info: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
 
 def choose(union: Any, marks: tuple[Any, ...], value: Any) -> Any:
     """The arm of a tagged union that a value belongs to, or None; other types are their own arm."""
+    family = family_of(union)
+    if family is not None:
+        return family.member(family.name_of(value))
     discriminator = next((mark for mark in marks if isinstance(mark, Discriminator)), None)
     if discriminator is None or not callable(discriminator.discriminator):
         return union
     return arm_by_tag(union, discriminator.discriminator(value))
+
+
+def family_of(shape: Any) -> Family[Any] | None:
+    """The family that a base stands for any member of; None for another type."""
+    return vars(shape).get("family") if is_model(shape) else None
+
+
+def models_below(model: type[Model]) -> Iterator[type[Model]]:
+    """The models that stand below another one, in the order of its fields, each before what it holds."""
+    for info in model.model_fields.values():
+        for below in _models_in(info.annotation):
+            yield below
+            yield from models_below(below)
+
+
+def _models_in(annotation: Any) -> Iterator[type[Model]]:
+    bare = peel(annotation)[0]
+    if is_model(bare):
+        yield bare
+    for part in get_args(bare):
+        yield from _models_in(part)
 
 
 def arm_by_tag(union: Any, tag: Any) -> Any:
@@ -81,6 +108,9 @@ def shape_at(loc: Iterable[str | int]) -> Any:
 
 
 def _below(bare: Any, part: str | int) -> Any:
+    family = family_of(bare)
+    if family is not None:
+        return family.member(str(part))
     if is_model(bare):
         return field_shape(fields_of(bare)[str(part)])[0]
     if get_origin(bare) is tuple:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from lab.scenario.checks import SUBJECTS
+from lab.scenario.checks import CheckBase
 from lab.scenario.loader.place import Path, find, step_number
 from lab.scenario.loader.plain import quoted
 from lab.scenario.loader.tree import Mapping, Node
@@ -58,7 +58,11 @@ def whose(path: Path, subject: str = "") -> str:
 def subject_in(tree: Node, path: Path) -> str:
     """The subject of the check that a path leads to or through, or nothing."""
     found = find(tree, path[:2]).node if path[:1] == ("checks",) else None
-    return next((key for key in found.names if key in SUBJECTS), "") if isinstance(found, Mapping) else ""
+    return (
+        next((key for key in found.names if key in CheckBase.family), "")
+        if isinstance(found, Mapping)
+        else ""
+    )
 
 
 def label(path: Path) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.loader.rules import addresses, checks, networks, programs, script, stage, texts, verdict
-from lab.scenario.loader.rules.finding import Case, Finding, Rule
+from lab.scenario.loader.rules import addresses, checks, networks, programs, script, stage, texts
+from lab.scenario.loader.rules.case import Case, Rule
+from lab.scenario.mistake import Mistake
 
-__all__ = ["RULES", "RULES_OF_THE_WHOLE", "Case", "Finding", "findings"]
+__all__ = ["RULES", "RULES_OF_THE_WHOLE", "Case", "Mistake", "mistakes"]
 
 RULES: tuple[Rule, ...] = (
     networks.proper_subnets,
@@ -26,20 +27,13 @@ RULES: tuple[Rule, ...] = (
     programs.files,
     programs.one_image,
     script.actors,
-    script.started_programs,
+    script.actions,
     script.patterns,
-    script.conditions,
-    script.peers,
-    script.releases,
     script.timeouts,
-    stage.names_given,
     checks.hosts,
-    checks.ends,
     checks.own_connections,
-    checks.listener_addresses,
+    checks.own_words,
     checks.names,
-    verdict.assertions,
-    verdict.contradictions,
 )
 
 
@@ -54,7 +48,7 @@ RULES_OF_THE_WHOLE: tuple[Rule, ...] = (
 """What only a script and a verdict without gaps can be asked."""
 
 
-def findings(case: Case, *, whole: bool = True) -> Iterator[Finding]:
+def mistakes(case: Case, *, whole: bool = True) -> Iterator[Mistake]:
     """What every rule finds."""
     for rule in (*RULES, *RULES_OF_THE_WHOLE) if whole else RULES:
         yield from rule(case)

@@ -10,31 +10,32 @@ from lab.scenario import Scenario
 from lab.scenario.addresses import Address, holds, is_address, subnets
 from lab.scenario.cast import Network
 from lab.scenario.loader.place import Path
-from lab.scenario.loader.rules.finding import Case, Finding
+from lab.scenario.loader.rules.case import Case
 from lab.scenario.loader.rules.networks import sound_networks
 from lab.scenario.loader.wording import did_you_mean, listed
+from lab.scenario.mistake import Mistake
 
 _Fault = tuple[str, str, str]
 """A code, what is wrong with an address, and how to mend it."""
 
 
-def given(case: Case) -> Iterator[Finding]:
+def given(case: Case) -> Iterator[Mistake]:
     """A host has ``address`` or ``addresses``; a router has networks to forward between."""
     for name, host in case.scenario.hosts.items():
         path, holder = ("hosts", name), f'host "{name}"'
         if host.address is None and not host.addresses:
             fix = "add `address:`, or `addresses:` for several networks"
-            yield Finding("no-address", path, f"{holder} has no address", fix, on_key=True)
+            yield Mistake("no-address", path, f"{holder} has no address", fix, on_key=True)
         elif host.address is not None and host.addresses:
             what, fix = f'{holder} has both "address" and "addresses"', "keep the one that is meant"
-            yield Finding("two-in-one", (*path, "addresses"), what, fix, on_key=True)
+            yield Mistake("two-in-one", (*path, "addresses"), what, fix, on_key=True)
         if host.forward and len(host.addresses) < 2:
             fix = "give it `addresses:` on two networks, or take `forward:` away"
             what = f"{holder} forwards, but is on one network only"
-            yield Finding("bad-router", (*path, "forward"), what, fix)
+            yield Mistake("bad-router", (*path, "forward"), what, fix)
 
 
-def known_networks(case: Case) -> Iterator[Finding]:
+def known_networks(case: Case) -> Iterator[Mistake]:
     """The networks that a host is on exist."""
     networks = case.scenario.networks
     for name, host in case.scenario.hosts.items():
@@ -43,10 +44,10 @@ def known_networks(case: Case) -> Iterator[Finding]:
                 what = f'host "{name}" is on network "{network}", which is not defined'
                 fix = did_you_mean(network, networks, "networks")
                 path = ("hosts", name, "addresses", network)
-                yield Finding("unknown-network", path, what, fix, on_key=True)
+                yield Mistake("unknown-network", path, what, fix, on_key=True)
 
 
-def separate(case: Case) -> Iterator[Finding]:
+def separate(case: Case) -> Iterator[Mistake]:
     """A host's networks do not overlap: it could not tell on which one a neighbour is."""
     networks = sound_networks(case.scenario)
     for name, host in case.scenario.hosts.items():
@@ -56,7 +57,7 @@ def separate(case: Case) -> Iterator[Finding]:
                 what = f'host "{name}" is on "{one}" and "{other}", whose subnets overlap: {clash}'
                 path = ("hosts", name, "addresses", other)
                 fix = "give one of the networks another subnet"
-                yield Finding("overlapping-subnets", path, what, fix, on_key=True)
+                yield Mistake("overlapping-subnets", path, what, fix, on_key=True)
 
 
 def _overlap(first: Network, second: Network) -> str:
@@ -65,7 +66,7 @@ def _overlap(first: Network, second: Network) -> str:
     return next((f"{one} and {other}" for one, other in same), "")
 
 
-def fitting(case: Case) -> Iterator[Finding]:
+def fitting(case: Case) -> Iterator[Mistake]:
     """Every address is one, belongs to its network, and belongs to one host only."""
     networks = sound_networks(case.scenario)
     taken: dict[tuple[str, Address], tuple[str, Path]] = {}
@@ -77,7 +78,7 @@ def fitting(case: Case) -> Iterator[Finding]:
                 fix = f'give every host of network "{place}" an address of its own'
                 fault = "duplicate-address", f'is an address of host "{owner}" already', fix
         if fault:
-            yield Finding(fault[0], path, f'host "{name}": "{text}" {fault[1]}', fault[2])
+            yield Mistake(fault[0], path, f'host "{name}": "{text}" {fault[1]}', fault[2])
 
 
 def _written(scenario: Scenario) -> Iterator[tuple[str, Path, str | None, str]]:

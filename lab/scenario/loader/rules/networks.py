@@ -8,7 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from lab.scenario import Scenario
 from lab.scenario.addresses import Subnet, subnets
 from lab.scenario.cast import Network
-from lab.scenario.loader.rules.finding import Case, Finding
+from lab.scenario.loader.rules.case import Case
+from lab.scenario.mistake import Mistake
 
 _IPV6_LEAST_MTU = 1280  # RFC 8200, section 5
 _UNUSABLE: tuple[tuple[Subnet, str], ...] = (
@@ -21,33 +22,33 @@ _UNUSABLE: tuple[tuple[Subnet, str], ...] = (
 )
 
 
-def proper_subnets(case: Case) -> Iterator[Finding]:
+def proper_subnets(case: Case) -> Iterator[Mistake]:
     """Every subnet is one, has room for two hosts, and can be used on a wire."""
     for name, network in case.scenario.networks.items():
         for key, text in (("subnet", network.subnet), ("ipv6", network.ipv6)):
             fault = _subnet_fault(text) if text is not None else None
             if fault:
                 what, fix = fault
-                yield Finding(
+                yield Mistake(
                     "bad-subnet", ("networks", name, key), f'network "{name}": "{text}" {what}', fix
                 )
 
 
-def families(case: Case) -> Iterator[Finding]:
+def families(case: Case) -> Iterator[Mistake]:
     """``ipv6`` is an IPv6 subnet beside an IPv4 one, and IPv6 has the MTU it needs."""
     for name, network in _sound(case.scenario):
         path, holder = ("networks", name), f'network "{name}"'
         first, *second = subnets(network)
         if second and second[0].version != 6:
             what, fix = f'"ipv6" is the IPv4 subnet {network.ipv6}', "an IPv4 subnet stands under `subnet:`"
-            yield Finding("wrong-family", (*path, "ipv6"), f"{holder}: {what}", fix)
+            yield Mistake("wrong-family", (*path, "ipv6"), f"{holder}: {what}", fix)
         elif second and first.version == 6:
             fix = "keep one of them; `ipv6:` is for a second subnet beside an IPv4 one"
-            yield Finding("wrong-family", (*path, "ipv6"), f"{holder} has two IPv6 subnets", fix)
+            yield Mistake("wrong-family", (*path, "ipv6"), f"{holder} has two IPv6 subnets", fix)
         if 6 in {subnet.version for subnet in (first, *second)} and network.mtu < _IPV6_LEAST_MTU:
             what = f"{holder}: IPv6 does not work with an MTU of {network.mtu}"
             fix = f"raise it to {_IPV6_LEAST_MTU} or more (RFC 8200), or have no IPv6 subnet"
-            yield Finding("bad-mtu", (*path, "mtu"), what, fix)
+            yield Mistake("bad-mtu", (*path, "mtu"), what, fix)
 
 
 def sound_networks(scenario: Scenario) -> Mapping[str, Network]:

@@ -9,46 +9,47 @@ from pathlib import PurePosixPath
 from lab.core.words import LOOPBACK
 from lab.scenario.cast import Program
 from lab.scenario.loader import place
-from lab.scenario.loader.rules.finding import Case, Finding
+from lab.scenario.loader.rules.case import Case
 from lab.scenario.loader.sources import Unusable
 from lab.scenario.loader.wording import listed
+from lab.scenario.mistake import Mistake
 from lab.scenario.programs import KNOWN_ENDINGS, is_known
 from lab.scenario.script import numbered_lines
-from lab.scenario.steps import BLOCKS, VERBS, Start
+from lab.scenario.steps import BLOCKS, Action
 
-_SCRIPT_WORDS = (*VERBS, *BLOCKS, "finally")
 _Fault = tuple[str, str, str]
 """A code, what is wrong, and how to mend it."""
 
 
-def host_names(case: Case) -> Iterator[Finding]:
+def host_names(case: Case) -> Iterator[Mistake]:
     """No host is called as each host calls itself, nor as a word of the script: a line begins with either."""
+    taken = (*Action.family, *BLOCKS, "finally")
     for name in case.scenario.hosts:
         if any(name in names for names in LOOPBACK.values()):
             what = f'a host cannot be named "{name}": that is what each host calls itself'
-            yield Finding("reserved-name", ("hosts", name), what, "give it another name", on_key=True)
-        if name in _SCRIPT_WORDS:
+            yield Mistake("reserved-name", ("hosts", name), what, "give it another name", on_key=True)
+        if name in taken:
             what = f'a host cannot be named "{name}": that is a word of the script'
-            fix = f"words that are taken: {listed(_SCRIPT_WORDS)}"
-            yield Finding("reserved-name", ("hosts", name), what, fix, on_key=True)
+            fix = f"words that are taken: {listed(taken)}"
+            yield Mistake("reserved-name", ("hosts", name), what, fix, on_key=True)
 
 
-def one_kind(case: Case) -> Iterator[Finding]:
+def one_kind(case: Case) -> Iterator[Mistake]:
     """A program is made from one of source, sources, command and image, with the keys that go with it."""
     for name, program in case.scenario.programs.items():
         path, holder = ("programs", name), f'program "{name}"'
         kinds = [kind for kind in ("source", "sources", "command") if getattr(program, kind)]
         if len(kinds) > 1:
             what = f'{holder} has both "{kinds[0]}" and "{kinds[1]}"'
-            yield Finding("two-in-one", (*path, kinds[1]), what, _which(kinds), on_key=True)
+            yield Mistake("two-in-one", (*path, kinds[1]), what, _which(kinds), on_key=True)
         elif not kinds and program.image is None:
             fix = "add `source:`, `sources:`, `command:` or `image:`"
-            yield Finding("no-program", path, f"{holder} does not say what to run", fix, on_key=True)
+            yield Mistake("no-program", path, f"{holder} does not say what to run", fix, on_key=True)
         for key in ("build", "run"):
             if getattr(program, key) is not None and not (program.source or program.sources):
                 what = f'{holder} has "{key}", but no source'
                 fix = "add `source:`; a command that the image already has is `command:`"
-                yield Finding("needs-source", (*path, key), what, fix, on_key=True)
+                yield Mistake("needs-source", (*path, key), what, fix, on_key=True)
 
 
 def _which(kinds: list[str]) -> str:
@@ -57,14 +58,14 @@ def _which(kinds: list[str]) -> str:
     return "put all files under `sources:`, the main one first"
 
 
-def command_lines(case: Case) -> Iterator[Finding]:
+def command_lines(case: Case) -> Iterator[Mistake]:
     """``command`` and ``run`` can be split into words."""
     for name, program in case.scenario.programs.items():
         for key, text in (("command", program.command), ("run", program.run)):
             if text is not None and not _splits(text):
                 what = f'program "{name}": "{key}" cannot be split into words'
                 fix = "write a program and its arguments, and close every quote"
-                yield Finding("bad-command", ("programs", name, key), what, fix)
+                yield Mistake("bad-command", ("programs", name, key), what, fix)
 
 
 def _splits(text: str) -> bool:
@@ -74,7 +75,7 @@ def _splits(text: str) -> bool:
         return False
 
 
-def files(case: Case) -> Iterator[Finding]:
+def files(case: Case) -> Iterator[Mistake]:
     """Every source is a readable file of sensible size within the scenario's folder, and can be run."""
     for name, program in case.scenario.programs.items():
         names: set[str] = set()
@@ -84,7 +85,7 @@ def files(case: Case) -> Iterator[Finding]:
                 fault = _unknown_ending(text)
             if fault:
                 code, what, fix = fault
-                yield Finding(code, path, f'program "{name}": {what}', fix)
+                yield Mistake(code, path, f'program "{name}": {what}', fix)
             names.add(PurePosixPath(text).name)
 
 
@@ -115,18 +116,18 @@ def _file_fault(faults: Mapping[str, Unusable], text: str) -> _Fault | None:
     return (fault.code, fault.what, fault.fix) if fault else None
 
 
-def one_image(case: Case) -> Iterator[Finding]:
+def one_image(case: Case) -> Iterator[Mistake]:
     """The programs of a host do not ask for different images: a host is one container."""
     scenario = case.scenario
     chosen = {name: (host.image, "the host") for name, host in scenario.hosts.items() if host.image}
     for path, line in numbered_lines(scenario):
-        program = scenario.programs.get(line.action.start) if isinstance(line.action, Start) else None
-        if program is None or program.image is None or not isinstance(line.action, Start):
+        started = line.action.enters()
+        program = scenario.programs.get(started.program or "") if started else None
+        if started is None or program is None or program.image is None:
             continue
-        image, owner = chosen.setdefault(line.host, (program.image, f'program "{line.action.start}"'))
+        image, owner = chosen.setdefault(line.host, (program.image, f'program "{started.program}"'))
         if image != program.image:
             at = place.step_words(path)
             what = f'{at} needs image "{program.image}" on host "{line.host}", but {owner} has "{image}"'
-            yield Finding(
-                "two-images", (*path, "action", "start"), what, "a host has one image: use another host"
-            )
+            fix = "a host has one image: use another host"
+            yield Mistake("two-images", (*path, "action", line.action.verb), what, fix)

@@ -8,14 +8,15 @@ from typing import Any
 
 from lab.scenario import Scenario
 from lab.scenario.addresses import holds, is_address
-from lab.scenario.checks import ListenerCheck, OutputCheck
+from lab.scenario.base import Model
 from lab.scenario.loader import place
-from lab.scenario.loader.rules.finding import Case, Finding
+from lab.scenario.loader.rules.case import Case, checks_of
 from lab.scenario.loader.rules.networks import sound_networks
-from lab.scenario.loader.rules.script import compiled_regex, pattern_of
+from lab.scenario.loader.rules.script import compiled_regex
 from lab.scenario.loader.wording import did_you_mean, whose
+from lab.scenario.mistake import Mistake
 from lab.scenario.script import StepPath, blocks, walk
-from lab.scenario.steps import Line, Repeat, Run, Send, Start, Step, Type
+from lab.scenario.steps import Line, Repeat, Step
 from lab.scenario.variables import COUNTER, NONCE, address_variables, is_unclosed, references
 
 _Text = tuple[place.Path, str]
@@ -23,7 +24,7 @@ _LITERAL = "a literal `${` is written `$${`"
 _ONLY_IN_REPEAT = "`${i}` counts the rounds of a `repeat`: use it inside one"
 
 
-def known_variables(case: Case) -> Iterator[Finding]:
+def known_variables(case: Case) -> Iterator[Mistake]:
     """Every ``${name}`` has a value by the time it is needed."""
     scenario = case.scenario
     always = {NONCE, *_host_names(scenario)}
@@ -57,7 +58,7 @@ def _networks_of(address: str | None, scenario: Scenario) -> Mapping[str, tuple[
     return dict.fromkeys(holding or scenario.networks, (address,))
 
 
-def _in_steps(path: StepPath, steps: tuple[Step, ...], known: set[str]) -> Iterator[Finding]:
+def _in_steps(path: StepPath, steps: tuple[Step, ...], known: set[str]) -> Iterator[Mistake]:
     """Adds the groups that the steps capture to what is known."""
     for position, step in enumerate(steps):
         here = (*path, position)
@@ -71,24 +72,25 @@ def _in_steps(path: StepPath, steps: tuple[Step, ...], known: set[str]) -> Itera
 
 def _captured(step: Step) -> set[str]:
     lines = (held for _, held in walk((), (step,)) if isinstance(held, Line))
-    regexes = [pattern.regex for line in lines if (pattern := pattern_of(line)) is not None and pattern.regex]
+    patterns = (line.action.pattern() for line in lines)
+    regexes = [pattern.regex for pattern in patterns if pattern is not None and pattern.regex]
     compiled = [found for regex in regexes if (found := compiled_regex(regex)[0]) is not None]
     return {group for found in compiled for group in found.groupindex}
 
 
-def _unknown(texts: Iterator[_Text], known: set[str]) -> Iterator[Finding]:
+def _unknown(texts: Iterator[_Text], known: set[str]) -> Iterator[Mistake]:
     for path, text in texts:
         holder = whose(path, str(path[2]) if path[0] == "checks" else "")
         if is_unclosed(text):
             what = f"{holder}: `${{` is not closed"
-            yield Finding("bad-variable", path, what, f"close it with `}}`; {_LITERAL}")
+            yield Mistake("bad-variable", path, what, f"close it with `}}`; {_LITERAL}")
             continue
         for name in references(text):
             if name not in known:
                 what = f"{holder}: `${{{name}}}` has no value here"
                 near = did_you_mean(name, sorted(known), "variables here")
                 fix = _ONLY_IN_REPEAT if name == COUNTER else f"{near}; {_LITERAL}"
-                yield Finding("unknown-variable", path, what, fix)
+                yield Mistake("unknown-variable", path, what, fix)
 
 
 def _program_texts(scenario: Scenario) -> Iterator[_Text]:
@@ -102,30 +104,27 @@ def _program_texts(scenario: Scenario) -> Iterator[_Text]:
 
 
 def _step_texts(path: StepPath, line: Line) -> Iterator[_Text]:
-    here, action = (*path, "action"), line.action
-    if isinstance(action, Send):
-        yield (*here, "send"), action.send
-    elif isinstance(action, Type):
-        yield (*here, "type"), action.type
-    elif isinstance(action, Start):
-        yield from _each((*here, "args"), action.args)
-        yield from _each((*here, "env"), action.env)
-    elif isinstance(action, Run):
-        yield (*here, "run"), action.run
-    pattern = pattern_of(line)
-    for kind in ("text", "line", "regex", "glob"):
-        text = getattr(pattern, kind, None)
-        if text is not None:
-            yield (*here, "expect", kind), text
+    return _texts((*path, "action"), line.action)
+
+
+def _texts(path: place.Path, value: Any) -> Iterator[_Text]:
+    """Every text that is filled in before an action is executed, as :mod:`lab.steps.filling` does it."""
+    if isinstance(value, Model):
+        for name, info in type(value).model_fields.items():
+            yield from _texts((*path, info.alias or name), getattr(value, name))
+    elif isinstance(value, dict):
+        for key, held in value.items():
+            yield from _texts((*path, key), held)
+    elif isinstance(value, tuple):
+        for position, held in enumerate(value):
+            yield from _texts((*path, position), held)
+    elif type(value) is str:  # not a word of an enumeration
+        yield path, value
 
 
 def _check_texts(scenario: Scenario) -> Iterator[_Text]:
-    for position, check in enumerate(scenario.checks):
-        if isinstance(check, OutputCheck):
-            for key in ("lines", "contains", "lacks"):
-                yield from _each(("checks", position, "output", key), getattr(check.output, key) or ())
-        elif isinstance(check, ListenerCheck) and check.listener.address is not None:
-            yield ("checks", position, "listener", "address"), check.listener.address
+    for path, _, check in checks_of(scenario):
+        yield from (((*path, *below), text) for below, text in check.texts())
 
 
 def _each(path: place.Path, texts: Any) -> Iterator[_Text]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import accumulate
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from lab.checks import doubt
+from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.select import (
     connections_to,
@@ -25,10 +29,13 @@ from lab.evidence.history import SocketHistory
 from lab.evidence.situation import Situation
 from lab.evidence.sockets import Instrument, SocketRow, SocketSample
 from lab.evidence.verdict import CheckResult
-from lab.scenario.base import Count, Endpoint
-from lab.scenario.checks import ListenerCheck, ListenerRef
+from lab.scenario import Scenario
+from lab.scenario.addresses import is_address
+from lab.scenario.base import Count, Counted, Endpoint, Model, Name, Port, Text
+from lab.scenario.loader.wording import did_you_mean
+from lab.scenario.mistake import Mistake, Path
 from lab.scenario.script import line_of, ports_awaited
-from lab.scenario.variables import substitute
+from lab.scenario.variables import references, substitute
 
 Row = tuple[SocketSample, SocketRow]
 
@@ -36,14 +43,63 @@ _ACCEPT_QUEUE = "finished connection", "waiting for accept"
 _SYN_QUEUE = "handshake", "waiting for its last ACK"
 
 
-def judge(spec: ListenerCheck, evidence: Evidence) -> CheckResult:
-    """Look for a socket in LISTEN on the port, on the address if one is asked for, and at its queues."""
-    ref = spec.listener
-    rows = listens(ref, evidence)
-    findings = [_listens(ref, _wanted(ref, evidence), rows, evidence)]
-    if rows:
-        findings += _queues(ref, rows, evidence)
-    return conclude(spec, f"listener {ref.host}:{ref.port}", findings)
+class ListenerRef(Model):
+    """A socket in LISTEN."""
+
+    heading: ClassVar[str] = "Which listener"
+
+    host: Annotated[Name, Field(description="The host")]
+    port: Annotated[Port, Field(description="The port")]
+    address: Annotated[
+        Text | None,
+        Field(
+            description="The address it is bound to: any (0.0.0.0 or ::), loopback, or an address of the host"
+        ),
+    ] = None
+    backlog: Annotated[
+        Counted | None, Field(description="What its program gave to listen: the accept queue's limit")
+    ] = None
+    queue_max: Annotated[
+        Counted | None, Field(description="The most finished connections that waited for accept at once")
+    ] = None
+    syn_queue_max: Annotated[
+        Counted | None, Field(description="The most handshakes under way to this port at once")
+    ] = None
+    overflows: Annotated[
+        Counted | None,
+        Field(description="How often a full accept queue of the host took no connection (ListenOverflows)"),
+    ] = None
+
+
+class ListenerCheck(Check):
+    """A program listens on a port, as the host's kernel says."""
+
+    subject: ClassVar[str] = "listener"
+
+    listener: Annotated[ListenerRef, Field(description="Where")]
+
+    def texts(self) -> Iterator[tuple[Path, str]]:
+        """The address."""
+        if self.listener.address is not None:
+            yield ("listener", "address"), self.listener.address
+
+    def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
+        """An address that its host does not have."""
+        text, host = self.listener.address or "any", self.listener.host
+        own = _own_addresses(scenario, host) if host in scenario.hosts else []
+        if host in scenario.hosts and not _is_among(own, text):
+            what = f': "{text}" is no address of host "{host}"'
+            fix = did_you_mean(text, ("any", "loopback", *own), "one of")
+            yield Mistake("bad-address", ("listener", "address"), what, fix)
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Look for a socket in LISTEN on the port, on the address if one is asked for, and at its queues."""
+        ref = self.listener
+        rows = listens(ref, evidence)
+        findings = [_listens(ref, _wanted(ref, evidence), rows, evidence)]
+        if rows:
+            findings += _queues(ref, rows, evidence)
+        return conclude(self, f"listener {ref.host}:{ref.port}", findings)
 
 
 def listens(ref: ListenerRef, evidence: Evidence) -> list[Row]:
@@ -187,3 +243,17 @@ def _overflows(ref: ListenerRef, bounds: Count, evidence: Evidence) -> Finding:
         or doubt.of_looks(evidence, ref.host, Instrument.COUNTERS),
         proven=decided(last.overflows, bounds),
     )
+
+
+def _is_among(own: list[str], text: str) -> bool:
+    """Whether a text is an address of a host, however it is written, or one of the words for some."""
+    if text in ("any", "loopback") or references(text):
+        return True
+    return is_address(text) and ip_address(text) in map(ip_address, own)
+
+
+def _own_addresses(scenario: Scenario, name: str) -> list[str]:
+    """The addresses of a host that can be read; another rule speaks of the others."""
+    host = scenario.hosts[name]
+    every = [host.address or "", *(text for texts in host.addresses.values() for text in texts)]
+    return [text for text in every if is_address(text)]

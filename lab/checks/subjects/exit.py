@@ -3,35 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
 from msgspec.structs import replace
+from pydantic import Field
 
+from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.printed import last_lines, printed_by
 from lab.checks.select import runs_of
 from lab.checks.telling import Teller
-from lab.core.words import Outcome, describe_status, signal_name
+from lab.core.words import EndingSignal, Outcome, describe_status, signal_name
 from lab.evidence.evidence import Evidence
 from lab.evidence.situation import Unread
 from lab.evidence.transcript import ProgramRun
 from lab.evidence.verdict import CheckResult
-from lab.scenario.checks import ExitCheck, ExitRef
+from lab.scenario import Scenario
+from lab.scenario.base import Counted, Model, Name
+from lab.scenario.mistake import Mistake
 
 
-def judge(spec: ExitCheck, evidence: Evidence) -> CheckResult:
-    """Judge every run of the host's programs, or of the one that is named."""
-    ref = spec.exit
-    runs = runs_of(evidence, ref.host, ref.program)
-    findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
-    whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
-    result = conclude(spec, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
-    if result.outcome is not Outcome.FAIL or evidence.transcript.failed:
-        return result
-    from lab.checks.causes.ends import causes_of_end  # only here: see failed_step.py
-    from lab.checks.reasons import reasons
+class ExitRef(Model):
+    """How a program ended."""
 
-    causes = (cause for run in runs for cause in causes_of_end(evidence, run))
-    return replace(result, causes=reasons(causes, evidence.info.ended))
+    heading: ClassVar[str] = "Which exit"
+
+    host: Annotated[Name, Field(description="The host")]
+    program: Annotated[
+        Name | None,
+        Field(description="One of several; all of the host's unless given. run: the commands of run steps"),
+    ] = None
+    status: Annotated[Counted | None, Field(description="Its exit status")] = None
+    signal: Annotated[
+        Literal[EndingSignal, "SIGSEGV", "SIGABRT", "SIGFPE", "SIGBUS", "SIGILL"] | None,
+        Field(description="What killed it"),
+    ] = None
+    running: Annotated[
+        Literal[True] | None, Field(description="It had not ended when the script was over")
+    ] = None
+
+
+class ExitCheck(Check):
+    """How a program ended: every time it was run, if it was run several times."""
+
+    subject: ClassVar[str] = "exit"
+    words: ClassVar[tuple[str, ...]] = ("status", "signal", "running")
+
+    exit: Annotated[ExitRef, Field(description="Whose, and how")]
+
+    def awaits_end(self, host: str, program: str) -> bool:
+        """Whether it judges how this program ended."""
+        about = self.exit
+        return about.host == host and about.program in {None, program} and not about.running
+
+    def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
+        """Two ways to end, and a status that no program has."""
+        given, status = self.given(), self.exit.status
+        if len(given) > 1:
+            what = f': a program ends in one way, not with both "{given[0]}" and "{given[1]}"'
+            yield Mistake("contradiction", ("exit", given[1]), what, "keep one of them")
+        if status is not None and status.minimum > 255:
+            what = ": an exit status is at most 255"
+            yield Mistake("contradiction", ("exit", "status"), what, "write a status from 0 to 255")
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Judge every run of the host's programs, or of the one that is named."""
+        ref = self.exit
+        runs = runs_of(evidence, ref.host, ref.program)
+        findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
+        whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
+        result = conclude(self, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
+        if result.outcome is not Outcome.FAIL or evidence.transcript.failed:
+            return result
+        from lab.checks.causes.ends import causes_of_end  # only here: see failed_step.py
+        from lab.checks.reasons import reasons
+
+        causes = (cause for run in runs for cause in causes_of_end(evidence, run))
+        return replace(result, causes=reasons(causes, evidence.info.ended))
 
 
 def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:

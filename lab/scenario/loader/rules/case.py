@@ -1,26 +1,17 @@
-"""What a rule looks at and what it says."""
+"""What a rule looks at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lab.scenario import Scenario
 from lab.scenario.checks import CheckBase
-from lab.scenario.loader import place
 from lab.scenario.loader.sources import Unusable
 from lab.scenario.loader.wording import whose
-
-
-class Finding(Struct, frozen=True):
-    """One thing wrong at a path of the normal form, or, with ``on_key``, at the key it stands under."""
-
-    code: str
-    path: place.Path
-    what: str
-    fix: str
-    on_key: bool = False
+from lab.scenario.mistake import Mistake, Path
 
 
 class Case(Struct, frozen=True):
@@ -30,11 +21,16 @@ class Case(Struct, frozen=True):
     faults: Mapping[str, Unusable] = field(default_factory=dict)
 
 
-Rule = Callable[[Case], Iterator[Finding]]
+Rule = Callable[[Case], Iterator[Mistake]]
 
 
-def checks_of(scenario: Scenario) -> Iterator[tuple[place.Path, str, CheckBase]]:
+def checks_of(scenario: Scenario) -> Iterator[tuple[Path, str, CheckBase]]:
     """Every check with its path and what a person calls it."""
     for position, check in enumerate(scenario.checks):
         path = ("checks", position)
         yield path, whose(path, check.subject), check
+
+
+def placed(mistake: Mistake, path: Path, whose: str) -> Mistake:
+    """A mistake that an action or a check has found, with the whole path and who makes it."""
+    return replace(mistake, path=(*path, *mistake.path), what=f"{whose}{mistake.what}")

@@ -6,21 +6,24 @@ import sys
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
 from msgspec import Struct
+from pydantic import Field
 
+from lab.checks.check import Check
 from lab.checks.doubt import of_looks
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import children_of, hidden
 from lab.checks.select import is_meant
 from lab.checks.telling import Teller, counted, listed
+from lab.core.words import SleepingCall
 from lab.evidence.evidence import Evidence
 from lab.evidence.processes import UNKNOWN, ProcessRow, ProcessSample
 from lab.evidence.sockets import Instrument
 from lab.evidence.transcript import Input, Started, Transcript
 from lab.evidence.verdict import CheckResult
-from lab.scenario.base import Count
-from lab.scenario.checks import ProcessCheck, ProcessRef
+from lab.scenario.base import Count, Counted, Model, Name
 
 _ENDS = frozenset({"key", "signal", "end"})
 _ENDING = 1_000_000_000
@@ -37,20 +40,48 @@ class _Look(Struct, frozen=True):
     children: tuple[ProcessRow, ...]
 
 
-def judge(spec: ProcessCheck, evidence: Evidence) -> CheckResult:
-    """Judge every run of the program, or of every program of the host."""
-    ref = spec.process
-    runs = [
-        event
-        for event in evidence.transcript.events
-        if isinstance(event, Started) and event.host == ref.host and is_meant(event.program, ref.program)
-    ]
-    endings = _endings(evidence.transcript)
-    findings = [
-        finding for run in runs for finding in _of_run(ref, run, endings.get(run, sys.maxsize), evidence)
-    ]
-    whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
-    return conclude(spec, f"processes of {whose}", findings or [_nothing(whose)])
+class ProcessRef(Model):
+    """A program while it runs, with the processes it started."""
+
+    heading: ClassVar[str] = "Which process"
+
+    host: Annotated[Name, Field(description="The host")]
+    program: Annotated[
+        Name | None,
+        Field(description="One of several; each of the host's unless given. run: the commands of run steps"),
+    ] = None
+    asleep_in: Annotated[
+        SleepingCall | None, Field(description="A call that one of its threads was seen asleep in")
+    ] = None
+    zombies: Annotated[
+        Counted | None, Field(description="Processes it started that have ended and it has not waited for")
+    ] = None
+    children: Annotated[Counted | None, Field(description="Processes it started that still run")] = None
+    descriptors: Annotated[Counted | None, Field(description="Files and sockets it has open")] = None
+
+
+class ProcessCheck(Check):
+    """What a program was doing and held, as it was seen last while it ran."""
+
+    subject: ClassVar[str] = "process"
+    words: ClassVar[tuple[str, ...]] = ("asleep_in", "zombies", "children", "descriptors")
+
+    process: Annotated[ProcessRef, Field(description="Whose, and what")]
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Judge every run of the program, or of every program of the host."""
+        ref = self.process
+        runs = [
+            event
+            for event in evidence.transcript.events
+            if isinstance(event, Started) and event.host == ref.host and is_meant(event.program, ref.program)
+        ]
+        endings = _endings(evidence.transcript)
+        findings = [
+            finding for run in runs for finding in _of_run(ref, run, endings.get(run, sys.maxsize), evidence)
+        ]
+        whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
+        return conclude(self, f"processes of {whose}", findings or [_nothing(whose)])
 
 
 def _nothing(whose: str) -> Finding:

@@ -7,11 +7,14 @@ which may come 40 ms later) to the own FIN being sent. The kernel's samples conf
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Struct
+from pydantic import Field
 
 from lab.checks import doubt
 from lab.checks.agreement import LAG, Agreement, looks_of
+from lab.checks.check import Check
 from lab.checks.death import Death, death_behind
 from lab.checks.finding import Finding, conclude, find, joined
 from lab.checks.holders import holders
@@ -23,7 +26,10 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.history import Ports, SocketHistory, order_of
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.evidence.verdict import CheckResult
-from lab.scenario.checks import CloseWaitCheck, CloseWaitRef, Span
+from lab.scenario import Scenario
+from lab.scenario.base import Model, Name, Port
+from lab.scenario.checks import Span
+from lab.scenario.mistake import Mistake
 from lab.wire.tcp import Connection, Moment, Side, StateChange
 
 Row = tuple[SocketSample, SocketRow]
@@ -62,20 +68,70 @@ class _Stay(Struct, frozen=True):
         return not self.cut and self.left is not None and self.left.state == TcpState.LAST_ACK
 
 
-def judge(spec: CloseWaitCheck, evidence: Evidence) -> CheckResult:
-    """Judge every stay in CLOSE_WAIT that the check speaks of."""
-    ref = spec.close_wait
-    stays = list(_stays(ref, evidence))
-    agreement = Agreement(ref.host, evidence)
-    doubts = [stay.lacking or _disagreement(stay, agreement) for stay in stays]
-    lacking = _lacking(ref, evidence) or next(filter(None, doubts), "")
-    findings = [_observed(ref, stays, lacking, evidence)]
-    for stay, doubtful in zip(stays, doubts, strict=True):
-        findings += _findings(ref, stay, doubtful, evidence)
-    if lacking and len(findings) > 1:
-        # Each stay is judged by what is known of it; whether there was another is not known.
-        findings.append(find(f"each CLOSE_WAIT of {ref.host} is known", (), holds=False, doubt=lacking))
-    return conclude(spec, f"CLOSE_WAIT on {ref.host}", findings)
+class CloseWaitRef(Model):
+    """CLOSE_WAIT on one host."""
+
+    heading: ClassVar[str] = "Which CLOSE_WAIT"
+
+    host: Annotated[Name, Field(description="The host")]
+    peer: Annotated[Name | None, Field(description="The host that closed first; any unless given")] = None
+    port: Annotated[Port | None, Field(description="The server's port; any unless given")] = None
+    observed: Annotated[
+        bool | None, Field(description="true: some connection went through CLOSE_WAIT; false: none did")
+    ] = None
+    dwell: Annotated[Span | None, Field(description="How long each one lasted")] = None
+    left: Annotated[
+        bool | None, Field(description="true: the host's own FIN ended it; false: it never did")
+    ] = None
+    eof_read: Annotated[
+        bool | None,
+        Field(description="true: its program read the end of the input (recv gave 0); false: it never did"),
+    ] = None
+    blame: Annotated[
+        Literal["not_accepted", "unread_data", "eof_not_read", "not_closed"] | None,
+        Field(
+            description="Why it lasts. not_accepted: no program accepted the connection; unread_data: data "
+            "waits to be read; eof_not_read: only its end does; not_closed: all was read and nobody closed"
+        ),
+    ] = None
+
+
+class CloseWaitCheck(Check):
+    """The state of a side whose peer has closed and that has not closed yet."""
+
+    subject: ClassVar[str] = "close_wait"
+    words: ClassVar[tuple[str, ...]] = ("observed", "dwell", "left", "eof_read", "blame")
+
+    close_wait: Annotated[CloseWaitRef, Field(description="Where, and how long")]
+
+    def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
+        """Bounds without meaning, and words that contradict."""
+        about = self.close_wait
+        if about.dwell is not None:
+            yield from about.dwell.mistakes(("close_wait", "dwell"))
+        others = [word for word in self.given() if word != "observed"]
+        if about.observed is False and others:
+            what = ": what is not observed neither lasts nor ends"
+            fix = f"take `observed:` away, or {' and '.join(f'`{key}:`' for key in others)}"
+            yield Mistake("contradiction", ("close_wait", "observed"), what, fix)
+        if about.blame is not None and about.eof_read is (about.blame != "not_closed"):
+            what = f': "{about.blame}" says already whether the end of the input was read, and says otherwise'
+            yield Mistake("contradiction", ("close_wait", "eof_read"), what, "take one of the two away")
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Judge every stay in CLOSE_WAIT that the check speaks of."""
+        ref = self.close_wait
+        stays = list(_stays(ref, evidence))
+        agreement = Agreement(ref.host, evidence)
+        doubts = [stay.lacking or _disagreement(stay, agreement) for stay in stays]
+        lacking = _lacking(ref, evidence) or next(filter(None, doubts), "")
+        findings = [_observed(ref, stays, lacking, evidence)]
+        for stay, doubtful in zip(stays, doubts, strict=True):
+            findings += _findings(ref, stay, doubtful, evidence)
+        if lacking and len(findings) > 1:
+            # Each stay is judged by what is known of it; whether there was another is not known.
+            findings.append(find(f"each CLOSE_WAIT of {ref.host} is known", (), holds=False, doubt=lacking))
+        return conclude(self, f"CLOSE_WAIT on {ref.host}", findings)
 
 
 def _findings(ref: CloseWaitRef, stay: _Stay, lacking: str, evidence: Evidence) -> Iterator[Finding]:

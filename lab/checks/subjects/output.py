@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar
 
 from msgspec import Struct
+from pydantic import Field
 
+from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.nearest import nearest
 from lab.checks.select import is_meant, was_started
@@ -14,8 +17,9 @@ from lab.core.quote import quoted
 from lab.evidence.evidence import Evidence
 from lab.evidence.transcript import Dropped, Input, Output
 from lab.evidence.verdict import CheckResult
-from lab.scenario.base import Count
-from lab.scenario.checks import OutputCheck, OutputRef
+from lab.scenario import Scenario
+from lab.scenario.base import Count, Counted, Model, Name, OneOrMany, Text
+from lab.scenario.mistake import Mistake, Path
 from lab.scenario.variables import substitute
 
 _NOTHING = "nothing was printed"
@@ -35,21 +39,70 @@ class _Printed(Struct, frozen=True):
         return [line for screen in self.screens.values() for line in screen.split("\n")]
 
 
-def judge(spec: OutputCheck, evidence: Evidence) -> CheckResult:
-    """Judge every text of the check; ``contains`` must hold within one program's output."""
-    ref = spec.output
-    printed = _Printed(
-        _screens(ref, evidence), _lacking(ref, evidence), was_started(evidence, ref.host, ref.program)
+class OutputRef(Model):
+    """What a program printed."""
+
+    heading: ClassVar[str] = "Which output"
+
+    host: Annotated[Name, Field(description="The host")]
+    program: Annotated[
+        Name | None,
+        Field(description="One of several; all of the host's unless given. run: the commands of run steps"),
+    ] = None
+    lines: Annotated[dict[Text, Counted] | None, Field(description="Whole lines, and how many of each")] = (
+        None
     )
-    values = evidence.info.variables
-    findings = [
-        _line(substitute(text, values), bounds, printed) for text, bounds in (ref.lines or {}).items()
-    ]
-    if ref.contains is not None:
-        findings.append(_contains([substitute(text, values) for text in ref.contains], printed))
-    findings += [_lacks(substitute(text, values), printed) for text in ref.lacks or ()]
-    whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
-    return conclude(spec, f"output of {whose}", findings)
+    contains: Annotated[
+        tuple[Text, ...] | None,
+        OneOrMany(),
+        Field(description="Texts that occur in this order, none overlapping"),
+    ] = None
+    lacks: Annotated[tuple[Text, ...] | None, OneOrMany(), Field(description="Texts that occur nowhere")] = (
+        None
+    )
+
+
+class OutputCheck(Check):
+    """What the programs of a host printed."""
+
+    subject: ClassVar[str] = "output"
+    words: ClassVar[tuple[str, ...]] = ("lines", "contains", "lacks")
+
+    output: Annotated[OutputRef, Field(description="Whose, and what")]
+
+    def texts(self) -> Iterator[tuple[Path, str]]:
+        """Everything that is looked for."""
+        for word in self.given():
+            below = self.said(word)
+            keys = below if isinstance(below, dict) else range(len(below))
+            yield from ((("output", word, key), key if isinstance(key, str) else below[key]) for key in keys)
+
+    def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
+        """Words with nothing under them, and lines that are several."""
+        for word in self.given():
+            if not self.said(word):
+                what, fix = f': "{word}" says nothing', "put at least one text in it"
+                yield Mistake("no-assertion", ("output", word), what, fix)
+        for text in self.output.lines or ():
+            if "\n" in text:
+                what, fix = ": a line cannot hold a line break", "use `contains:` for text of several lines"
+                yield Mistake("contradiction", ("output", "lines", text), what, fix)
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Judge every text of the check; ``contains`` must hold within one program's output."""
+        ref = self.output
+        printed = _Printed(
+            _screens(ref, evidence), _lacking(ref, evidence), was_started(evidence, ref.host, ref.program)
+        )
+        values = evidence.info.variables
+        findings = [
+            _line(substitute(text, values), bounds, printed) for text, bounds in (ref.lines or {}).items()
+        ]
+        if ref.contains is not None:
+            findings.append(_contains([substitute(text, values) for text in ref.contains], printed))
+        findings += [_lacks(substitute(text, values), printed) for text in ref.lacks or ()]
+        whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
+        return conclude(self, f"output of {whose}", findings)
 
 
 def _events(ref: OutputRef, evidence: Evidence) -> Iterator[Output | Input | Dropped]:

@@ -8,9 +8,13 @@ rest on the samples alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from lab.checks import doubt
 from lab.checks.agreement import Agreement
+from lab.checks.check import Check
 from lab.checks.finding import conclude, find
 from lab.checks.holders import holders
 from lab.checks.select import endpoint, history_of, host_of, rows_of
@@ -19,7 +23,9 @@ from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.sockets import SocketRow
 from lab.evidence.verdict import CheckResult
-from lab.scenario.checks import StateCheck, StateRef
+from lab.scenario import Scenario
+from lab.scenario.base import Model, Name, Port
+from lab.scenario.mistake import Mistake
 
 _KERNEL_ONLY = frozenset({TcpState.LISTEN, TcpState.TIME_WAIT})
 _UNSAMPLED = frozenset({TcpState.CLOSED})
@@ -32,24 +38,53 @@ _BOTH_CLOSED = frozenset({TcpState.TIME_WAIT, TcpState.LAST_ACK})
 _CONNECTED = frozenset(TcpState) - {TcpState.LISTEN, TcpState.SYN_SENT}
 
 
-def judge(spec: StateCheck, evidence: Evidence) -> CheckResult:
-    """Look for the state in the samples and in the replayed capture."""
-    ref = spec.state
-    sampled = list(_sampled(ref, evidence))
-    replayed, disputed = ([], "") if _kernel_only(ref) else _replayed(ref, evidence)
-    seen = bool(sampled or replayed)
-    finding = find(
-        f"{_whose(ref)} {'is' if ref.observed else 'never is'} in {_what(ref)}",
-        f"{_whose(ref)} was in {_what(ref)}"
-        if seen
-        else [f"{_whose(ref)} never was in {_what(ref)}", *_instead(ref, evidence)],
-        [*sampled[:1], *replayed],
-        holds=seen == ref.observed,
-        doubt=disputed or _lacking(ref, evidence),
-        proven=bool(sampled) or (seen and not disputed),
-        absent=not seen and not _others(ref, evidence),
-    )
-    return conclude(spec, f"state {ref.state} on {ref.host}", [finding])
+class StateRef(Model):
+    """A TCP state of a host's socket, as its kernel says."""
+
+    heading: ClassVar[str] = "Which state"
+
+    host: Annotated[Name, Field(description="The host")]
+    state: Annotated[TcpState, Field(description="The state, as RFC 9293 calls it")]
+    peer: Annotated[Name | None, Field(description="The host at the other end; any unless given")] = None
+    port: Annotated[Port | None, Field(description="The port at either end; any unless given")] = None
+    owner: Annotated[
+        Literal["none", "process"] | None,
+        Field(description="none: no process holds the socket; process: one does; either unless given"),
+    ] = None
+    observed: Annotated[bool, Field(description="false: it never was in this state")] = True
+
+
+class StateCheck(Check):
+    """A socket of a host was (or was never) in a state."""
+
+    subject: ClassVar[str] = "state"
+
+    state: Annotated[StateRef, Field(description="Which one, and where")]
+
+    def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
+        """A state that no socket is in."""
+        if self.state.state is TcpState.CLOSED:
+            what = ": CLOSED is no state of a socket, but its absence"
+            yield Mistake("contradiction", ("state", "state"), what, "name another state")
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Look for the state in the samples and in the replayed capture."""
+        ref = self.state
+        sampled = list(_sampled(ref, evidence))
+        replayed, disputed = ([], "") if _kernel_only(ref) else _replayed(ref, evidence)
+        seen = bool(sampled or replayed)
+        finding = find(
+            f"{_whose(ref)} {'is' if ref.observed else 'never is'} in {_what(ref)}",
+            f"{_whose(ref)} was in {_what(ref)}"
+            if seen
+            else [f"{_whose(ref)} never was in {_what(ref)}", *_instead(ref, evidence)],
+            [*sampled[:1], *replayed],
+            holds=seen == ref.observed,
+            doubt=disputed or _lacking(ref, evidence),
+            proven=bool(sampled) or (seen and not disputed),
+            absent=not seen and not _others(ref, evidence),
+        )
+        return conclude(self, f"state {ref.state} on {ref.host}", [finding])
 
 
 def _kernel_only(ref: StateRef) -> bool:

@@ -1,0 +1,17 @@
+"""What every check of :mod:`lab.checks.subjects` is: keys of the language, and how they are judged."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from lab.evidence.evidence import Evidence
+from lab.evidence.verdict import CheckResult
+from lab.scenario.checks import CheckBase
+
+
+class Check(CheckBase):
+    """A check that can be judged."""
+
+    @abstractmethod
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Judge every word; the same evidence gives the same result."""

@@ -1,0 +1,317 @@
+"""``connection``: one TCP connection, from its SYN to its last ACK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec.structs import replace
+from pydantic import Discriminator, Field, Tag
+
+from lab.checks import ending, passage
+from lab.checks.case import Case, case_of
+from lab.checks.check import Check
+from lab.checks.ending import CloseSpec, ResetSpec
+from lab.checks.finding import Finding, conclude, decided, find
+from lab.checks.passage import ResentSpec
+from lab.checks.refusal import listened_then
+from lab.checks.select import rows_of
+from lab.checks.telling import counted, refused_by
+from lab.core.words import TcpState
+from lab.evidence.evidence import Evidence
+from lab.evidence.verdict import CheckResult
+from lab.scenario import Scenario
+from lab.scenario.base import Count, Counted, Name, OneOrMany, tag
+from lab.scenario.checks import ConnectionRef
+from lab.scenario.loader.wording import did_you_mean
+from lab.scenario.mistake import Mistake, Path
+
+
+def _reset_tag(value: Any) -> str:
+    return tag("none" if value == "none" else "by")
+
+
+Reset = Annotated[
+    Annotated[Literal["none"], Tag("<none>")] | Annotated[ResetSpec, Tag("<by>")],
+    Discriminator(_reset_tag),
+]
+
+
+class ConnectionCheck(Check):
+    """One TCP connection, from SYN to the last ACK, as the wire shows it."""
+
+    subject: ClassVar[str] = "connection"
+    words: ClassVar[tuple[str, ...]] = (
+        "handshake", "close", "fin", "rst", "retransmissions", "bytes", "states", "time_wait",
+    )  # fmt: skip
+
+    connection: Annotated[ConnectionRef, Field(description="Which one")]
+    handshake: Annotated[
+        Literal["complete", "refused", "no_reply", "simultaneous"] | None,
+        Field(
+            description="complete: SYN, SYN-ACK, ACK; refused: RST answers the SYN; no_reply: nothing does; "
+            "simultaneous: two SYNs that cross"
+        ),
+    ] = None
+    close: Annotated[CloseSpec | None, Field(description="How it ended")] = None
+    fin: Annotated[
+        tuple[Name, ...] | None,
+        OneOrMany(),
+        Field(description="The ends that sent FIN, in order, each acknowledged: their hosts, or from and to"),
+    ] = None
+    rst: Annotated[Reset | None, Field(description="none, or the end that sent it")] = None
+    retransmissions: Annotated[
+        ResentSpec | None, Field(description="Segments sent again, as their sender's port saw them")
+    ] = None
+    bytes: Annotated[
+        dict[Name, Counted] | None,
+        Field(description="Payload bytes each end sent, retransmissions not counted"),
+    ] = None
+    states: Annotated[
+        dict[Name, Annotated[tuple[TcpState, ...], OneOrMany()]] | None,
+        Field(description="All states that an end went through, in order, LISTEN not counted"),
+    ] = None
+    time_wait: Annotated[
+        Name | None, Field(description="The end that stays in TIME_WAIT: its host, or from or to")
+    ] = None
+
+    def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
+        """Names that are no end of the connection, words without meaning, and words that contradict."""
+        yield from _not_ends(self)
+        yield from _hollow(self)
+        yield from _never_opened(self)
+        yield from _ends_in_two_ways(self)
+        yield from _states_without_trace(self)
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Judge every word of the check on the connection it names."""
+        title, case = str(self.connection), case_of(self.connection, evidence)
+        if isinstance(case, Finding):
+            return conclude(self, title, [case])
+        findings = [
+            replace(found, missing=found.missing or _unfinished(case)) for found in _findings(self, case)
+        ]
+        if _unmade(case) and self.handshake in {None, "complete"} and not isinstance(self.rst, ResetSpec):
+            # There was no connection: that says all, of each word.
+            findings = [replace(found, observed=tuple(handshake_told(case))) for found in findings]
+        return conclude(self, title, findings)
+
+
+def _unfinished(case: Case) -> bool:
+    """Whether the connection never was, or nobody had begun to end it: something did not come."""
+    connection = case.connection
+    return _unmade(case) or not any(side.fin or side.reset for side in connection.sides)
+
+
+def _findings(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+    if spec.handshake is not None:
+        yield _handshake(spec.handshake, case)
+    yield from _ending(spec, case)
+    yield from _passage(spec, case)
+
+
+def _ending(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+    if spec.close is not None:
+        yield from ending.close(spec.close, case)
+    if spec.fin is not None:
+        yield ending.fin(spec.fin, case)
+    if isinstance(spec.rst, ResetSpec):
+        yield from ending.reset_by(spec.rst, case)
+    elif spec.rst is not None:
+        yield ending.no_reset(case)
+
+
+def _passage(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+    if spec.retransmissions is not None:
+        yield from passage.resent(spec.retransmissions, case)
+    for end, bounds in (spec.bytes or {}).items():
+        yield from _bytes(end, bounds, case)
+    for end, states in (spec.states or {}).items():
+        yield from passage.states(end, states, case)
+    if spec.time_wait is not None:
+        yield from passage.time_wait(spec.time_wait, case)
+
+
+# Handshake
+
+
+def _handshake(expected: str, case: Case) -> Finding:
+    seen = case.connection.handshake
+    answered = seen == "half_open" and expected != "complete"
+    return find(
+        f"handshake {expected}",
+        list(handshake_told(case)),
+        list(_handshake_frames(case)),
+        holds=seen == expected,
+        doubt=case.doubt,
+        proven=case.certain and (seen in {"complete", "refused", "simultaneous"} or answered),
+        missing=_unmade(case),
+    )
+
+
+def _unmade(case: Case) -> bool:
+    """Whether the connection never was: what is said of it lacks it."""
+    return case.connection.handshake in {"refused", "no_reply", "half_open"}
+
+
+def handshake_told(case: Case) -> Iterator[str]:
+    """How far the handshake of a connection came."""
+    client, server = case.connection.sides
+    match case.connection.handshake:
+        case "complete":
+            yield "the handshake was completed"
+        case "simultaneous":
+            yield "both sides sent SYN at once"
+        case "refused":
+            yield f"{case.name(server)} refused: RST answers the SYN to port {server.port}"
+            yield from listened_then(server, case)
+        case "no_reply":
+            again = client.retransmissions.syn
+            often = f", which was sent {again + 1} times" if again else ""
+            nothing = "no answer to the SYN was captured" if case.doubt else "nothing answered the SYN"
+            yield f"{nothing}{often}{_full(case)}"
+            yield from _said_by_icmp(case)
+        case "half_open":
+            name = case.name(client)
+            heard = f"no ACK from {name} was captured" if case.doubt else f"{name} never acknowledged it"
+            yield f"{case.name(server)} answered SYN-ACK, and {heard}"
+        case "unknown":
+            begun = client.syn or server.syn
+            yield "a part of it was not captured" if begun else "it was under way when the capture began"
+
+
+def _said_by_icmp(case: Case) -> list[str]:
+    """What routers and hosts say by ICMP of the segments of a connection that never was, each thing once."""
+    said = {(one.source, one.meaning): one for one in reversed(case.evidence.icmp_about(case.connection))}
+    return [refused_by(one, case.evidence) for one in reversed(said.values())]
+
+
+def _full(case: Case) -> str:
+    """Whether the listener's accept queue held more than its limit, so that it took no further connection."""
+    server = case.connection.server
+    for _, row in rows_of(case.evidence, server.host, TcpState.LISTEN):
+        if row.local_port == server.port and row.recv_queue > row.send_queue:
+            waiting = (
+                f"{counted(row.recv_queue, 'connection')} waited to be accepted (limit {row.send_queue})"
+            )
+            return f"; the queue of {case.name(server)} was full, {waiting}: its program does not call accept"
+    return ""
+
+
+def _handshake_frames(case: Case) -> Iterator[str]:
+    client, server = case.connection.sides
+    if client.syn:
+        yield case.frame(client.syn.first, f"SYN from {case.name(client)}")
+    if server.syn:
+        yield case.frame(server.syn.first, f"SYN-ACK from {case.name(server)}")
+    if client.ack and server.syn:
+        yield case.frame(client.ack.first, f"ACK from {case.name(client)}")
+    if not server.syn and server.reset:
+        yield case.frame(server.reset.first, f"RST from {case.name(server)}")
+
+
+# Bytes
+
+
+def _bytes(end: str, bounds: Count, case: Case) -> Iterator[Finding]:
+    side = case.side(end)
+    if side is not None:
+        yield find(
+            f"{counted(bounds, 'byte')} from {case.name(side)}",
+            f"{counted(side.bytes, 'byte')} from {case.name(side)}",
+            holds=side.bytes in bounds,
+            doubt=case.doubt,
+            proven=case.certain and (side.exact or decided(side.at_least, bounds)),
+            missing=side.bytes < bounds.minimum,
+        )
+
+
+# What makes no sense
+
+
+def _not_ends(check: ConnectionCheck) -> Iterator[Mistake]:
+    """Who closes, resets or sends is an end of the connection, and one of the two."""
+    ref = check.connection
+    both = tuple(dict.fromkeys((ref.from_, ref.to.host)))
+    for path, end in _parties(check):
+        roles, on_key = ref.roles(end), path[0] in ("bytes", "states")
+        if not roles:
+            what, fix = f': "{end}" is no end of this connection', did_you_mean(end, both, "its ends")
+            yield Mistake("not-an-end", path, what, fix, on_key)
+        elif len(roles) > 1:
+            what = f': "{end}" is both ends of this connection'
+            fix = "write from for the end that opened it, or to for the other"
+            yield Mistake("both-ends", path, what, fix, on_key)
+
+
+def _parties(check: ConnectionCheck) -> Iterator[tuple[Path, str]]:
+    if check.close is not None and check.close.active is not None:
+        yield ("close", "active"), check.close.active
+    if check.rst is not None and check.rst != "none":
+        yield ("rst", "by"), check.rst.by
+    if check.retransmissions is not None and check.retransmissions.by is not None:
+        yield ("retransmissions", "by"), check.retransmissions.by
+    if check.time_wait is not None:
+        yield ("time_wait",), check.time_wait
+    for position, host in enumerate(check.fin or ()):
+        yield ("fin", position), host
+    for key in ("bytes", "states"):
+        for host in getattr(check, key) or ():
+            yield (key, host), host
+
+
+def _hollow(check: ConnectionCheck) -> Iterator[Mistake]:
+    """Words that are there, but with nothing under them."""
+    empty = {
+        "close": ("add `kind:` or `active:`", check.close and not (check.close.kind or check.close.active)),
+        "retransmissions": ("add `syn:`, `data:` or `fin:`", _says_nothing(check.retransmissions)),
+        "bytes": ("name a host and how many bytes it sent", check.bytes == {}),
+        "states": (
+            "name a host and the states it goes through",
+            check.states is not None and not all(check.states.values() or [()]),
+        ),
+    }
+    for key, (fix, holds) in empty.items():
+        if holds:
+            yield Mistake("no-assertion", (key,), f': "{key}" says nothing', fix)
+
+
+def _says_nothing(resent: ResentSpec | None) -> bool:
+    return resent is not None and not resent.model_fields_set - {"by"}
+
+
+def _never_opened(check: ConnectionCheck) -> Iterator[Mistake]:
+    if check.handshake not in ("refused", "no_reply"):
+        return
+    for key in ("close", "fin"):
+        if getattr(check, key):
+            what = f': a handshake that is "{check.handshake}" leaves nothing to close'
+            yield Mistake("contradiction", (key,), what, f"take `{key}:` away, or mend `handshake:`")
+    if check.rst == "none" and check.handshake == "refused":
+        fix = "take `rst:` away, or say `rst: {by: …}`"
+        yield Mistake("contradiction", ("rst",), ": a handshake is refused by RST", fix)
+
+
+def _ends_in_two_ways(check: ConnectionCheck) -> Iterator[Mistake]:
+    if check.close is None:
+        return
+    if check.close.kind == ("simultaneous",) and check.close.active is not None:
+        what, fix = (
+            ": no side is the first in a simultaneous close",
+            "take `active:` away, or name another kind",
+        )
+        yield Mistake("contradiction", ("close", "active"), what, fix)
+    if check.close.kind == ("reset",) and check.rst == "none":
+        fix = "take one of the two away"
+        yield Mistake("contradiction", ("rst",), ': a close of kind "reset" is an RST', fix)
+
+
+def _states_without_trace(check: ConnectionCheck) -> Iterator[Mistake]:
+    for end, states in (check.states or {}).items():
+        if TcpState.LISTEN in states:
+            what = ": a connection is never in LISTEN, its listener is"
+            fix = "take LISTEN away: a `listener:` check looks for it"
+            yield Mistake("contradiction", ("states", end), what, fix)
+        if TcpState.TIME_WAIT in states[:-1]:
+            what = ": no frame shows the end of TIME_WAIT, so nothing can follow it"
+            yield Mistake("contradiction", ("states", end), what, "end with TIME_WAIT")

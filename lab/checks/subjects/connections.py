@@ -1,0 +1,64 @@
+"""``connections``: how many were made to an endpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from lab.checks import doubt
+from lab.checks.check import Check
+from lab.checks.finding import conclude, decided, find
+from lab.checks.select import connections_to, went_on
+from lab.checks.telling import Teller, counted, named
+from lab.evidence.evidence import Evidence
+from lab.evidence.verdict import CheckResult
+from lab.scenario.base import Counted, HostPort, Model, Name
+from lab.wire.tcp import Connection
+
+
+class ConnectionsRef(Model):
+    """Connections to one endpoint, or from one host to it."""
+
+    heading: ClassVar[str] = "Which connections"
+
+    to: Annotated[HostPort, Field(description="The host it went to, and the port there")]
+    from_: Annotated[
+        Name | None, Field(alias="from", description="The host that sent the SYN; any unless given")
+    ] = None
+    count: Annotated[Counted, Field(description="How many completed the handshake")]
+
+
+class ConnectionsCheck(Check):
+    """How many connections there were."""
+
+    subject: ClassVar[str] = "connections"
+
+    connections: Annotated[ConnectionsRef, Field(description="Which ones, and how many")]
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Count the completed handshakes. Those within one host count if its loopback was captured."""
+        ref = self.connections
+        title = f"connections to {ref.to}" + (f" from {ref.from_}" if ref.from_ else "")
+        found = connections_to(evidence, ref.to, ref.from_)
+        made = [connection for connection in found if connection.handshake in {"complete", "simultaneous"}]
+        others = len(found) - len(made)
+        finding = find(
+            counted(ref.count, "connection"),
+            counted(len(made), "connection")
+            + (f", and {others} more without a completed handshake" if others else ""),
+            [_told(connection, Teller(evidence)) for connection in found],
+            holds=len(made) in ref.count,
+            doubt=doubt.of_all(found, evidence, ref.to.host, ref.from_),
+            proven=decided(len(made), ref.count),
+            absent=not found and (ref.from_ is None or went_on(evidence, ref.from_)),
+            missing=len(made) < ref.count.minimum,
+        )
+        return conclude(self, title, [finding])
+
+
+def _told(connection: Connection, teller: Teller) -> str:
+    client, server = connection.sides
+    ends = f"{named(client)}:{client.port} to {named(server)}:{server.port}"
+    what = f"from {ends}, handshake {connection.handshake}"
+    return teller.frame(connection.capture, connection.began, what)

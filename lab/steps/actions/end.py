@@ -1,0 +1,109 @@
+"""``key``, ``signal`` and ``close``: what may end a program."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from lab.core.words import Signal
+from lab.evidence.transcript import Input
+from lab.steps.executable import Executable
+from lab.steps.failure import StepFailure
+
+if TYPE_CHECKING:
+    from lab.steps.context import Context
+
+_KEY = r"^(ctrl-[a-z\\]|enter|tab|escape)$"
+_KEYS = {"enter": b"\r", "tab": b"\t", "escape": b"\x1b"}
+_ENDING_KEYS = ("ctrl-c", "ctrl-d", "ctrl-\\")
+
+_CLOSES = (
+    "Whether to end the program so is the right way to close its connections. Unless given: in steps, while "
+    "the peer has not closed yet"
+)
+
+
+def _parse_key(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(_KEY, value):
+        return value
+    raise ValueError("keys are ctrl-a to ctrl-z, ctrl-\\, enter, tab and escape")
+
+
+class _Ending(Executable):
+    """What may end a program."""
+
+    acts_on: ClassVar[Literal["program", "host", "cable"]] = "program"
+
+    def may_end_program(self) -> bool:
+        return True
+
+
+class Key(_Ending):
+    """Press a key, as on a terminal: the terminal turns ctrl-c into SIGINT."""
+
+    verb: ClassVar[str] = "key"
+    needs_terminal: ClassVar[bool] = True
+
+    key: Annotated[
+        str,
+        BeforeValidator(_parse_key),
+        WithJsonSchema({"type": "string", "pattern": _KEY}),
+        Field(description="ctrl- and a letter, enter, tab or escape"),
+    ]
+    closes: Annotated[bool | None, Field(description=_CLOSES)] = None
+
+    def describe(self) -> str:
+        return f"press {self.key}"
+
+    def may_end_program(self) -> bool:
+        return self.key in _ENDING_KEYS
+
+    async def execute(self, context: Context) -> None:
+        program = context.program()
+        await context.programs.look()
+        key = _KEYS.get(self.key) or bytes([ord(self.key[-1].upper()) & 0x1F])
+        context.write(program, key, "key", self.key)
+        context.programs.told_to_end.add(program)
+
+
+class SendSignal(_Ending):
+    """Send a signal to the program."""
+
+    verb: ClassVar[str] = "signal"
+
+    signal: Annotated[Signal, Field(description="Its name")]
+    closes: Annotated[bool | None, Field(description=_CLOSES)] = None
+
+    def describe(self) -> str:
+        return f"signal {self.signal}"
+
+    async def execute(self, context: Context) -> None:
+        program = context.program()
+        await context.programs.look()
+        at = context.programs.scribe.now()
+        if not await context.ask("signal", pid=program.pid, name=self.signal):
+            await program.until_exit()
+            raise StepFailure("the program is running", program.life(), program.screen.rest)
+        context.programs.told_to_end.add(program)
+        note = Input(at, context.line.host, program.name, context.step, "signal", self.signal)
+        context.programs.scribe.note(note)
+
+
+class Close(_Ending):
+    """End the program's input: half-close of a pipe; ^D on a terminal, twice behind half a line."""
+
+    verb: ClassVar[str] = "close"
+
+    close: Annotated[Literal["stdin"], Field(description="What is ended")]
+
+    def describe(self) -> str:
+        return f"close {self.close}"
+
+    async def execute(self, context: Context) -> None:
+        program = context.program()
+        await context.programs.look()
+        context.note_input(program, "end", "")
+        program.close_input()
+        context.programs.told_to_end.add(program)

@@ -1,0 +1,73 @@
+"""``hold`` and ``release``: segments of a host are kept back at the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from lab.scenario import Scenario
+from lab.scenario.base import Name
+from lab.scenario.loader.wording import did_you_mean
+from lab.scenario.mistake import Mistake
+from lab.scenario.script import numbered_lines
+from lab.scenario.steps import Line
+from lab.steps.executable import Executable
+from lab.steps.failure import StepFailure
+
+if TYPE_CHECKING:
+    from lab.steps.context import Context
+
+SegmentKind = Literal["syn", "syn_ack", "ack", "data", "fin", "last_ack", "rst"]
+
+
+class Hold(Executable):
+    """Keep back, at the switch, segments that the host sends, and what it sends behind them."""
+
+    verb: ClassVar[str] = "hold"
+    acts_on: ClassVar[Literal["program", "host", "cable"]] = "cable"
+
+    hold: Annotated[
+        SegmentKind,
+        Field(
+            description="ack: one that carries nothing else; last_ack: such a one that acknowledges the "
+            "peer's FIN; fin, data: with or without more"
+        ),
+    ]
+    to: Annotated[Name | None, Field(description="The host they go to; any unless given")] = None
+
+    def describe(self) -> str:
+        return f"hold {self.hold}" + (f" to {self.to}" if self.to else "")
+
+    def mistakes(self, line: Line, scenario: Scenario) -> Iterator[Mistake]:
+        if self.to is not None and self.to not in scenario.hosts:
+            what = f'names host "{self.to}", which is not defined'
+            yield Mistake("unknown-host", ("to",), what, did_you_mean(self.to, scenario.hosts, "hosts"))
+
+    async def execute(self, context: Context) -> None:
+        peers, host = context.programs.addresses(self.to), context.line.host
+        await context.ask("hold", host=host, segment=self.hold, peers=peers, step=context.step)
+
+
+class Release(Executable):
+    """Send on, in order, what was kept back, and keep back no more; the end of the script does so too."""
+
+    verb: ClassVar[str] = "release"
+    acts_on: ClassVar[Literal["program", "host", "cable"]] = "cable"
+
+    release: Annotated[SegmentKind, Field(description="Which, as in hold")]
+
+    def describe(self) -> str:
+        return f"release {self.release}"
+
+    def mistakes(self, line: Line, scenario: Scenario) -> Iterator[Mistake]:
+        actions = [one.action for _, one in numbered_lines(scenario) if one.host == line.host]
+        if not any(isinstance(action, Hold) and action.hold == self.release for action in actions):
+            what = f"releases a {self.release} of {line.host} that no step holds"
+            fix = f"hold it first: `{line.host}: {{hold: {self.release}}}`"
+            yield Mistake("not-held", ("release",), what, fix)
+
+    async def execute(self, context: Context) -> None:
+        if not await context.ask("release", host=context.line.host, segment=self.release):
+            raise StepFailure(f"a {self.release} of {context.line.host} was kept back", "there was none")

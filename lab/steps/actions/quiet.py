@@ -1,0 +1,55 @@
+"""``quiet``: nothing is printed for a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from lab.core.durations import format_duration
+from lab.core.quote import quoted
+from lab.scenario.base import Duration
+from lab.steps.executable import Executable
+from lab.steps.failure import StepFailure
+
+if TYPE_CHECKING:
+    from lab.steps.context import Context
+
+_SHOWN = 200
+"""Characters of output that a failure quotes."""
+
+
+class Quiet(Executable):
+    """Nothing is printed for so long, and nothing is left that was printed and that no step has expected."""
+
+    verb: ClassVar[str] = "quiet"
+    acts_on: ClassVar[Literal["program", "host", "cable"]] = "program"
+
+    quiet: Annotated[Duration, Field(description="How long")]
+
+    def describe(self) -> str:
+        return f"quiet for {format_duration(self.quiet)}"
+
+    def lasts(self) -> float:
+        return self.quiet
+
+    async def execute(self, context: Context) -> None:
+        program = context.program()
+        before, began = program.screen.unread, asyncio.get_running_loop().time()
+        expected = f"nothing is printed for {self.quiet:g} s"
+        if before:
+            observed = f"it had printed {quoted(_cut(before))} before, and no step has expected that"
+            raise StepFailure(expected, observed, program.screen.rest)
+        try:
+            async with asyncio.timeout(self.quiet):
+                printed = await program.until_unread()
+        except TimeoutError:
+            await context.programs.vouch(began)  # else what it printed may just not have arrived
+            return
+        raise StepFailure(expected, f"it printed {quoted(_cut(printed))}", program.screen.rest)
+
+
+def _cut(text: str) -> str:
+    """The beginning of what was printed."""
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

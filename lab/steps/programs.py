@@ -1,0 +1,158 @@
+"""The programs of a script, and what its actions share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, MutableMapping
+
+from lab.core.archive import FOLDER
+from lab.deploy.deployment import Deployment
+from lab.evidence.situation import Unread
+from lab.scenario import Scenario
+from lab.scenario.steps import RUN, Entrance, Line
+from lab.steps.failure import StepFailure
+from lab.steps.matcher import Matcher
+from lab.steps.program import KILLED, Program, Starter
+from lab.steps.scribe import Scribe
+
+UNREAD_KEPT = 2000
+"""Characters of a program's output that nobody has consumed that a record holds."""
+
+_LAST_WORDS_SECONDS = 1.0
+_SETTLED_SECONDS = 0.01
+_SETTLING_SECONDS = 1.0
+
+Variables = MutableMapping[str, str]
+
+
+class Programs:
+    """The programs that run, or have run, and the lab that they run in."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        deployment: Deployment,
+        starters: Mapping[tuple[str, str], Starter],
+        scribe: Scribe,
+    ) -> None:
+        self.scenario = scenario
+        self.deployment = deployment
+        self.scribe = scribe
+        self.told_to_end: set[Program] = set()
+        """Programs that a step has told to end."""
+        self._starters = starters
+        self._matcher = Matcher()
+        self._running: dict[tuple[str, str], Program] = {}
+        self._main: dict[str, Program] = {}
+        self._every: list[Program] = []
+        self._by_step: dict[str, Program] = {}
+
+    def starter(self, host: str, program: str) -> Starter:
+        """How a host starts a program of the file."""
+        return self._starters[host, program]
+
+    def command(self, text: str) -> Starter:
+        """How a host runs a shell command."""
+        return Starter(("sh", "-c", text), FOLDER, {})
+
+    def new(self, host: str, name: str, step: str, *, tty: bool, has_input: bool = True) -> Program:
+        """A program that a step is about to start."""
+        there = self.deployment.hosts[host]
+        program = Program(there, name, self.scribe, self._matcher, tty=tty, has_input=has_input)
+        self._every.append(program)
+        self._by_step[step] = program
+        return program
+
+    def enter(self, host: str, entrance: Entrance, program: Program) -> None:
+        """A program has been started: from now on its name stands for it."""
+        self._running[host, entrance.name] = program
+        if entrance.main:
+            self._main[host] = program
+
+    def in_the_way(self, host: str, entrance: Entrance) -> Program | None:
+        """The program that must have ended before this one is started."""
+        return self._main.get(host) if entrance.main else self._running.get((host, entrance.name))
+
+    def find(self, line: Line) -> Program | None:
+        """The program that an actor is, or None if none was started."""
+        return self._running.get((line.host, line.program)) if line.program else self._main.get(line.host)
+
+    def too_late(self, line: Line, step: str, what: str, limit: str) -> StepFailure:
+        """The failure of an action that took too long: what its program printed instead, and whether it runs.
+
+        Its program is the one that the step has started, a command too, or else the one it speaks with.
+        """
+        program = self._by_step.get(step) or self.find(line)
+        if program is None or not (line.action.enters() or line.action.needs_program()):
+            return StepFailure(what, f"not {limit}")
+        rest = program.screen.rest
+        if program.matching:
+            tried = f"the expression was still being matched with {len(rest)} characters: it backtracks"
+            return StepFailure(what, f"not {limit}: {tried}", rest)
+        printed = "it printed something else" if rest.strip() else "it printed nothing more"
+        return StepFailure(what, f"not {limit}: {printed}, {program.life()}", rest)
+
+    async def vouch(self, since: float) -> None:
+        """EngineError unless the engine and the agent did their work since then (the loop's clock)."""
+        await self.deployment.health.vouch(since)
+
+    async def end(self, *, whole: bool) -> None:
+        """The script is over: hear the last words of programs that are about to end.
+
+        Those are the ones that were told to, and after a ``whole`` script those whose end is judged.
+        """
+        ending = self.told_to_end | {one for one in self._every if whole and self._is_to_have_ended(one)}
+        for program in self._every:
+            await program.confirmed()
+        await self.vouch(asyncio.get_running_loop().time())
+        for host in self.deployment.hosts.values():
+            if host.plan.lane:
+                await self.deployment.agent.ask("release", host=host.plan.name, segment="")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await asyncio.gather(*(program.until_exit() for program in ending))
+        # A FIN may wait 40 ms for its ACK: connections that are just closing are seen to their end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLING_SECONDS):
+                await self.deployment.agent.ask("settle", quiet=_SETTLED_SECONDS)
+        await self.look()
+
+    def unread(self) -> list[Unread]:
+        """The end of what each program has printed and no step has consumed; of each name the last start."""
+        last = {(program.host.plan.name, program.name): program for program in self._every}
+        now = self.scribe.now()
+        return [
+            Unread(now, host, name, program.screen.rest[-UNREAD_KEPT:])
+            for (host, name), program in last.items()
+            if program.screen.rest.strip()
+        ]
+
+    @property
+    def killed(self) -> bool:
+        """Whether a program was ended by a SIGKILL that no step has sent."""
+        return any(program.status == KILLED for program in self._every if program not in self.told_to_end)
+
+    def _is_to_have_ended(self, program: Program) -> bool:
+        """Whether a check says how the program must have ended."""
+        host = program.host.plan.name
+        return program.name != RUN and any(
+            check.awaits_end(host, program.name) for check in self.scenario.checks
+        )
+
+    def let_go(self) -> None:
+        """Stop listening to all programs."""
+        self._matcher.close()
+        for program in self._every:
+            program.let_go()
+
+    def addresses(self, host: str | None) -> list[str]:
+        """Every address of a host; none for no host."""
+        addresses = self.deployment.hosts[host].plan.addresses if host else {}
+        given = [address for several in addresses.values() for address in several]
+        own = [one.link_local for one in self.deployment.interfaces if one.host == host and one.link_local]
+        return [*given, *own]
+
+    async def look(self) -> None:
+        """Have the processes of all hosts looked at: what follows may end some."""
+        await self.deployment.agent.ask("look")
