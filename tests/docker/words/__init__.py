@@ -1,6 +1,7 @@
 """Every word of the checks, with a program that is right and one that is wrong."""
 
 from tests.docker.words.ends import ends
+from tests.docker.words.handshake_time import handshake_time
 from tests.docker.words.play import Play, Row
 from tests.docker.words.programs import prints_and_ends, processes
 from tests.docker.words.queues import handshakes, resent
@@ -9,4 +10,13 @@ from tests.docker.words.waiting import close_wait
 
 __all__ = ["PLAYS", "Play", "Row"]
 
-PLAYS = (ends(), handshakes(), resent(), close_wait(), processes(), prints_and_ends(), silence())
+PLAYS = (
+    ends(),
+    handshakes(),
+    resent(),
+    handshake_time(),
+    close_wait(),
+    processes(),
+    prints_and_ends(),
+    silence(),
+)
