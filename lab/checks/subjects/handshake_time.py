@@ -42,7 +42,8 @@ class HandshakeTimeCheck(Check):
 
 def _finding(ref: HandshakeTimeRef, case: Case) -> Finding:
     client = case.connection.client
-    syn, ack = client.syn and client.syn.sent, client.ack and client.ack.sent
+    syn = client.syn.sent if client.syn else None
+    ack = client.ack.sent if client.ack else None
     expected = f"a handshake within {format_duration(ref.max)}"
     if case.connection.handshake != "complete":
         told = list(handshake_told(case))
