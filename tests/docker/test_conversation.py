@@ -353,6 +353,15 @@ def test_quiet_run_and_wait(stage: Stage) -> None:
     assert_passed(finished)
 
 
+def test_sleep_lets_time_pass(stage: Stage) -> None:
+    steps = "- a: {start: p}\n- a: {sleep: 300ms, within: 10s}"
+    finished = stage.play(one_host(steps), {"p.py": "input()"})
+    assert_passed(finished)
+    step = steps_of(finished)["2"]
+    assert step.what == "sleep 300ms"
+    assert step.at - step.began >= 300_000_000
+
+
 def test_a_program_whose_end_is_judged_may_end_a_moment_after_the_script(stage: Stage) -> None:
     program = "import time\nprint('last words', flush=True)\ntime.sleep(0.5)\n"
     steps = "- a: {start: p}\n- a: {expect: last words}"
