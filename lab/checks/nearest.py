@@ -7,8 +7,14 @@ from difflib import SequenceMatcher
 
 from lab.evidence.verdict import Difference
 
-_ALIKE = 0.6
+_ALIKE = 0.75
 """From so much likeness on (of 1) a text counts as meant to be the other."""
+
+_BARE = 0.95
+"""How alike texts are of which only case, spaces and punctuation differ, at the least."""
+
+_SHORT = 4
+"""Letters and digits below which a text is like a great many: then only such texts are shown."""
 
 _EFFORT = 300_000
 """Pairs of characters that are compared at the most, from the last line back: work of a moment."""
@@ -20,7 +26,7 @@ _LONGEST = 300
 def nearest(text: str, lines: Iterable[str], *, whole: bool) -> Difference | None:
     """The line, or unless it is to be ``whole`` the part of one, that is most like a text but not the same.
 
-    None if nothing is like it. Whether letters are capital counts least.
+    None if nothing is like it. Case, spaces and punctuation count least.
     """
     wanted = text[:_LONGEST]
     best, likeness, effort = "", _ALIKE, 0
@@ -48,7 +54,15 @@ def _parts(wanted: str, line: str) -> Iterator[str]:
 
 def _likeness(one: str, other: str, least: float) -> float:
     """How alike two texts are, from 0 to 1; less than ``least`` need not be exact."""
-    return max(_ratio(one, other, least), 0.95 * _ratio(one.casefold(), other.casefold(), least))
+    letters = _bare(one)
+    bare = _BARE if letters and letters == _bare(other) else 0.0
+    if len(letters) < _SHORT:
+        return bare
+    return max(bare, _ratio(one, other, least), _BARE * _ratio(one.casefold(), other.casefold(), least))
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _ratio(one: str, other: str, least: float) -> float:
