@@ -135,9 +135,9 @@ class Agent:
                 lanes = [Lane(cable_end(port), cable_end(trunk(port)[1]), tell) for port in _ports(host)]
                 self.lanes[host["name"]] = lanes
                 for lane in lanes:
-                    forward = partial(self._forward, host["name"], lane)
-                    self._sources.register(lane.port, selectors.EVENT_READ, forward)
-                    self._sources.register(lane.trunk, selectors.EVENT_READ, forward)
+                    for end, forward in ((lane.port, lane.outward), (lane.trunk, lane.inward)):
+                        passing = partial(self._forward, host["name"], forward)
+                        self._sources.register(end, selectors.EVENT_READ, passing)
         return indices
 
     def do_hold(self, host: str, segment: str, peers: list[str], step: str) -> None:
@@ -331,9 +331,9 @@ class Agent:
             self._answer(json.loads(line))
         self._open = bool(chunk) and len(self._input) <= _LONGEST_REQUEST
 
-    def _forward(self, host: str, lane: Lane) -> None:
+    def _forward(self, host: str, forward: Callable[[], None]) -> None:
         with self.losses.noted("hold", host):
-            lane.forward()
+            forward()
 
     def _patience(self) -> float | None:
         """Seconds until something has to be looked at; None if nothing has."""

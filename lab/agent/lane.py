@@ -78,11 +78,17 @@ class Lane:
         self._fins: dict[Flow, int] = {}
         """For each way back, the number that acknowledges the FIN that reached the host."""
 
-    def forward(self) -> None:
-        """Pass on what has come in, both ways, except what is to be held."""
+    def inward(self) -> None:
+        """Pass on to the host what has come in from the switch.
+
+        What the host answers waits: a state that lasts until its peer gets that can be seen before it ends.
+        """
         for frame in _received(self.trunk):
             self._note_fin(frame)
             _send(self.port, frame)
+
+    def outward(self) -> None:
+        """Pass on what has come in from the host, except what is to be held."""
         for frame in _received(self.port):
             if not self._keeps(frame):
                 _send(self.trunk, frame)

@@ -52,14 +52,14 @@ class Cable:
         """The host sends; what reaches the switch."""
         for one in frames:
             self.host.send(one)
-        self.lane.forward()
+        self.lane.outward()
         return received(self.switch)
 
     def answer(self, *frames: bytes) -> list[bytes]:
         """The switch sends; what reaches the host."""
         for one in frames:
             self.switch.send(one)
-        self.lane.forward()
+        self.lane.inward()
         return received(self.host)
 
 
@@ -164,3 +164,11 @@ def test_a_host_that_is_gone_loses_what_was_kept_for_it(cable: Cable) -> None:
     cable.send(frame(FIN))
     cable.switch.close()
     assert cable.lane.release("") == 1
+
+
+def test_what_a_host_answers_goes_on_in_a_turn_of_its_own(cable: Cable) -> None:
+    """Its RST ends the TIME_WAIT of its peer: before that goes on the peer is looked at."""
+    cable.host.send(frame(RST))
+    assert cable.answer(frame(ACK, from_=PEER, to=HOST)) == [frame(ACK, from_=PEER, to=HOST)]
+    assert received(cable.switch) == []
+    assert cable.send() == [frame(RST)]
