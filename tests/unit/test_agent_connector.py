@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from lab.agent.losses import Losses
 from lab.agent.processes import Row
 
 TOLD = list[dict[str, Any]]
+_PATIENCE = 30.0
 
 
 def row(pid: int) -> Row:
@@ -61,6 +63,15 @@ def ended(number: int) -> int:
     return child
 
 
+def hear(connector: Connector, enough: Callable[[], bool]) -> None:
+    """Hear until that is enough: the kernel wakes who waits for a process before it tells of its end."""
+    until = time.monotonic() + _PATIENCE
+    connector.hear()
+    while not enough() and time.monotonic() < until:
+        select.select([connector], [], [], until - time.monotonic())
+        connector.hear()
+
+
 @pytest.mark.parametrize(
     ("number", "core"), [(signal.SIGSEGV, True), (signal.SIGABRT, True), (signal.SIGKILL, False)]
 )
@@ -68,8 +79,8 @@ def test_a_child_that_nobody_saw_is_told(heard: tuple[Connector, TOLD], number: 
     connector, told = heard
     before = time.time_ns()
     child = ended(number)
+    hear(connector, lambda: bool(told))
     after = time.time_ns()
-    connector.hear()
     (event,) = told
     assert (event["event"], event["host"], event["pid"], event["status"]) == (
         "killed",
@@ -94,7 +105,7 @@ def test_the_child_of_a_parent_that_ignores_its_end_is_told(heard: tuple[Connect
             os.waitpid(child, 0)  # ends when it has ended, and tells nothing
     finally:
         signal.signal(signal.SIGCHLD, before)
-    connector.hear()
+    hear(connector, lambda: bool(told))
     assert [(event["pid"], event["parent"], event["status"]) for event in told] == [(child, os.getpid(), 139)]
 
 
@@ -114,7 +125,7 @@ def test_an_end_that_is_heard_after_a_look_that_does_not_show_it_is_that_of_who_
     connector, told = heard
     connector.hold({"a": ()}, process_of)
     child = ended(signal.SIGSEGV)
-    connector.hear()
+    hear(connector, lambda: bool(told))
     assert [event["pid"] for event in told] == [child]
 
 
@@ -125,7 +136,7 @@ def test_no_host_makes_more_be_told_than_there_is_room_for(
     connector, told = heard
     for _ in range(4):
         ended(signal.SIGSEGV)
-    connector.hear()
+    hear(connector, lambda: any(lost["count"] == 2 for lost in losses.told()))
     assert len(told) == 2
     assert losses.told() == [
         {"instrument": "ends", "host": "a", "count": 2, "why": "signals ended more than 2 of them"}
@@ -145,7 +156,7 @@ def test_ends_that_the_kernel_had_no_room_for_are_told_to_be_missing(
     (lost,) = losses.told()
     assert (lost["instrument"], lost["host"]) == ("ends", "")
     last = ended(signal.SIGKILL)
-    connector.hear()
+    hear(connector, lambda: told[-1]["pid"] == last)
     connector.close()
     assert told[-1]["pid"] == last
 
@@ -167,7 +178,7 @@ def test_the_first_look_at_a_parent_may_come_later_than_the_end_of_its_child() -
     except OSError as error:
         pytest.skip(f"the kernel does not say it here: {error}")
     child = ended(signal.SIGSEGV)
-    connector.hear()
+    hear(connector, lambda: bool(told))
     connector.close()
     (event,) = told
     assert (event["host"], event["pid"], event["parent"]) == ("a", child, os.getpid())
