@@ -78,15 +78,6 @@ class SocketHistory(Struct, frozen=True, dict=True):
         times, lasts = self._told_from_to
         return range(bisect_left(lasts, began), bisect_right(times, ended))
 
-    def next_after(self, time: int) -> int | None:
-        """When the first sample after a time was taken (ns); None if none was."""
-        place = bisect_right(self._times, time)
-        return self._times[place] if place < len(self._times) else None
-
-    @cached_property
-    def _times(self) -> list[int]:
-        return sorted(sample.at for sample in self.samples)
-
     @cached_property
     def _by_state(self) -> Mapping[TcpState, Sequence[Stand]]:
         return grouped((stand.row.state, stand) for stand in self.stands)

@@ -435,6 +435,16 @@ def test_loopback_is_judged_where_it_was_captured(tmp_path: Path) -> None:
     assert "the loopback of server was not captured" in result.observed
 
 
+def test_what_the_kernel_shows_of_close_wait_lies_within_what_the_frames_show(tmp_path: Path) -> None:
+    """The look that shows it gone comes 3 ms after the FIN that ends it."""
+    held = row(TcpState.CLOSE_WAIT, "192.168.153.128:19999", "192.168.153.129:40000")
+    samples = [SocketSample(at(6), "server", (held,), until=at(900)), SocketSample(at(1003), "server", ())]
+    talk = LEAKING + "\n1000 server > client_a F.\n 1000.1 client_a > server .\n"
+    result = Stage(tmp_path, talk, samples=samples).judge(close_wait(dwell={"max": "500ms"}))
+    assert "was in CLOSE_WAIT for 997.990 ms" in result.observed
+    assert "the kernel of server shows CLOSE_WAIT at looks from +6.000 ms to +900.000 ms" in result.evidence
+
+
 @pytest.mark.parametrize(
     ("inode", "unread", "blame", "why"),
     [
@@ -448,14 +458,14 @@ def test_why_close_wait_lasts(tmp_path: Path, inode: int, unread: int, blame: st
     held = row(
         TcpState.CLOSE_WAIT, "192.168.153.128:19999", "192.168.153.129:40000", inode=inode, unread=unread
     )
-    stage = Stage(tmp_path, LEAKING, samples=[SocketSample(at(6), "server", (held,))])
+    stage = Stage(tmp_path, LEAKING, samples=[SocketSample(at(6), "server", (held,), until=at(9000))])
     result = stage.judge(close_wait(left=True))
     assert result.outcome is FAIL
     assert why in result.observed
     for word in ("not_accepted", "unread_data", "eof_not_read", "not_closed"):
         assert stage.judge(close_wait(blame=word)).outcome is (PASS if word == blame else FAIL)
     assert stage.judge(close_wait(eof_read=True)).outcome is (PASS if blame == "not_closed" else FAIL)
-    assert "the kernel of server shows CLOSE_WAIT from +6.000 ms to +10.000 s" in result.evidence
+    assert "the kernel of server shows CLOSE_WAIT at looks from +6.000 ms to +9.000 s" in result.evidence
 
 
 def test_a_stay_that_the_end_of_the_run_cut_short(tmp_path: Path) -> None:

@@ -63,12 +63,6 @@ def test_what_samples_show_of_a_time_and_of_two_ports(history: SocketHistory) ->
     assert (history.owned((80, 4000)), history.owned((80, 1))) == (OPEN, None)
 
 
-def test_the_sample_that_followed(history: SocketHistory) -> None:
-    assert history.next_after(at(-1)) == at(0)
-    assert history.next_after(at(0)) == at(1)
-    assert history.next_after(at(4)) is None
-
-
 def test_listeners_that_share_a_port_are_told_together() -> None:
     history = SocketHistory(
         (

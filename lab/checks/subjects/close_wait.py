@@ -199,7 +199,7 @@ def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evi
     return find(
         f"{ref.host} goes through CLOSE_WAIT{peer}" if wanted else f"{ref.host} never is in CLOSE_WAIT{peer}",
         joined([_told(stay, evidence) for stay in stays]) or f"{ref.host} never was in CLOSE_WAIT{peer}",
-        [sentence for stay in stays for sentence in _proof(stay, teller, evidence)],
+        [sentence for stay in stays for sentence in _proof(stay, teller)],
         holds=bool(stays) == wanted,
         doubt=lacking,
         proven=any(stay.side.seen for stay in stays),
@@ -228,7 +228,7 @@ def _dwell(stay: _Stay, bounds: Span, lacking: str, evidence: Evidence) -> Findi
     return find(
         f"CLOSE_WAIT lasts {_bounds(bounds)}",
         _told(stay, evidence),
-        list(_proof(stay, Teller(evidence), evidence)),
+        list(_proof(stay, Teller(evidence))),
         holds=not (short or long),
         doubt=lacking or (f"{ended} ended too soon to tell" if undecided else ""),
     )
@@ -238,7 +238,7 @@ def _left(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Fin
     return find(
         f"the FIN of {stay.side.host} ends CLOSE_WAIT" if wanted else f"{stay.side.host} stays in CLOSE_WAIT",
         _told(stay, evidence),
-        list(_proof(stay, Teller(evidence), evidence)),
+        list(_proof(stay, Teller(evidence))),
         holds=stay.by_fin == wanted,
         doubt=lacking or _untold(stay),
         proven=stay.by_fin and not wanted,
@@ -274,25 +274,20 @@ def _told(stay: _Stay, evidence: Evidence) -> str:
     return f"{whose} was in CLOSE_WAIT for {span(stay.dwell)}, until {end}{why}"
 
 
-def _proof(stay: _Stay, teller: Teller, evidence: Evidence) -> Iterator[str]:
+def _proof(stay: _Stay, teller: Teller) -> Iterator[str]:
     capture, peer = stay.connection.capture, named(stay.connection.peer_of(stay.side))
     yield teller.frame(capture, stay.began, f"FIN from {peer} reaches {named(stay.side)}: CLOSE_WAIT begins")
     if stay.left is not None:
         what = f"FIN from {named(stay.side)}" if stay.left.state == TcpState.LAST_ACK else "RST"
         yield teller.frame(capture, stay.left.at, f"{what}: CLOSE_WAIT ends")
     if stay.rows:
-        first, last = max(stay.rows[0][0].at, stay.began.time), _until(stay.rows[-1][0], evidence)
-        times = f"from {teller.when(first)} to {teller.when(last)}"
+        first = max(stay.rows[0][0].at, stay.began.time)
+        last = max(first, min(looks_of(stay.rows[-1][0])[-1], stay.end))
+        times = f"at looks from {teller.when(first)} to {teller.when(last)}"
         yield f"the kernel of {stay.side.host} shows CLOSE_WAIT {times}"
 
 
 # What the kernel says
-
-
-def _until(sample: SocketSample, evidence: Evidence) -> int:
-    """How long what a sample shows was so: to the next one, which was kept because something changed."""
-    later = history_of(evidence, sample.host).next_after(sample.at)
-    return evidence.info.sampling.ended if later is None else later
 
 
 def _disagreement(stay: _Stay, agreement: Agreement) -> str:
@@ -339,7 +334,7 @@ def _blamed(stay: _Stay, wanted: str, lacking: str, evidence: Evidence) -> Findi
         told
         if _why(stay, evidence) in told and blame
         else f"{told}: {_BLAME.get(blame, 'nobody is to blame')}",
-        list(_proof(stay, Teller(evidence), evidence)),
+        list(_proof(stay, Teller(evidence))),
         holds=blame == wanted,
         doubt=lacking or (_unsampled(stay) if stay.cut else ""),
     )
@@ -364,7 +359,7 @@ def _eof_read(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) ->
     return find(
         f"{stay.side.host} {'reads' if wanted else 'never reads'} the end of the input",
         f"{_END[read]}; {_told(stay, evidence)}",
-        list(_proof(stay, Teller(evidence), evidence)),
+        list(_proof(stay, Teller(evidence))),
         holds=read == wanted,
         doubt=lacking or _unsampled(stay) or unknown,
         proven=read is True,
