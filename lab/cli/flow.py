@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.cli.report import replaced
+from lab.cli.reports import replaced
 from lab.cli.screen import Screen
 from lab.core.errors import ExitCode, UsageError
 from lab.run.interruption import Interruption

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lab.cli.connected import connected
-from lab.cli.report import reported
+from lab.cli.reports import reported
 from lab.cli.screen import Screen, error_as_data
 from lab.core.errors import EngineError, ExitCode, LabError, UsageError
+from lab.output.reports import Result
 from lab.output.style import Ink, Style
 
 if TYPE_CHECKING:
     from lab.cli.judgement import Judgement
     from lab.engine import Engine
-    from lab.output.junit import Suite
     from lab.run.conclude import Finished
     from lab.run.launch import Launch, Options
     from lab.scenario.loader import Loaded
@@ -37,7 +37,7 @@ class Wishes(Struct, frozen=True):
     lease: str = "8h"
     keep: bool = False
     watch: bool = False
-    junit: Path | None = None
+    reports: Mapping[str, Path] = field(default_factory=dict)
 
     def options(self, style: Style) -> Options:
         """What the pipeline needs of it, to draw in ``style``. UsageError for a lease that is no duration."""
@@ -71,11 +71,11 @@ def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
     All files are read before the first is played. One that cannot be judged does not keep the next from it.
     """
     options = wishes.options(screen.style)
-    with reported(wishes.junit) as report, _connected(files, screen) as engine:
+    with reported(wishes.reports) as report, _connected(files, screen) as engine:
         runs = []
         for run in _runs(files, engine, options, wishes.only, screen):
             runs.append(run)
-            report(run.suite)
+            report(run.result)
     from lab.cli.judgement import worst
 
     code = worst([run.code for run in runs])
@@ -131,7 +131,7 @@ class _Run(Struct, frozen=True):
     code: ExitCode
     verdict: str
     record: str
-    suite: Suite
+    result: Result
     data: dict[str, Any]
 
 
@@ -141,15 +141,14 @@ def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Scree
 
     finished = play(launch, loaded, Progress(screen))
     from lab.cli.judgement import select
-    from lab.output.junit import Suite
 
     judgement = select(finished.evidence, finished.verdict, only, screen)
     screen.gap()
     screen.show(_told(finished, judgement, screen))
     file, record = str(loaded.file), str(finished.record)
     data = {"file": file, "run": finished.run_id, "record": record, "up": finished.kept, **judgement.data}
-    suite = Suite(file, judgement.verdict)
-    return _Run(file, judgement.code, judgement.verdict.outcome.value, record, suite, data)
+    result = Result(file, judgement.verdict)
+    return _Run(file, judgement.code, judgement.verdict.outcome.value, record, result, data)
 
 
 def _not_cleaned_up(run: _Run, error: LabError, screen: Screen) -> _Run:
@@ -160,11 +159,9 @@ def _not_cleaned_up(run: _Run, error: LabError, screen: Screen) -> _Run:
 
 def _failed(file: Path, error: LabError, screen: Screen) -> _Run:
     """A run that came to no verdict."""
-    from lab.output.junit import Suite
-
     screen.problem(error)
     data = {"file": str(file), "error": error_as_data(error)}
-    return _Run(str(file), error.exit_code, "none", "", Suite(str(file), trouble=error.what), data)
+    return _Run(str(file), error.exit_code, "none", "", Result(str(file), trouble=error.what), data)
 
 
 def _told(finished: Finished, judgement: Judgement, screen: Screen) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,21 @@ from msgspec import Struct
 
 from lab.cli.connected import connected
 from lab.cli.judgement import select, table_of, worst
-from lab.cli.report import reported
+from lab.cli.reports import reported
 from lab.cli.screen import Screen, error_as_data
 from lab.core.errors import ExitCode, LabError, UsageError
-from lab.output.junit import Suite
+from lab.output.reports import Result
 
 
-def check(records: Sequence[Path], only: Sequence[str], junit: Path | None, screen: Screen) -> ExitCode:
+def check(
+    records: Sequence[Path], only: Sequence[str], reports: Mapping[str, Path], screen: Screen
+) -> ExitCode:
     """Judge each record again, with a report for other programs if wanted; the worst of their codes."""
     checked = []
-    with reported(junit) as report:
+    with reported(reports) as report:
         for record in records:
             checked.append(_check(record, only, screen))
-            report(checked[-1].suite)
+            report(checked[-1].result)
     code = worst([one.code for one in checked])
     screen.answer({"records": [one.data for one in checked], "exit": int(code)})
     return code
@@ -34,7 +36,7 @@ class _Checked(Struct, frozen=True):
     """What became of one record."""
 
     code: ExitCode
-    suite: Suite
+    result: Result
     data: dict[str, Any]
 
 
@@ -48,7 +50,7 @@ def _check(folder: Path, only: Sequence[str], screen: Screen) -> _Checked:
     except LabError as error:
         screen.problem(error)
         told = {"record": str(folder), "error": error_as_data(error)}
-        return _Checked(error.exit_code, Suite(str(folder), trouble=error.what), told)
+        return _Checked(error.exit_code, Result(str(folder), trouble=error.what), told)
     verdict = judge(evidence)
     same = is_recorded(folder, verdict)
     judgement = select(evidence, verdict, only, screen)
@@ -56,7 +58,7 @@ def _check(folder: Path, only: Sequence[str], screen: Screen) -> _Checked:
     if not same:
         screen.warn(f"{folder / VERDICT} is not this verdict: another version of the lab wrote it, or nobody")
     data = {"record": str(folder), "as_recorded": same, **judgement.data}
-    return _Checked(judgement.code, Suite(str(folder), judgement.verdict), data)
+    return _Checked(judgement.code, Result(str(folder), judgement.verdict), data)
 
 
 def logs(record: Path | None, word: str, records: Path, screen: Screen) -> ExitCode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from lab import __version__
 from lab.cli.flow import Form
 from lab.cli.order import Order
+from lab.cli.reports import with_reports
 
 _typer = partial(typer.Typer, add_completion=False, rich_markup_mode=None)
 app = _typer(
@@ -51,9 +53,8 @@ Bundle = Annotated[
     Path | None,
     _option("--ca-bundle", metavar="FILE", help="Trust these certificates of a proxy when building images."),
 ]
-Junit = Annotated[
-    Path | None, _option("--junit", metavar="FILE", help="Also write the results as JUnit XML.")
-]
+Reports = Mapping[str, Path]
+"""Files by the formats that they are to have: ``with_reports`` makes an option of each format."""
 Json = Annotated[bool, _option("--json", help="Print one JSON document.")]
 Verbose = Annotated[
     bool, _option("--verbose", "-v", help="Show each step and each call of the container engine.")
@@ -79,6 +80,7 @@ def _lab(*, version: Version = False) -> None:
 
 
 @app.command()
+@with_reports
 def up(
     *,
     file: File,
@@ -88,7 +90,7 @@ def up(
     lease: Lease = "8h",
     watch: Watch = False,
     ca_bundle: Bundle = None,
-    junit: Junit = None,
+    reports: Reports,
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
@@ -96,12 +98,13 @@ def up(
     from lab.cli import play
 
     wishes = play.Wishes(
-        tuple(only or ()), records, seed, ca_bundle, lease=lease, keep=True, watch=watch, junit=junit
+        tuple(only or ()), records, seed, ca_bundle, lease=lease, keep=True, watch=watch, reports=reports
     )
     return Order(partial(play.play_all, [file], wishes), json, verbose)
 
 
 @app.command()
+@with_reports
 def run(
     *,
     files: Files,
@@ -109,14 +112,14 @@ def run(
     records: RecordsIn = _RUNS,
     seed: Seed = "",
     ca_bundle: Bundle = None,
-    junit: Junit = None,
+    reports: Reports,
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
     """Play scenarios, check them, and remove their hosts."""
     from lab.cli import play
 
-    wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle, junit=junit)
+    wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle, reports=reports)
     return Order(partial(play.play_all, files, wishes), json, verbose)
 
 
@@ -197,11 +200,12 @@ def validate(
 
 
 @app.command()
-def check(*, records: Records, only: Only = None, junit: Junit = None, json: Json = False) -> Order:
+@with_reports
+def check(*, records: Records, only: Only = None, reports: Reports, json: Json = False) -> Order:
     """Check saved runs again (no Docker needed)."""
     from lab.cli import records as reading
 
-    return Order(partial(reading.check, records, tuple(only or ()), junit), json)
+    return Order(partial(reading.check, records, tuple(only or ()), reports), json)
 
 
 @app.command()
