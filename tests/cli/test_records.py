@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -124,3 +125,26 @@ def test_logs_of_the_lab_that_is_up(lab: Lab, golden: Path, engine: FakeEngine, 
     assert "--records DIR" in said.err
     shutil.copytree(golden / "unfriendly", tmp_path / "runs" / "20260101-000000-play_cafe-cafe")
     assert lab("logs").out == lab("logs", golden / "unfriendly").out
+
+
+def test_check_writes_a_junit_report(lab: Lab, golden: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    said = lab("check", golden / "multi_client", golden / "unfriendly", "nowhere", "--junit", report)
+    assert said.code == ExitCode.FAILED
+    suites = ET.parse(report).getroot().findall("testsuite")  # noqa: S314 - it is ours
+    assert [suite.attrib["name"] for suite in suites] == [
+        *(str(golden / name) for name in ("multi_client", "unfriendly")),
+        "nowhere",
+    ]
+    assert [int(suite.attrib["failures"]) > 0 for suite in suites] == [False, True, False]
+    assert [int(suite.attrib["errors"]) for suite in suites] == [0, 0, 1]
+
+
+def test_a_junit_report_that_cannot_be_written_is_told_before_anything_is_judged(
+    lab: Lab, golden: Path, tmp_path: Path
+) -> None:
+    for target in (tmp_path / "nowhere" / "report.xml", tmp_path):
+        said = lab("check", golden / "multi_client", "--junit", target)
+        assert said.code == ExitCode.USAGE
+        assert said.out == ""
+        assert "--junit FILE" in said.err
