@@ -12,8 +12,9 @@ r"""The record of a run: a folder from which it can be judged again anywhere.
       run.json            lab.evidence.evidence.RunInfo
       verdict.json        what became of each check
 
-JSON is ASCII without lone surrogates: a text with bytes that are no UTF-8 is ``{"escaped": "caf\\xe9"}``
-(lab.evidence.record.codec). Whoever reads a record trusts nothing in it: another person may have made it.
+``run.json`` says the ``format`` of all these files. JSON is ASCII without lone surrogates: a text with bytes
+that are no UTF-8 is ``{"escaped": "caf\\xe9"}`` (lab.evidence.record.codec). Whoever reads a record trusts
+nothing in it: another person may have made it.
 """
 
 from lab.evidence.record.reading import is_recorded, read, read_transcript

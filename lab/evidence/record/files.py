@@ -12,6 +12,8 @@ from lab.core import files, limits
 from lab.core.errors import EvidenceError
 from lab.evidence.record.layout import END
 
+_MOST_DIGITS, _LARGEST = 20, 2**63
+
 _FIX = "take the record as the run wrote it, or run the scenario again"
 
 
@@ -76,7 +78,9 @@ class Lines:
 
 def _parsed(text: bytes, path: Path, line: int = 0) -> Any:
     try:
-        found = json.loads(text.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_object)
+        found = json.loads(
+            text.decode("utf-8"), parse_constant=_refuse, parse_int=_whole, object_pairs_hook=_object
+        )
         if b"\\ud" in text.lower():
             json.dumps(found, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -92,6 +96,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("an object has a key twice")
     return found
+
+
+def _whole(digits: str) -> int:
+    """A whole number. No time or count of a record needs more bits, and some readers take no more."""
+    if len(digits) > _MOST_DIGITS or not -_LARGEST < int(digits) < _LARGEST:
+        raise ValueError("a whole number has more than 63 bits")
+    return int(digits)
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -38,4 +38,4 @@ ENTRIES = ("rows", "gone")
 def weight_of(entry: Any) -> int:
     """How many entries one counts for (lab.core.limits.ROWS): itself, and what it has several of."""
     values = entry.values() if type(entry) is dict else ()
-    return 1 + sum(len(value) for value in values if type(value) is list)
+    return 1 + sum(len(value) for value in values if isinstance(value, list | tuple))

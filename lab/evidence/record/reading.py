@@ -15,7 +15,7 @@ from lab.evidence.evidence import Evidence, RunInfo, gather
 from lab.evidence.history import Ends, ends_of
 from lab.evidence.processes import ProcessSample
 from lab.evidence.record import layout
-from lab.evidence.record.codec import Unfit, decode
+from lab.evidence.record.codec import FORMAT, Unfit, decode
 from lab.evidence.record.files import Lines, damaged, document, opened
 from lab.evidence.record.scenario import scenario_from
 from lab.evidence.record.writing import verdict_as_text
@@ -41,8 +41,8 @@ def read(folder: Path) -> Evidence:
         EvidenceError: a file of it is missing, damaged, too large, or contradicts the others.
     """
     _require(folder)
+    info = _run(folder / layout.RUN)
     scenario = scenario_from(folder / layout.SCENARIO)
-    info = _fitted(folder / layout.RUN, RunInfo, document(folder / layout.RUN))
     if doubt := next(_contradictions(scenario, info), ""):
         raise damaged(folder / layout.RUN, doubt)
     transcript = _transcript(folder / layout.TRANSCRIPT, scenario)
@@ -57,6 +57,7 @@ def read(folder: Path) -> Evidence:
 def read_transcript(folder: Path) -> Transcript:
     """The transcript of a run alone. Raises as :func:`read`."""
     _require(folder)
+    _run(folder / layout.RUN)
     return _transcript(folder / layout.TRANSCRIPT, scenario_from(folder / layout.SCENARIO))
 
 
@@ -73,6 +74,19 @@ def _require(folder: Path) -> None:
     if not folder.is_dir():
         fix = "name the folder of a run, as `lab run` shows it"
         raise UsageError("no-record", "there is no such record", where=str(folder), fix=fix)
+
+
+def _run(path: Path) -> RunInfo:
+    """What is known of the run. EvidenceError for a record of another version."""
+    data = document(path)
+    if isinstance(data, dict) and "format" not in data:
+        raise damaged(path, "format: it is missing")
+    found = data.pop("format") if isinstance(data, dict) else FORMAT
+    if found != FORMAT:
+        what = f"the record has format {found!r:.20}, and this version of the lab reads format {FORMAT}"
+        fix = "check it with the version of the lab that made it (`versions` in run.json)"
+        raise EvidenceError("other-format", what, where=str(path), fix=fix)
+    return _fitted(path, RunInfo, data)
 
 
 def _fitted(path: Path, kind: type[T], data: Any, line: int = 0) -> T:

@@ -15,7 +15,7 @@ from lab.core.files import written
 from lab.evidence.evidence import RunInfo
 from lab.evidence.processes import ProcessSample
 from lab.evidence.record import layout
-from lab.evidence.record.codec import encode, escaped
+from lab.evidence.record.codec import FORMAT, encode, escaped
 from lab.evidence.record.layout import ENTRIES, weight_of
 from lab.evidence.record.verdict import verdict_as_data
 from lab.evidence.situation import SituationEvent
@@ -46,7 +46,7 @@ def write(
     _lines(folder / layout.SOCKETS, samples_as_data(samples), {})
     _lines(folder / layout.PROCESSES, samples_as_data(processes), {})
     _lines(folder / layout.SITUATION, events_as_data(situation), {})
-    _document(folder / layout.RUN, encode(info))
+    _document(folder / layout.RUN, {"format": FORMAT, **encode(info)})
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> None:
