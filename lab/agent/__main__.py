@@ -50,6 +50,9 @@ _LONGEST_REQUEST = 1 << 24
 _DUTY = 10
 """To try a condition is followed by so many times its own length of rest."""
 
+_LITTLE = 0.01
+"""Seconds of such a rest that are left out when frames were passed on."""
+
 Condition = Callable[[], Any]
 """Tried until it gives something: True, which is answered with the time, or the answer."""
 
@@ -334,6 +337,9 @@ class Agent:
     def _forward(self, host: str, forward: Callable[[], None]) -> None:
         with self.losses.noted("hold", host):
             forward()
+        # What was passed on may have made a state that the next frame ends: try before, if that costs little.
+        soon = time.monotonic() + _LITTLE
+        self._again = {request: at for request, at in self._again.items() if at > soon}
 
     def _patience(self) -> float | None:
         """Seconds until something has to be looked at; None if nothing has."""

@@ -226,3 +226,18 @@ def test_a_request_without_end_ends_it(service: Service) -> None:
     with pytest.raises(BrokenPipeError):
         service.input.write("x" * 100_000_000)
     assert service.ended() == 0
+
+
+def test_a_condition_that_costs_little_is_tried_when_frames_were_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = os.pipe()
+    monkeypatch.setattr("lab.agent.__main__._INPUT", ends[0])
+    agent = Agent()
+    now = time.monotonic()
+    agent._again = {1: now + 0.005, 2: now + 600.0}  # noqa: SLF001
+    agent._forward("a", lambda: None)  # noqa: SLF001
+    assert list(agent._again) == [2]  # noqa: SLF001
+    agent.lookout.exits.close()
+    for end in ends:
+        os.close(end)
