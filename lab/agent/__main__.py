@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from . import output
 from .capture import Capture
 from .diag import LISTEN, Row
-from .exits import signal_that_ended
+from .exits import signal_that_ended, status_of_ended
 from .lane import Lane, cable_end
 from .lookout import Lookout
 from .losses import Losses, describe
@@ -241,13 +241,14 @@ class Agent:
         return _now_and_then(lambda: not self.lookout.of_start(host, mark))
 
     def do_wait_exit(self, pid: int) -> Process | None:
-        """Answered when a process has ended; at once if there is none."""
+        """Answered when a program has ended: when, and how, if that is known; at once if there is none."""
         self.lookout.begun(pid)
-        program = self._program(pid) or pid
         try:
-            return Process(os.pidfd_open(program), partial(_ended_below, _between(pid, program)))
-        except ProcessLookupError:
+            program = self.lookout.processes.ends_as(pid)
+            pidfd = os.pidfd_open(program)
+        except OSError:
             return None
+        return Process(pidfd, partial(_ended_below, _between(pid, program), pidfd, program))
 
     def do_wait_killed(self, pid: int) -> Process | int:
         """Answered when the first process of a host has ended: by which signal, 0 if none is known."""
@@ -440,14 +441,17 @@ def _between(first: int, program: int) -> dict[int, int]:
     return above
 
 
-def _ended_below(above: dict[int, int]) -> int:
-    """When a program has ended (ns): now. A program can stop what waits for it, and hide its end by that."""
-    ended = time.time_ns()
+def _ended_below(above: dict[int, int], pidfd: int, program: int) -> dict[str, int | None]:
+    """When a program has ended (ns), which is now, and how.
+
+    A program can stop what waits for it, and keep its end from the engine by that.
+    """
+    told = {"at": time.time_ns(), "status": status_of_ended(pidfd, program)}
     for pid, made in above.items():
         with contextlib.suppress(OSError):
             if status_of(pid).began == made:
                 os.kill(pid, signal.SIGCONT)
-    return ended
+    return told
 
 
 def _end(*_: object) -> None:

@@ -17,6 +17,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from . import processes
@@ -92,7 +93,7 @@ class Exits:
             del self._pidfds[row[0]]
             self._held_of[host] -= 1
             self._ended.setdefault(host, set()).add(row[0])
-            status = processes.as_shells_count(_wait_status(pidfd, process))
+            status = status_of_ended(pidfd, process) or 0
             os.close(pidfd)
             if status > _SIGNALLED:
                 self._told[host] += 1
@@ -108,21 +109,28 @@ class Exits:
 
 def signal_that_ended(pidfd: int, pid: int) -> int:
     """The signal that ended a process; 0 if none did, or if nobody tells."""
-    return _wait_status(pidfd, pid) & _SIGNAL
+    return (_wait_status(pidfd, pid) or 0) & _SIGNAL
 
 
-def _wait_status(pidfd: int, pid: int) -> int:
-    """How a process has ended, as wait(2) tells; 0 if nobody does.
+def status_of_ended(pidfd: int, pid: int) -> int | None:
+    """How a process has ended, as a shell counts; None if nobody tells."""
+    status = _wait_status(pidfd, pid)
+    return None if status is None else processes.as_shells_count(status)
+
+
+def _wait_status(pidfd: int, pid: int) -> int | None:
+    """How a process has ended, as wait(2) tells; None if nobody does.
 
     Its parent may wait for it meanwhile: before that /proc tells, after that the pidfd does.
     """
-    return _told_by(pidfd) or processes.wait_status_of_zombie(pid) or _told_by(pidfd)
+    told = (ask() for ask in (partial(_told_by, pidfd), partial(processes.wait_status_of_zombie, pid)) * 2)
+    return next((status for status in told if status is not None), None)
 
 
-def _told_by(pidfd: int) -> int:
+def _told_by(pidfd: int) -> int | None:
     with contextlib.suppress(OSError):
         asked = struct.pack("=Q", _INFO_EXIT).ljust(_INFO_BYTES, b"\0")
         told = fcntl.ioctl(pidfd, _PIDFD_GET_INFO, asked)
         if struct.unpack_from("=Q", told)[0] & _INFO_EXIT:
             return int(struct.unpack_from("=i", told, _EXIT_CODE_AT)[0])
-    return 0
+    return None

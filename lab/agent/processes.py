@@ -182,13 +182,20 @@ class Processes:
         """The program that was started as this process: itself, or what it wraps; 0 if that has ended."""
         if self._mark(pid) != WRAPPER:
             return pid
+        return next((child for child in self._below(pid) if self._mark(child) != WRAPPER), 0)
+
+    def ends_as(self, pid: int) -> int:
+        """A process that ends as the program does that was started as this one: it, or what waits for it."""
+        return self.program(pid) or next(self._below(pid), pid)
+
+    def _below(self, pid: int) -> Iterator[int]:
+        """What a wrapper wraps, and the others between them."""
         self._find()
         host = self._known.get(pid)
-        for child, name in self._known.items():
+        for child, name in [*self._known.items()]:
             with contextlib.suppress(OSError):
-                if name == host and self._mark(child) != WRAPPER and self._is_wrapped(child, by=pid):
-                    return child
-        return 0
+                if name == host and self._is_wrapped(child, by=pid):
+                    yield child
 
     def has_new_child(self, host: str) -> bool:
         """Whether a process of a host has made one since the last look (proc(5), children): cheap to ask."""
@@ -421,15 +428,15 @@ def _machine(pid: int) -> int:
 
 def status_of_zombie(pid: int) -> int:
     """How a process that its parent has not waited for has ended, as a shell counts; 0 if it is gone."""
-    return as_shells_count(wait_status_of_zombie(pid))
+    return as_shells_count(wait_status_of_zombie(pid) or 0)
 
 
-def wait_status_of_zombie(pid: int) -> int:
-    """What wait(2) will tell of it; 0 if it is gone."""
+def wait_status_of_zombie(pid: int) -> int | None:
+    """What wait(2) will tell of it; None if it is gone."""
     with contextlib.suppress(OSError, IndexError):
         _, fields = stat(f"{PROC}/{pid}")
-        return int(fields[_EXIT_CODE]) if fields[0] in "ZX" else 0
-    return 0
+        return int(fields[_EXIT_CODE]) if fields[0] in "ZX" else None
+    return None
 
 
 def as_shells_count(wait_status: int) -> int:

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import socket
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from lab.core.words import describe_status
 from lab.deploy.deployment import Deployment, RunningHost
 from lab.deploy.health import not_counted
 from lab.engine import containers as box
-from lab.engine.containers import BUSYBOX, Exec, ExecState
+from lab.engine.containers import BUSYBOX, TOOLS, Exec, ExecState
 from lab.engine.frames import Frames
 from lab.evidence.transcript import Exited, Started
 from lab.scenario.steps import Pattern
@@ -56,8 +56,8 @@ FIRST_MARK, WRAPPER = 1 << 50, 1 << 51
 
 _MARKS = itertools.count(1)
 
-_INIT = "/sbin/docker-init"
-"""The engine brings it as every host's first process. Elsewhere it makes what it runs the terminal's job."""
+_INIT = f"{TOOLS}/init"
+"""It makes what it runs the terminal's job."""
 
 _OTHERS = (
     "others() { for f in /proc/[0-9]*/stat; do read -r l <$f && set -- ${l##*) } && "
@@ -192,13 +192,17 @@ class Program(asyncio.Protocol):
         return (await self._asked(deployment, started, lambda state: bool(state.pid) or _over(state))).pid
 
     async def _wait_end(self, deployment: Deployment, started: Exec) -> None:
-        """Hear of its end from the agent, then let its last words arrive, then ask for its status."""
+        """Hear of its end from the agent, then let its last words arrive.
+
+        How it ended the engine hears from the shell above it, which it may have stopped: it is asked only if
+        the agent does not know.
+        """
+        told: dict[str, Any] = {}
         if self.pid:
-            ended = await deployment.agent.ask("wait_exit", pid=self.pid) or deployment.now()
-        else:
-            ended = deployment.now()
+            told = await deployment.agent.ask("wait_exit", pid=self.pid) or {}
+        ended, status = told.get("at", deployment.now()), told.get("status")
         await self._drain()
-        self.status = await self._exit_status(deployment, started)
+        self.status = status if status is not None else await self._exit_status(deployment, started)
         self._scribe.note(Exited(max(ended, self._began), self.host.plan.name, self.name, self.status))
         self._end_output()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from lab.core.words import Outcome
-from tests.docker.stage import Stage, assert_passed, one_host, results, steps_of
+from tests.docker.stage import Stage, assert_passed, one_host, printed, results, steps_of
 
 LAST = """
 print("there", flush=True)
@@ -292,3 +294,84 @@ def test_no_process_has_a_name_that_breaks_a_line(stage: Stage) -> None:
         assert not [line for line in said.splitlines() if line.strip().startswith("forged")], said
         assert not {"\x9b", "\r", "\x1b", "\x07"} & {*said}
     assert {"p␊forged", "c␊forged", "z␊forged", "k␊forged"} <= {*run.stdout.replace("(", " ").split()}
+
+
+ABOVE = """
+import ctypes, os, resource, signal, sys, time
+init = os.getppid()
+shell = int(open(f"/proc/{init}/stat").read().rpartition(")")[2].split()[1])
+"""
+STOPS_AGAIN = f"""{ABOVE}
+ready, told = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    for number in range(3):
+        os.close(number)
+    while True:
+        for process in (shell, init):
+            os.kill(process, signal.SIGSTOP)
+        os.write(told, b"!") if told else None
+        told = 0
+os.read(ready, 1)
+print("there", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("end", "status"), [("sys.exit(7)", 7), ("sys.exit(0)", 0), ("os.abort()", 134)])
+def test_a_program_cannot_hide_how_it_ends_by_stopping_what_waits_for_it_again_and_again(
+    stage: Stage, end: str, status: int
+) -> None:
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {expect: there}\n- a: {wait: {exited: true}}",
+            checks=f"- exit: {{host: a, status: {status}}}",
+        ),
+        {"p.py": STOPS_AGAIN + end},
+    )
+    assert_passed(finished)
+
+
+def test_a_program_that_ends_the_shell_above_it_lives_on(stage: Stage) -> None:
+    source = (
+        f"{ABOVE}\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\nprint('there', flush=True)\n"
+        "for process in (shell, init):\n    os.kill(process, signal.SIGKILL)\n"
+        "while os.getppid() == init:\n    pass\nsignal.pause()\n"
+    )
+    finished = stage.play(
+        one_host("- a: {start: p}\n- a: {expect: there}\n- a: {wait: {exited: true}}", timeouts="{step: 3s}"),
+        {"p.py": source},
+    )
+    told = {name: result.outcome for name, result in results(finished).items()}
+    assert told == {"conversation": Outcome.FAIL, "exit of a": Outcome.PASS}, told
+
+
+TOUCHES = f"""{ABOVE}
+libc = ctypes.CDLL(None, use_errno=True)
+def tried(*call):
+    ctypes.set_errno(0)
+    failed = libc.syscall(*call) == -1
+    return "refused" if failed else "done"
+attach, rss, room = 16, resource.RLIMIT_RSS, ctypes.create_string_buffer(16)
+for process in (shell, init):
+    print("traced", tried(TRACER, attach, process, 0, 0))
+    print("limited", tried(SETTER, process, rss, room, None))
+    print("read", "done" if os.access(f"/proc/{{process}}/mem", os.W_OK) else "refused")
+print("own", tried(SETTER, 0, rss, None, room))
+"""
+NUMBERS = {"x86_64": (101, 302), "aarch64": (117, 261)}
+
+
+def test_a_program_cannot_change_the_shell_above_it(stage: Stage) -> None:
+    trace, limit = NUMBERS[os.uname().machine]
+    source = TOUCHES.replace("TRACER", str(trace)).replace("SETTER", str(limit))
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {wait: {exited: true}}",
+            checks="- exit: {host: a, status: 0}\n- process: {host: a, children: 0}",
+        ),
+        {"p.py": source},
+    )
+    assert [line for line in printed(finished).split("\n") if "done" in line] == ["own done"], printed(
+        finished
+    )
+    assert_passed(finished)
