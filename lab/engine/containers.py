@@ -67,8 +67,9 @@ def system_calls() -> str:
     """Which system calls programs may use, as the engine takes it: in place of its own list.
 
     Docker's list, as measured and published, without what no program of a lab needs and what reaches beyond
-    its container: io_uring, memfd_secret, modify_ldt, sockets but of four families (AF_VSOCK speaks to the
-    machine's own machine), and system calls of 32-bit programs, whose families no filter can see.
+    its container: io_uring, memfd_secret, modify_ldt, sockets but of four kinds (AF_VSOCK speaks to the
+    machine's own machine, MPTCP is seen by no instrument), and system calls of 32-bit programs, whose
+    families no filter can see.
     """
     return (Path(__file__).parent / "seccomp.json").read_text(encoding="utf-8")
 
