@@ -184,8 +184,8 @@ def _death_of_another(what: Moment, side: Side, socket: _Socket, evidence: Evide
 
 def _is_crash(killed: Killed, evidence: Evidence) -> bool:
     """Whether the kernel has ended a process, for a fault or for want of memory: nobody has chosen that."""
-    name = signal_name(killed.status)
-    return name in FAULTS or (name == "SIGKILL" and evidence.used_up_memory(killed.host, killed.at))
+    fault = signal_name(killed.status) in FAULTS
+    return fault or evidence.killed_for_memory(killed.host, killed.status, killed.at)
 
 
 def _may_come_of(killed: Killed, what: Moment) -> bool:
@@ -212,9 +212,7 @@ def _victim_unheard(what: Moment, side: Side, evidence: Evidence) -> str:
         return ""
     ends = [(one.at, one.status) for one in evidence.killed.get(side.host, ())]
     ends += [(run.exited.at, run.exited.status) for run in runs_of(evidence, side.host) if run.exited]
-    if any(
-        signal_name(status) == "SIGKILL" and evidence.used_up_memory(side.host, at) for at, status in ends
-    ):
+    if any(evidence.killed_for_memory(side.host, status, at) for at, status in ends):
         return ""
     return f"the memory of {side.host} was used up then, and which process was killed for that was not heard"
 

@@ -91,6 +91,9 @@ _SIGNALS = tuple(
 """Linux's signals from 1 on (signal(7)): a record is judged the same where they are numbered otherwise."""
 
 
+MEMORY_ENDS = frozenset({129, 137})
+"""The statuses of what ends for want of memory: by SIGKILL, or by SIGHUP with the shell above it."""
+
 FAULTS = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGPIPE"})
 """Signals by which a program ends that has done something wrong, not one that somebody has ended."""
 

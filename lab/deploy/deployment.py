@@ -60,7 +60,10 @@ HURRIED_SECONDS = 1.5
 """How long somebody who interrupts waits for that. What is left by then goes at the next run."""
 
 _OUT_OF_MEMORY_NANOSECONDS = 200_000_000
-"""So long after a process was killed the engine says at the latest that it was for its memory."""
+"""How often the engine is asked whether a process was killed for its memory."""
+
+_PATIENCE_NANOSECONDS = 2_000_000_000
+"""So long after that it has said so at the latest: a busy machine takes a while."""
 
 _JUST_NOW_NANOSECONDS = 1_000_000_000
 """What used up a host's memory so long before its first process was killed has killed that, too."""
@@ -288,9 +291,12 @@ class Deployment(Struct):
         The engine tells of that a moment after the process has ended: for that one has to be ``patient``.
         """
         hosts = {host.container: host.plan.name for host in self.hosts.values()}
-        until = self.now() + (_OUT_OF_MEMORY_NANOSECONDS if patient else 0)
-        told = await self.call(box.out_of_memory, self.engine, hosts, since, until)
-        return tuple((hosts[one], at) for one, at in told if one in hosts)
+        enough = self.now() + (_PATIENCE_NANOSECONDS if patient else 0)
+        while True:
+            until = min(enough, self.now() + _OUT_OF_MEMORY_NANOSECONDS)
+            told = await self.call(box.out_of_memory, self.engine, hosts, since, until)
+            if told or self.now() >= enough:
+                return tuple((hosts[one], at) for one, at in told if one in hosts)
 
     def _make_host(self, spec: ContainerSpec, delivery: bytes) -> tuple[str, int]:
         container = box.create_caged(self.engine, spec)

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lab.core.words import MEMORY_ENDS
 from lab.evidence.capture import CaptureFile, HeldSegment, Interface, link_local
 from lab.evidence.history import SocketHistory, grouped, histories
 from lab.evidence.processes import ProcessRow, ProcessSample
@@ -176,6 +177,10 @@ class Evidence(Struct, frozen=True, dict=True):
     def _calls(self) -> Mapping[str, Sequence[int]]:
         """When each host opened its connections (ns), in order."""
         return grouped((one.client.host, one.began.time) for one in self.connections)
+
+    def killed_for_memory(self, host: str, status: int, at: int) -> bool:
+        """Whether a process has ended (ns) for want of memory."""
+        return status in MEMORY_ENDS and self.used_up_memory(host, at)
 
     def used_up_memory(self, host: str, at: int) -> bool:
         """Whether a host's memory was used up when a process of it was killed (ns): the kernel did that."""

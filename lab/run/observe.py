@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from lab.core import limits
 from lab.core.errors import EngineError
 from lab.core.files import written
-from lab.core.words import kernel_state, signal_name
+from lab.core.words import MEMORY_ENDS, kernel_state
 from lab.deploy.deployment import Deployment
 from lab.evidence.capture import CaptureFile, Drop, HeldSegment
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
@@ -130,9 +130,9 @@ class Observer:
         return tuple(self._processes)
 
     def saw_killed(self, besides: Collection[int]) -> bool:
-        """Whether a process was seen to be ended by SIGKILL, other than those with these ids."""
+        """Whether a process was seen to be ended by SIGKILL or SIGHUP, other than those with these ids."""
         return any(
-            isinstance(event, Killed) and signal_name(event.status) == "SIGKILL" and event.pid not in besides
+            isinstance(event, Killed) and event.status in MEMORY_ENDS and event.pid not in besides
             for event in self._situation
         )
 

@@ -7,13 +7,14 @@ import contextlib
 from collections.abc import Mapping, MutableMapping
 
 from lab.core.archive import FOLDER
+from lab.core.words import MEMORY_ENDS
 from lab.deploy.deployment import Deployment
 from lab.evidence.situation import Unread
 from lab.scenario import Scenario
 from lab.scenario.steps import RUN, Entrance, Line
 from lab.steps.failure import StepFailure
 from lab.steps.matcher import Matcher
-from lab.steps.program import KILLED, Program, Starter
+from lab.steps.program import Program, Starter
 from lab.steps.scribe import Scribe
 
 UNREAD_KEPT = 2000
@@ -130,8 +131,10 @@ class Programs:
 
     @property
     def killed(self) -> bool:
-        """Whether a program was ended by a SIGKILL that no step has sent."""
-        return any(program.status == KILLED for program in self._every if program not in self.told_to_end)
+        """Whether a program was ended by a SIGKILL or SIGHUP that no step has sent."""
+        return any(
+            program.status in MEMORY_ENDS for program in self._every if program not in self.told_to_end
+        )
 
     def _is_to_have_ended(self, program: Program) -> bool:
         """Whether a check says how the program must have ended."""

@@ -375,3 +375,33 @@ def test_a_program_cannot_change_the_shell_above_it(stage: Stage) -> None:
         finished
     )
     assert_passed(finished)
+
+
+USES_UP = """
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+static char piece[4096];
+int main(void) {
+    SIGNAL
+    for (int i = 0; i < 3; i++) fork();
+    int file = open("/tmp/x", O_CREAT | O_WRONLY | O_APPEND, 0666);
+    for (;;) write(file, piece, sizeof piece);
+}
+"""
+
+
+@pytest.mark.parametrize("first", ["", "setsid(); signal(SIGHUP, SIG_IGN);"], ids=["hung up", "stays"])
+def test_a_host_whose_memory_is_used_up_is_told_as_that(stage: Stage, first: str) -> None:
+    """Whichever process the kernel takes first: it takes the shell above the program, or the host's init, too."""
+    finished = stage.play(
+        one_host(
+            "- a: {start: p}\n- a: {wait: {exited: true}}",
+            "{source: p.c, build: gcc -static -O1 -w -o p p.c, run: ./p}",
+            checks="- exit: {host: a, status: 0}",
+        ).replace("a: 10.9.8.1", "a: {address: 10.9.8.1, limits: {memory: 32m, work: 64m}}"),
+        {"p.c": USES_UP.replace("SIGNAL", first)},
+    )
+    told = results(finished)["exit of a"]
+    assert told.outcome is Outcome.FAIL
+    assert "was used up" in str(told)

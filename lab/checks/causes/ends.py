@@ -34,7 +34,7 @@ def causes_of_end(evidence: Evidence, run: ProgramRun) -> tuple[Cause, ...]:
     if run.exited is None:
         return ()
     found: list[Cause] = []
-    if signal_name(run.exited.status) == _KILL and evidence.used_up_memory(run.started.host, run.exited.at):
+    if evidence.killed_for_memory(run.started.host, run.exited.status, run.exited.at):
         limit = evidence.scenario.hosts[run.started.host].limits.memory
         found.append(MemoryUsedUp(run.started.host, limit, (run.started.program,)))
     if run.exited.status and has_carriage_returns(evidence, run):
@@ -79,8 +79,7 @@ def memory(failure: Failure) -> Iterator[MemoryUsedUp]:
             for one in failure.scene.programs
             if one.host == host
             and isinstance(one.state, Ended)
-            and signal_name(one.state.status) == _KILL
-            and failure.evidence.used_up_memory(host, one.state.at)
+            and failure.evidence.killed_for_memory(host, one.state.status, one.state.at)
         )
         yield MemoryUsedUp(host, limit, killed)
 
