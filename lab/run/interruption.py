@@ -153,8 +153,12 @@ class Interruption:
             return await task
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
-        except BaseExceptionGroup as several:
-            raise _first(several) from several
+        except Exception as error:
+            if self.came:  # what fails while all is cancelled fails for that
+                raise KeyboardInterrupt from error
+            if isinstance(error, BaseExceptionGroup):
+                raise _first(error) from error
+            raise
         finally:
             self.too_late()
 

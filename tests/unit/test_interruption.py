@@ -165,6 +165,24 @@ def test_a_loop_that_waits_is_woken_by_a_signal() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_what_fails_because_all_is_cancelled_does_not_hide_the_signal() -> None:
+    async def fails() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise UsageError("gone", "it was taken away") from None
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails())
+            await asyncio.sleep(0)
+            send(signal.SIGINT)
+            await asyncio.sleep(60)
+
+    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
+        interruption.run(work())
+
+
 def test_a_signal_that_came_before_the_loop_is_not_lost() -> None:
     async def work() -> None:
         await asyncio.sleep(60)
