@@ -9,7 +9,7 @@ import pytest
 
 from lab.core.errors import ExitCode
 from tests.cli.fakes import Lab
-from tests.unit import wire
+from tests.unit import sketch
 
 TALK = """
     0    client_a > server  S
@@ -25,7 +25,7 @@ TALK = """
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
     path = tmp_path / "talk.pcap"
-    path.write_bytes(wire.single(TALK, isn={"client_a": 2**32 - 3}))
+    path.write_bytes(sketch.single(TALK, isn={"client_a": 2**32 - 3}))
     return path
 
 

@@ -13,7 +13,7 @@ process, no namespace, no file.
 | a Makefile that reads the environment and dials out | here (builds), test_proxies.py |
 | forks, threads, memory, files, output without end | here |
 | ignores SIGTERM, forks twice | here (stays) |
-| links and devices in archives, links where the lab looks | test_builds.py, tests/unit/test_programs.py, test_sources.py |
+| links and devices in archives, links where the lab looks | test_builds.py, tests/unit/deploy/test_programs.py, test_sources.py |
 | dials the internet, DNS, the gateway | here (dials); another lab: test_network_of_its_own.py |
 | raw sockets, ARP, another address | test_hardening.py, test_hostile.py |
 | floods and malformed traffic | here (talks); the bound of a capture: test_load.py |

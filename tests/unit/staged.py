@@ -19,17 +19,17 @@ from lab.evidence.sockets import Loss, Sampling, SocketRow, SocketSample
 from lab.evidence.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from tests.unit import wire
+from tests.unit import sketch
 
 PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED
 MS = 1_000_000
-ENDED = wire.EPOCH + 10_000 * MS
+ENDED = sketch.EPOCH + 10_000 * MS
 """When every staged run ends: 10 s after its first SYN."""
 
 
 def at(milliseconds: float) -> int:
     """A time of the run."""
-    return wire.EPOCH + round(milliseconds * MS)
+    return sketch.EPOCH + round(milliseconds * MS)
 
 
 def row(
@@ -112,11 +112,11 @@ class Stage(Struct):
         return checks.judge(evidence.scenario.checks[0], evidence)
 
     def _info(self) -> RunInfo:
-        captures = [self._write("capture.pcap", "", self.capture or wire.switch(self.talk), self.dropped)]
+        captures = [self._write("capture.pcap", "", self.capture or sketch.switch(self.talk), self.dropped)]
         for host, talk in self.loopback.items():
-            everywhere = dict.fromkeys(wire.HOSTS, "127.0.0.1")
+            everywhere = dict.fromkeys(sketch.HOSTS, "127.0.0.1")
             captures.append(
-                self._write(f"loopback-{host}.pcap", host, wire.single(talk, hosts=everywhere), 0)
+                self._write(f"loopback-{host}.pcap", host, sketch.single(talk, hosts=everywhere), 0)
             )
         return RunInfo(
             run_id="r1",
@@ -124,10 +124,10 @@ class Stage(Struct):
             began=at(-100),
             ended=ENDED,
             versions={},
-            addresses={host: {"lan": (address,)} for host, address in wire.HOSTS.items()},
+            addresses={host: {"lan": (address,)} for host, address in sketch.HOSTS.items()},
             interfaces=tuple(
                 Interface(index, f"p{index}", host, "lan", self.macs.get(host, ""))
-                for host, index in wire.PORTS.items()
+                for host, index in sketch.PORTS.items()
             ),
             captures=tuple(captures),
             sampling=Sampling(at(-100), ENDED, 5 * MS, self.worst_gap, tuple(self.lost)),
@@ -151,7 +151,7 @@ class Stage(Struct):
             "programs": self.programs,
             "hosts": {
                 host: {"address": address, "forward": host in self.routers}
-                for host, address in wire.HOSTS.items()
+                for host, address in sketch.HOSTS.items()
             },
             "steps": [*self.steps],
             "checks": [*specs] or [{"exit": {"host": "server", "running": True}}],

@@ -13,11 +13,11 @@ import pytest
 
 from lab.wire.packets import ACK, SYN, FourTuple, Reader, Segment
 from lab.wire.tcp import Flows, Vantage
-from tests.unit import wire
-from tests.unit.test_captures_hostile import OPTIONS, pieces6
+from tests.unit import sketch
+from tests.unit.wire.test_captures_hostile import OPTIONS, pieces6
 
-CAPTURES = Path(__file__).parent / "captures"
-RUNS = Path(__file__).parent.parent / "golden" / "runs"
+CAPTURES = Path(__file__).parents[1] / "captures"
+RUNS = Path(__file__).parents[2] / "golden" / "runs"
 REAL = [*sorted(CAPTURES.glob("*.pcap")), *sorted(RUNS.glob("*/*.pcap"))]
 FIELDS = ("frame.number", "tcp.flags", "tcp.seq", "tcp.ack", "tcp.len", "tcp.seq_raw", "tcp.stream")
 
@@ -115,22 +115,22 @@ def test_real_captures(path: Path) -> None:
 
 def test_headers_of_every_kind(tmp_path: Path) -> None:
     """VLAN tags, one in another, IPv4 options, IPv6 extension headers, fragments."""
-    segment = wire.tcp((4000, 5000), 7, 9, ACK, b"x" * 60)
-    packet = wire.ip("10.0.0.1", "10.0.0.2", segment)
+    segment = sketch.tcp((4000, 5000), 7, 9, ACK, b"x" * 60)
+    packet = sketch.ip("10.0.0.1", "10.0.0.2", segment)
     tags = bytes.fromhex("88a8 0001 8100 0002 0800")
     extended = bytearray(
-        wire.ip("fd00::1", "fd00::2", bytes([60]) + bytes(7) + bytes([6]) + bytes(7) + segment)
+        sketch.ip("fd00::1", "fd00::2", bytes([60]) + bytes(7) + bytes([6]) + bytes(7) + segment)
     )
     extended[6] = 0
     frames = [
         bytes(12) + tags + packet,
-        wire.framed(wire.ip("10.0.0.1", "10.0.0.2", segment, options=b"\x01" * 8), wire.ETHERNET),
-        wire.framed(bytes(extended), wire.ETHERNET),
-        wire.framed(wire.ip("10.0.0.1", "10.0.0.2", segment[:40], fragment=0x2000), wire.ETHERNET),
-        wire.framed(wire.ip("10.0.0.1", "10.0.0.2", segment[40:], fragment=5), wire.ETHERNET),
+        sketch.framed(sketch.ip("10.0.0.1", "10.0.0.2", segment, options=b"\x01" * 8), sketch.ETHERNET),
+        sketch.framed(bytes(extended), sketch.ETHERNET),
+        sketch.framed(sketch.ip("10.0.0.1", "10.0.0.2", segment[:40], fragment=0x2000), sketch.ETHERNET),
+        sketch.framed(sketch.ip("10.0.0.1", "10.0.0.2", segment[40:], fragment=5), sketch.ETHERNET),
     ]
     path = tmp_path / "headers.pcap"
-    path.write_bytes(wire.pcap([(number, frame) for number, frame in enumerate(frames)], wire.ETHERNET))
+    path.write_bytes(sketch.pcap([(number, frame) for number, frame in enumerate(frames)], sketch.ETHERNET))
     told = tshark(path, *FIELDS)
     assert len(told) == 4
     assert list(ours(path)) == told
@@ -141,7 +141,7 @@ def test_fragments_of_ipv6(tmp_path: Path, seed: int) -> None:
     """With extension headers before the fragment header, behind it, both or neither (RFC 8200, section 4.5)."""
     chance, frames = random.Random(seed), []
     for number in range(12):
-        segment = wire.tcp((4000 + number, 5000), 7, 9, ACK, bytes(chance.randrange(60, 400)))
+        segment = sketch.tcp((4000 + number, 5000), 7, 9, ACK, bytes(chance.randrange(60, 400)))
         count = chance.randrange(3)
         chain = b"".join(bytes([60 if left else 6]) + OPTIONS[1:] for left in reversed(range(count)))
         ahead = bytes([44]) + bytes([0, 1, 4, 0, 0, 0, 0])
@@ -152,9 +152,9 @@ def test_fragments_of_ipv6(tmp_path: Path, seed: int) -> None:
             ahead=ahead * chance.randrange(2),
         )
         # Another target for each: their identifications are the same.
-        frames += [wire.framed(part[:39] + bytes([number]) + part[40:], wire.ETHERNET) for part in parts]
+        frames += [sketch.framed(part[:39] + bytes([number]) + part[40:], sketch.ETHERNET) for part in parts]
     path = tmp_path / "fragments.pcap"
-    path.write_bytes(wire.pcap([(number, frame) for number, frame in enumerate(frames)], wire.ETHERNET))
+    path.write_bytes(sketch.pcap([(number, frame) for number, frame in enumerate(frames)], sketch.ETHERNET))
     told = tshark(path, *FIELDS)
     assert len(told) == 12
     assert list(ours(path)) == told
@@ -163,11 +163,11 @@ def test_fragments_of_ipv6(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_captures(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    link = chance.choice([wire.ETHERNET, wire.RAW, wire.COOKED, wire.LOOPBACK])
+    link = chance.choice([sketch.ETHERNET, sketch.RAW, sketch.COOKED, sketch.LOOPBACK])
     text = "\n".join(conversation(chance, 40000 + number) for number in range(15))
     path = tmp_path / "random.pcap"
     isn = {"server": chance.randrange(2**32), "client_a": 2**32 - chance.randrange(3000)}
-    path.write_bytes(wire.single(text, link, isn=isn))
+    path.write_bytes(sketch.single(text, link, isn=isn))
     assert list(ours(path)) == tshark(path, *FIELDS)
     assert len(flows(path).connections()) == 15
 
@@ -177,7 +177,7 @@ def test_what_was_sent_again(tmp_path: Path, seed: int) -> None:
     """Retransmissions of data, connection by connection; tshark calls some of them fast or spurious."""
     chance = random.Random(100 + seed)
     path = tmp_path / "random.pcap"
-    path.write_bytes(wire.single("\n".join(conversation(chance, 40000 + number) for number in range(20))))
+    path.write_bytes(sketch.single("\n".join(conversation(chance, 40000 + number) for number in range(20))))
     again = [row[0] for row in tshark(path, "tcp.stream", "tcp.analysis.retransmission") if row[1]]
     for number, connection in enumerate(flows(path).connections()):
         told = sum(side.retransmissions.data for side in connection.sides)

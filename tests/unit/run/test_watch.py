@@ -18,7 +18,7 @@ from lab.output.style import Style
 from lab.wire.packets import Reader, Segment
 from lab.wire.packets.growing import Growing
 from lab.wire.tcp import Vantage
-from tests.unit import staged, wire
+from tests.unit import sketch, staged
 
 HANDSHAKE = """
 0    client_a > server  S
@@ -26,14 +26,14 @@ HANDSHAKE = """
 0.2  client_a > server  .
 """
 SWITCH = Vantage(
-    {address: host for host, address in wire.HOSTS.items()},
-    {index: host for host, index in wire.PORTS.items()},
+    {address: host for host, address in sketch.HOSTS.items()},
+    {index: host for host, index in sketch.PORTS.items()},
 )
 LATER = staged.at(1e6)
 
 
 def segments(talk: str) -> list[Segment]:
-    return list(Reader(BytesIO(wire.switch(talk))))
+    return list(Reader(BytesIO(sketch.switch(talk))))
 
 
 def packets(found: Sequence[Row]) -> list[Packet]:
@@ -45,7 +45,7 @@ def packets(found: Sequence[Row]) -> list[Packet]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_capture_in_pieces_is_the_same_capture(seed: int) -> None:
-    data = wire.switch(HANDSHAKE + "1 client_a > server P. 500\n1.1 server > client_a .")
+    data = sketch.switch(HANDSHAKE + "1 client_a > server P. 500\n1.1 server > client_a .")
     dice, growing = random.Random(seed), Growing()
     found: list[Segment] = []
     cuts = sorted(dice.sample(range(1, len(data)), 12))
@@ -57,20 +57,20 @@ def test_a_capture_in_pieces_is_the_same_capture(seed: int) -> None:
 
 
 def test_a_record_is_read_as_soon_as_it_is_whole() -> None:
-    data, growing = wire.switch(HANDSHAKE), Growing()
+    data, growing = sketch.switch(HANDSHAKE), Growing()
     assert len(list(growing.feed(data[:-1]))) == 5
     assert list(growing.feed(b"")) == []
     assert len(list(growing.feed(data[-1:]))) == 1
 
 
 @pytest.mark.parametrize(
-    "damage", [b"no capture, nor the beginning of one", wire.pcap([])[:24] + b"\xff" * 16]
+    "damage", [b"no capture, nor the beginning of one", sketch.pcap([])[:24] + b"\xff" * 16]
 )
 def test_after_damage_nothing_is_kept(damage: bytes) -> None:
     growing = Growing()
     assert list(growing.feed(damage)) == []
     assert growing.damaged
-    assert list(growing.feed(wire.switch(HANDSHAKE))) == []
+    assert list(growing.feed(sketch.switch(HANDSHAKE))) == []
     assert growing.damaged
 
 
@@ -87,7 +87,7 @@ def test_states_and_arrivals_that_come_later_are_put_into_the_row() -> None:
     opened, syn, syn_ack, ack = live.due(LATER)
     assert isinstance(opened, Opened)
     assert isinstance(syn, Packet)
-    assert (syn.source, syn.fate, syn.delay) == ("client_a", "arrived", wire.DELAY)
+    assert (syn.source, syn.fate, syn.delay) == ("client_a", "arrived", sketch.DELAY)
     assert isinstance(syn_ack, Packet)
     assert syn_ack.states == ((TcpState.SYN_RECEIVED,), (TcpState.ESTABLISHED,))
     assert isinstance(ack, Packet)
@@ -128,9 +128,9 @@ def test_what_programs_say_stands_between_the_packets() -> None:
 
 def test_connections_keep_their_numbers_over_wires_and_time() -> None:
     live, talk = Live([Wire(SWITCH), Wire(Vantage(alone="server"))]), HANDSHAKE
-    everywhere = dict.fromkeys(wire.HOSTS, "127.0.0.1")
+    everywhere = dict.fromkeys(sketch.HOSTS, "127.0.0.1")
     live.see(0, segments(talk))
-    live.see(1, list(Reader(BytesIO(wire.single(talk, hosts=everywhere)))))
+    live.see(1, list(Reader(BytesIO(sketch.single(talk, hosts=everywhere)))))
     live.see(0, [])
     assert {row.number: row.client for row in live.due(LATER) if isinstance(row, Opened)} == {
         1: "client_a:40000",

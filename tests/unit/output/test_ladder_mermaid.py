@@ -15,7 +15,7 @@ from lab.output.ladder import as_mermaid, segments_of, story
 from lab.output.ladder.mermaid import Diagram
 from lab.output.ladder.rows import Broke, Folded, Opened, Row, Said
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "runs"
+GOLDEN = Path(__file__).parents[2] / "golden" / "runs"
 
 _TEXT = r"(?:[^#;:%<>{}()\[\]\"\\\n\r-]|#\d+;|<br/>)+"
 _STATEMENTS = (

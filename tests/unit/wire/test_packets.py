@@ -12,10 +12,10 @@ import pytest
 
 from lab.wire.packets import ACK, PSH, SYN, FourTuple, IcmpError, Reader, Segment
 from lab.wire.packets.transport import Ordinary
-from tests.unit import wire
+from tests.unit import sketch
 
-PACKET = wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((40000, 80), 7, 9, PSH | ACK, b"hello"))
-PACKET6 = wire.ip("fd00::1", "fd00::2", wire.tcp((40000, 80), 7, 9, PSH | ACK, b"hello"))
+PACKET = sketch.ip("10.0.0.1", "10.0.0.2", sketch.tcp((40000, 80), 7, 9, PSH | ACK, b"hello"))
+PACKET6 = sketch.ip("fd00::1", "fd00::2", sketch.tcp((40000, 80), 7, 9, PSH | ACK, b"hello"))
 TALK = """
     0    client_a > server  S
     0.1  server > client_a  S.
@@ -30,39 +30,41 @@ def read(data: bytes) -> tuple[list[Segment], tuple[str, ...]]:
     return list(reader), reader.unsound
 
 
-def only(frame: bytes, link: int = wire.ETHERNET) -> tuple[list[Segment], tuple[str, ...]]:
-    return read(wire.pcap([(wire.EPOCH, frame)], link))
+def only(frame: bytes, link: int = sketch.ETHERNET) -> tuple[list[Segment], tuple[str, ...]]:
+    return read(sketch.pcap([(sketch.EPOCH, frame)], link))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("nano", [True, False])
 def test_both_byte_orders_and_units_of_time(order: str, nano: bool) -> None:
-    data = wire.pcap(
-        [(wire.EPOCH + 123_456_000, wire.framed(PACKET, wire.ETHERNET))], 1, order=order, nano=nano
+    data = sketch.pcap(
+        [(sketch.EPOCH + 123_456_000, sketch.framed(PACKET, sketch.ETHERNET))], 1, order=order, nano=nano
     )
     [segment], unsound = read(data)
-    assert (segment.time, unsound) == (wire.EPOCH + 123_456_000, ())
+    assert (segment.time, unsound) == (sketch.EPOCH + 123_456_000, ())
 
 
-@pytest.mark.parametrize("link", [wire.ETHERNET, wire.RAW, wire.COOKED, wire.COOKED2, wire.LOOPBACK])
+@pytest.mark.parametrize(
+    "link", [sketch.ETHERNET, sketch.RAW, sketch.COOKED, sketch.COOKED2, sketch.LOOPBACK]
+)
 @pytest.mark.parametrize("packet", [PACKET, PACKET6], ids=["ipv4", "ipv6"])
 def test_every_link_layer(link: int, packet: bytes) -> None:
-    [segment], unsound = only(wire.framed(packet, link), link)
+    [segment], unsound = only(sketch.framed(packet, link), link)
     assert (segment.seq, segment.ack, segment.flags, segment.length) == (7, 9, PSH | ACK, 5)
     assert segment.flow.source_port == 40000
     assert unsound == ()
 
 
 def test_addresses_are_in_their_shortest_form() -> None:
-    [segment], _ = only(wire.framed(PACKET6, wire.RAW), wire.RAW)
+    [segment], _ = only(sketch.framed(PACKET6, sketch.RAW), sketch.RAW)
     assert segment.flow == FourTuple("fd00::1", 40000, "fd00::2", 80)
     assert segment.flow.reverse == FourTuple("fd00::2", 80, "fd00::1", 40000)
 
 
 def test_cooked_frames_tell_interface_and_direction() -> None:
-    entered = wire.framed(PACKET, interface=7)
-    left = wire.framed(PACKET, interface=8, leaving=True)
-    segments, _ = read(wire.pcap([(0, entered), (1, left)]))
+    entered = sketch.framed(PACKET, interface=7)
+    left = sketch.framed(PACKET, interface=8, leaving=True)
+    segments, _ = read(sketch.pcap([(0, entered), (1, left)]))
     assert [(s.frame, s.interface, s.leaving) for s in segments] == [(1, 7, False), (2, 8, True)]
 
 
@@ -74,53 +76,53 @@ def test_vlan_tags_one_or_two() -> None:
 
 def test_the_frame_number_counts_what_is_no_tcp() -> None:
     arp = b"\x02" * 12 + b"\x08\x06" + bytes(28)
-    segments, unsound = read(wire.pcap([(0, arp), (1, wire.framed(PACKET, 1))], 1))
+    segments, unsound = read(sketch.pcap([(0, arp), (1, sketch.framed(PACKET, 1))], 1))
     assert ([s.frame for s in segments], unsound) == ([2], ())
 
 
 def test_padding_is_no_payload() -> None:
-    [segment], _ = only(wire.framed(PACKET, 1) + bytes(30))
+    [segment], _ = only(sketch.framed(PACKET, 1) + bytes(30))
     assert segment.length == 5
 
 
 def test_the_length_is_the_headers_though_less_was_captured() -> None:
-    frame = wire.framed(wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((1, 2), 0, 0, ACK, bytes(1000))), 1)
+    frame = sketch.framed(sketch.ip("10.0.0.1", "10.0.0.2", sketch.tcp((1, 2), 0, 0, ACK, bytes(1000))), 1)
     record = struct.pack("<IIII", 0, 0, 60, len(frame)) + frame[:60]
-    [segment], unsound = read(wire.pcap([], 1) + record)
+    [segment], unsound = read(sketch.pcap([], 1) + record)
     assert (segment.length, unsound) == (1000, ())
 
 
 def test_a_packet_without_a_length_ends_with_its_frame() -> None:
     offloaded = PACKET[:2] + b"\0\0" + PACKET[4:]
-    [segment], _ = only(offloaded, wire.RAW)
+    [segment], _ = only(offloaded, sketch.RAW)
     assert segment.length == 5
 
 
 def test_ip_options_and_the_options_of_a_syn() -> None:
     mss = bytes.fromhex("020405b4")
-    packet = wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((1, 2), 3, 0, SYN, options=mss), options=bytes(8))
-    [segment], _ = only(packet, wire.RAW)
+    packet = sketch.ip("10.0.0.1", "10.0.0.2", sketch.tcp((1, 2), 3, 0, SYN, options=mss), options=bytes(8))
+    [segment], _ = only(packet, sketch.RAW)
     assert (segment.seq, segment.flags, segment.length) == (3, SYN, 0)
 
 
 def test_ipv6_extension_headers() -> None:
-    segment = wire.tcp((1, 2), 3, 4, ACK, b"abc")
+    segment = sketch.tcp((1, 2), 3, 4, ACK, b"abc")
     for kind, header in (
         (0, b"\x06\0" + bytes(6)),
         (60, b"\x06\x01" + bytes(14)),
         (44, b"\x06\0" + bytes(6)),
         (51, b"\x06\x01" + bytes(10)),
     ):
-        packet = bytearray(wire.ip("fd00::1", "fd00::2", header + segment))
+        packet = bytearray(sketch.ip("fd00::1", "fd00::2", header + segment))
         packet[6] = kind
-        [found], unsound = only(bytes(packet), wire.RAW)
+        [found], unsound = only(bytes(packet), sketch.RAW)
         assert (found.length, unsound) == (3, ()), kind
 
 
 def test_a_fragment_of_something_else_is_no_damage() -> None:
-    packet = bytearray(wire.ip("fd00::1", "fd00::2", b"\x11\0\0\x01" + bytes(12)))
+    packet = bytearray(sketch.ip("fd00::1", "fd00::2", b"\x11\0\0\x01" + bytes(12)))
     packet[6] = 44
-    assert only(bytes(packet), wire.RAW) == ([], ())
+    assert only(bytes(packet), sketch.RAW) == ([], ())
 
 
 @pytest.mark.parametrize(
@@ -133,20 +135,20 @@ def test_a_fragment_of_something_else_is_no_damage() -> None:
         (PACKET[:2] + b"\xff\xff" + PACKET[4:], "cannot be"),
         (PACKET[:32] + b"\xf0" + PACKET[33:], "TCP header is damaged"),
         (PACKET[:32] + b"\x10" + PACKET[33:], "TCP header is damaged"),
-        (wire.ip("10.0.0.1", "10.0.0.2", b"abc", fragment=0x2000), "fragment"),
-        (wire.ip("10.0.0.1", "10.0.0.2", b"abc"), "ends within the TCP header"),
+        (sketch.ip("10.0.0.1", "10.0.0.2", b"abc", fragment=0x2000), "fragment"),
+        (sketch.ip("10.0.0.1", "10.0.0.2", b"abc"), "ends within the TCP header"),
     ],
 )  # fmt: skip
 def test_a_damaged_frame_is_told_and_the_next_one_is_read(packet: bytes, why: str) -> None:
-    frames = [(0, wire.framed(packet, wire.ETHERNET)), (1, wire.framed(PACKET, wire.ETHERNET))]
-    segments, [sentence] = read(wire.pcap(frames, wire.ETHERNET))
+    frames = [(0, sketch.framed(packet, sketch.ETHERNET)), (1, sketch.framed(PACKET, sketch.ETHERNET))]
+    segments, [sentence] = read(sketch.pcap(frames, sketch.ETHERNET))
     assert [s.frame for s in segments] == [2]
     assert sentence.startswith("frame 1: ")
     assert why in sentence
 
 
 def test_damage_of_one_kind_is_told_once() -> None:
-    _, unsound = read(wire.pcap([(0, wire.framed(PACKET[:12], 1))] * 1000, 1))
+    _, unsound = read(sketch.pcap([(0, sketch.framed(PACKET[:12], 1))] * 1000, 1))
     assert unsound == ("frame 1 and 999 others: it ends within the IPv4 header",)
 
 
@@ -166,7 +168,7 @@ def test_an_unknown_link_layer() -> None:
 
 
 def test_a_truncated_last_record_is_told() -> None:
-    data = wire.pcap([(0, wire.framed(PACKET, 1))] * 2, 1)
+    data = sketch.pcap([(0, sketch.framed(PACKET, 1))] * 2, 1)
     for cut in (1, 10, len(PACKET), len(PACKET) + 25):
         segments, unsound = read(data[:-cut])
         assert [s.frame for s in segments] == [1]
@@ -174,14 +176,16 @@ def test_a_truncated_last_record_is_told() -> None:
 
 
 def test_an_absurd_length_ends_the_reading() -> None:
-    data = wire.pcap([(0, wire.framed(PACKET, 1))], 1) + struct.pack("<IIII", 0, 0, 2**31, 60) + bytes(100)
+    data = (
+        sketch.pcap([(0, sketch.framed(PACKET, 1))], 1) + struct.pack("<IIII", 0, 0, 2**31, 60) + bytes(100)
+    )
     segments, [sentence] = read(data)
     assert len(segments) == 1
     assert sentence.startswith("frame 2: its length is absurd")
 
 
 def test_cut_anywhere_nothing_escapes_and_what_is_sound_is_read() -> None:
-    data = wire.switch(TALK)
+    data = sketch.switch(TALK)
     whole, _ = read(data)
     for cut in range(len(data)):
         segments, unsound = read(data[:cut])
@@ -189,10 +193,10 @@ def test_cut_anywhere_nothing_escapes_and_what_is_sound_is_read() -> None:
         assert unsound or len(segments) * 80 <= len(data)
 
 
-@pytest.mark.parametrize("link", [wire.ETHERNET, wire.RAW, wire.COOKED, wire.LOOPBACK])
+@pytest.mark.parametrize("link", [sketch.ETHERNET, sketch.RAW, sketch.COOKED, sketch.LOOPBACK])
 def test_any_byte_may_be_any_other(link: int) -> None:
     chance = random.Random(link)
-    data = wire.single(TALK, link)
+    data = sketch.single(TALK, link)
     for at in range(len(data)):
         damaged = bytearray(data)
         damaged[at] = chance.randrange(256)
@@ -200,19 +204,21 @@ def test_any_byte_may_be_any_other(link: int) -> None:
         assert len(segments) <= 5
 
 
-@pytest.mark.parametrize("link", [wire.ETHERNET, wire.RAW, wire.COOKED, wire.COOKED2, wire.LOOPBACK])
+@pytest.mark.parametrize(
+    "link", [sketch.ETHERNET, sketch.RAW, sketch.COOKED, sketch.COOKED2, sketch.LOOPBACK]
+)
 def test_the_short_way_through_the_headers_gives_what_the_long_one_gives(
     link: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(link)
-    syn = wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((1, 2), 3, 0, SYN, options=bytes.fromhex("020405b4")))
+    syn = sketch.ip("10.0.0.1", "10.0.0.2", sketch.tcp((1, 2), 3, 0, SYN, options=bytes.fromhex("020405b4")))
     frames = []
     for number in range(6000):
-        data = bytearray(wire.framed(chance.choice([PACKET, syn]), link, interface=number % 3))
+        data = bytearray(sketch.framed(chance.choice([PACKET, syn]), link, interface=number % 3))
         for _ in range(chance.randrange(3)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         frames.append((number, bytes(data[: chance.choice([len(data), len(data), chance.randrange(80)])])))
-    capture = wire.pcap(frames, link)
+    capture = sketch.pcap(frames, link)
     both_ways = read(capture)
     monkeypatch.setattr(Ordinary, "learn", lambda *_: None)
     assert read(capture) == both_ways
@@ -224,15 +230,15 @@ def test_random_bytes_behind_a_header() -> None:
     for link in (0, 1, 12, 101, 113, 228, 276):
         for _ in range(50):
             frames = [(0, chance.randbytes(chance.randrange(120))) for _ in range(20)]
-            segments, unsound = read(wire.pcap(frames, link))
+            segments, unsound = read(sketch.pcap(frames, link))
             assert len(segments) <= 20
             assert len(unsound) <= 20
 
 
 def test_memory_does_not_grow_with_the_capture() -> None:
-    frame = wire.framed(PACKET, 1)
+    frame = sketch.framed(PACKET, 1)
     record = struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame
-    head = wire.pcap([], 1)
+    head = sketch.pcap([], 1)
 
     def peak(records: int) -> int:
         stream = _Endless(head, record, records)
@@ -274,7 +280,7 @@ class _Endless(io.RawIOBase):
     ],
 )
 def test_what_icmp_says_of_a_segment(said: dict[str, int], meaning: str) -> None:
-    assert [one.meaning for one in errors(wire.icmp("10.0.0.9", "10.0.0.1", PACKET, **said))] == (
+    assert [one.meaning for one in errors(sketch.icmp("10.0.0.9", "10.0.0.1", PACKET, **said))] == (
         [meaning] if meaning else []
     )
 
@@ -289,13 +295,15 @@ def test_what_icmp_says_of_a_segment(said: dict[str, int], meaning: str) -> None
     ],
 )
 def test_what_icmp_of_ipv6_says_of_a_segment(said: dict[str, int], meaning: str) -> None:
-    assert [one.meaning for one in errors(wire.icmp("fd00::9", "fd00::1", PACKET6, **said))] == (
+    assert [one.meaning for one in errors(sketch.icmp("fd00::9", "fd00::1", PACKET6, **said))] == (
         [meaning] if meaning else []
     )
 
 
 def errors(packet: bytes) -> list[IcmpError]:
-    reader = Reader(io.BytesIO(wire.pcap([(wire.EPOCH, wire.framed(packet, wire.ETHERNET))], wire.ETHERNET)))
+    reader = Reader(
+        io.BytesIO(sketch.pcap([(sketch.EPOCH, sketch.framed(packet, sketch.ETHERNET))], sketch.ETHERNET))
+    )
     assert list(reader) == []
     assert reader.unsound == ()
     return reader.errors
@@ -303,18 +311,20 @@ def errors(packet: bytes) -> list[IcmpError]:
 
 @pytest.mark.parametrize(("one", "ends"), [(PACKET, "10.0.0.{}"), (PACKET6, "fd00::{}")])
 def test_whom_icmp_speaks_of(one: bytes, ends: str) -> None:
-    (error,) = errors(wire.icmp(ends.format(9), ends.format(1), one, kind=3, code=0))
-    assert (error.frame, error.time, error.source) == (1, wire.EPOCH, ends.format(9))
+    (error,) = errors(sketch.icmp(ends.format(9), ends.format(1), one, kind=3, code=0))
+    assert (error.frame, error.time, error.source) == (1, sketch.EPOCH, ends.format(9))
     assert (error.flow, error.seq) == (FourTuple(ends.format(1), 40000, ends.format(2), 80), 7)
 
 
 def test_icmp_that_is_cut_off_or_speaks_of_something_else_says_nothing() -> None:
     for whole, source in ((PACKET, "10.0.0.9"), (PACKET6, "fd00::9")):
-        message = wire.icmp(source, source[:-1] + "1", whole, kind=3, code=0)
+        message = sketch.icmp(source, source[:-1] + "1", whole, kind=3, code=0)
         for end in range(20 if whole is PACKET else 40, len(message)):
-            cut = wire.pcap([(wire.EPOCH, wire.framed(message[:end], wire.ETHERNET))], wire.ETHERNET)
+            cut = sketch.pcap(
+                [(sketch.EPOCH, sketch.framed(message[:end], sketch.ETHERNET))], sketch.ETHERNET
+            )
             reader = Reader(io.BytesIO(cut))
             assert list(reader) == []
             assert reader.errors == []
     udp = PACKET[:9] + bytes([17]) + PACKET[10:]
-    assert errors(wire.icmp("10.0.0.9", "10.0.0.1", udp, kind=3, code=0)) == []
+    assert errors(sketch.icmp("10.0.0.9", "10.0.0.1", udp, kind=3, code=0)) == []

@@ -13,7 +13,7 @@ from lab.scenario.checks import CheckBase
 from lab.scenario.loader import load
 from tests.docker.words import PLAYS, Play
 
-SCHEMA = Path(__file__).parent.parent.parent / "scenarios" / "scenario.schema.json"
+SCHEMA = Path(__file__).parents[3] / "scenarios" / "scenario.schema.json"
 UNFULFILLED = {"state.state=CLOSED"}
 """What nothing can fulfil, and is refused when a file is read: there is no socket in CLOSED."""
 

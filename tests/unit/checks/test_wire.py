@@ -11,7 +11,7 @@ from lab.core.words import Outcome, TcpState
 from lab.evidence.capture import Drop, HeldSegment
 from lab.evidence.sockets import SocketSample
 from lab.evidence.verdict import CheckResult
-from tests.unit import wire
+from tests.unit import sketch
 from tests.unit.staged import ENDED, FAIL, INCONCLUSIVE, PASS, Stage, at, row
 
 OPEN = """
@@ -189,7 +189,7 @@ def test_a_frame_that_is_there_stands(tmp_path: Path, spec: dict[str, Any], talk
 @pytest.mark.parametrize(("spec", "talk"), FALLS)
 def test_what_rests_on_missing_frames_is_not_judged(tmp_path: Path, spec: dict[str, Any], talk: str) -> None:
     assert Stage(tmp_path, talk, dropped=1).judge(spec).outcome is INCONCLUSIVE
-    cut = wire.switch(talk)[:-7]
+    cut = sketch.switch(talk)[:-7]
     assert Stage(tmp_path, capture=cut).judge(spec).outcome is INCONCLUSIVE
     assert Stage(tmp_path, talk, trouble="the sidecar went away").judge(spec).outcome is INCONCLUSIVE
 
@@ -214,7 +214,7 @@ def test_a_frame_that_never_arrived_is_no_gap_in_a_complete_capture(tmp_path: Pa
 
 
 def test_a_segment_that_a_step_kept_back_is_told_as_that(tmp_path: Path) -> None:
-    server, client = wire.HOSTS["server"], wire.HOSTS["client_a"]
+    server, client = sketch.HOSTS["server"], sketch.HOSTS["client_a"]
     held = HeldSegment(at(1.1) + 1000, 0, "server", "3", server, 19999, client, 40000, 1, 1, 24, 7)
     told = Stage(tmp_path, LOST, held=[held]).judge(connection(retransmissions={"data": 0})).evidence
     assert any("never arrived: step 3 kept it back" in sentence for sentence in told)
@@ -469,7 +469,7 @@ def test_why_close_wait_lasts(tmp_path: Path, inode: int, unread: int, blame: st
 
 
 def test_a_stay_that_the_end_of_the_run_cut_short(tmp_path: Path) -> None:
-    late = (ENDED - wire.EPOCH) / 1_000_000 - 100
+    late = (ENDED - sketch.EPOCH) / 1_000_000 - 100
     talk = OPEN + f"{late} client_a > server F."
     result = Stage(tmp_path, talk).judge(close_wait(dwell=SHORT))
     assert result.outcome is INCONCLUSIVE

@@ -20,10 +20,10 @@ from lab.evidence.transcript import StepEnded
 from lab.output.pcapng import export
 from lab.wire.packets.files import records
 from lab.wire.packets.problems import Problems
-from tests.unit import staged, wire
+from tests.unit import sketch, staged
 from tests.unit.staged import PASS, Stage
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "multi_client"
+GOLDEN = Path(__file__).parents[2] / "golden" / "runs" / "multi_client"
 TALK = """
 0    client_a > server  S
 0.1  server > client_a  S.
@@ -100,7 +100,7 @@ def step(number: str, began: float, what: str = "send 'Hi'") -> StepEnded:
 
 def test_a_host_has_an_interface_for_each_direction(tmp_path: Path) -> None:
     found, _ = exported(tmp_path, Stage(tmp_path, TALK).evidence())
-    ways = [f"{host} eth0 {way}" for host in wire.HOSTS for way in ("sent", "received")]
+    ways = [f"{host} eth0 {way}" for host in sketch.HOSTS for way in ("sent", "received")]
     assert interfaces(found) == ways
     seen = [ways[struct.unpack_from("<I", one.body)[0]] for one in packets(found)]
     assert seen[:4] == [
@@ -114,8 +114,8 @@ def test_a_host_has_an_interface_for_each_direction(tmp_path: Path) -> None:
 def test_a_loopback_has_one_and_keeps_its_link_layer(tmp_path: Path) -> None:
     found, _ = exported(tmp_path, Stage(tmp_path, TALK, loopback={"server": TALK}).evidence())
     links = [struct.unpack_from("<H", one.body)[0] for one in found if one.kind == 1]
-    assert dict(zip(interfaces(found), links, strict=True))["server lo"] == wire.ETHERNET
-    assert set(links) == {wire.COOKED2, wire.ETHERNET}
+    assert dict(zip(interfaces(found), links, strict=True))["server lo"] == sketch.ETHERNET
+    assert set(links) == {sketch.COOKED2, sketch.ETHERNET}
 
 
 def test_all_captures_in_one_order_of_time_byte_for_byte(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_all_captures_in_one_order_of_time_byte_for_byte(tmp_path: Path) -> None
 
 
 def test_frames_that_were_written_out_of_order_are_put_in_order(tmp_path: Path) -> None:
-    frame = wire.framed(b"\x45" + bytes(39))
-    capture = wire.pcap([(staged.at(time), frame) for time in (0, 3, 2, 1, 4)])
+    frame = sketch.framed(b"\x45" + bytes(39))
+    capture = sketch.pcap([(staged.at(time), frame) for time in (0, 3, 2, 1, 4)])
     found, _ = exported(tmp_path, Stage(tmp_path, capture=capture).evidence())
     assert [one.time for one in packets(found)] == [staged.at(time) for time in range(5)]
 
@@ -168,7 +168,7 @@ def test_the_section_says_what_run_it_is(tmp_path: Path) -> None:
 
 
 def test_a_capture_cut_short_yields_what_is_sound(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, capture=wire.switch(TALK)[:-7])
+    stage = Stage(tmp_path, capture=sketch.switch(TALK)[:-7])
     found, unsound = exported(tmp_path, stage.evidence())
     assert len(packets(found)) == 5
     assert unsound == ("capture.pcap: frame 6: the capture ends within this frame",)
@@ -176,7 +176,7 @@ def test_a_capture_cut_short_yields_what_is_sound(tmp_path: Path) -> None:
 
 def test_an_interface_may_be_called_anything(tmp_path: Path) -> None:
     evidence = Stage(
-        tmp_path, capture=wire.pcap([(staged.at(0), wire.framed(b"\x45", interface=9))])
+        tmp_path, capture=sketch.pcap([(staged.at(0), sketch.framed(b"\x45", interface=9))])
     ).evidence()
     bridge = Interface(9, "br\udcff\x1b", "", "lan")
     found, _ = exported(tmp_path, replace(evidence, info=replace(evidence.info, interfaces=(bridge,))))
@@ -194,9 +194,9 @@ def test_a_capture_that_is_none_yields_an_empty_file(tmp_path: Path, capture: by
 
 
 def test_frames_at_unknown_places_share_one_interface(tmp_path: Path) -> None:
-    strange = [(staged.at(n), wire.framed(b"\x45" + bytes(39), interface=77 + n)) for n in range(9)]
+    strange = [(staged.at(n), sketch.framed(b"\x45" + bytes(39), interface=77 + n)) for n in range(9)]
     short = [(staged.at(10), b"\x08")]
-    found, _ = exported(tmp_path, Stage(tmp_path, capture=wire.pcap(strange + short)).evidence())
+    found, _ = exported(tmp_path, Stage(tmp_path, capture=sketch.pcap(strange + short)).evidence())
     assert [name for name in interfaces(found) if "unknown" in name] == [
         "switch unknown received", "switch unknown",
     ]  # fmt: skip

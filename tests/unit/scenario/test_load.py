@@ -17,7 +17,7 @@ from lab.scenario.loader.syntax import MAX_BYTES
 from lab.scenario.steps import Line
 from lab.steps.actions.start import Start
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 SCENARIOS = sorted(CHECKOUT.glob("scenarios/**/*.yaml"))
 
 BASE = """\

@@ -12,7 +12,7 @@ from lab.wire.packets import Reader
 from lab.wire.tcp import Connection, Flows, Vantage
 from tests.unit.captures.make import HOSTS
 
-CAPTURES = Path(__file__).parent / "captures"
+CAPTURES = Path(__file__).parents[1] / "captures"
 
 
 def connections(name: str, vantage: Vantage) -> tuple[Connection, ...]:

@@ -16,7 +16,7 @@ from lab.output.style import Style
 from lab.run.observe import Observer
 from lab.wire.packets import ACK, FIN, Reader
 from lab.wire.tcp import Vantage
-from tests.unit import staged, wire
+from tests.unit import sketch, staged
 from tests.unit.staged import PASS, Stage, at
 
 OPEN = """
@@ -32,8 +32,8 @@ HELD = (
 
 def fin(kept: float, until: float, step: str = "4") -> HeldSegment:
     return HeldSegment(
-        at(kept), at(until) if until else 0, "client_a", step, wire.HOSTS["client_a"], 40000,
-        wire.HOSTS["server"], 19999, 1001, 2001, FIN | ACK, 0,
+        at(kept), at(until) if until else 0, "client_a", step, sketch.HOSTS["client_a"], 40000,
+        sketch.HOSTS["server"], 19999, 1001, 2001, FIN | ACK, 0,
     )  # fmt: skip
 
 
@@ -88,12 +88,12 @@ def test_a_held_segment_raises_no_doubt(tmp_path: Path) -> None:
 
 def test_while_it_goes_on_a_held_segment_is_not_called_lost() -> None:
     vantage = Vantage(
-        {address: host for host, address in wire.HOSTS.items()},
-        {index: host for host, index in wire.PORTS.items()},
+        {address: host for host, address in sketch.HOSTS.items()},
+        {index: host for host, index in sketch.PORTS.items()},
     )
     live = Live([Wire(vantage)])
     live.keep(fin(2.1, 0))
-    segments = list(Reader(BytesIO(wire.switch(HELD))))
+    segments = list(Reader(BytesIO(sketch.switch(HELD))))
     live.see(0, [segment for segment in segments if segment.time < at(100)])
     (packet,) = fins(list(live.due(at(150))))
     assert packet.held == "held by step 4"

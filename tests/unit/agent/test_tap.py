@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.agent.tap import Tap
-from tests.unit import wire
+from tests.unit import sketch
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 ARRIVING, OTHERS, OUTGOING = 0, 3, 4
@@ -20,7 +20,7 @@ FOUR, SIX = ("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")
 
 
 def segment(flags: int) -> bytes:
-    return wire.tcp((40000, 80), 1, 1, flags, b"")
+    return sketch.tcp((40000, 80), 1, 1, flags, b"")
 
 
 class Packets:
@@ -81,17 +81,17 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 def test_what_opens_closes_and_resets_is_heard(
     host: Host, ends: tuple[str, str], flags: int, *, expected: bool
 ) -> None:
-    assert host.heard(wire.ip(*ends, segment(flags))) is expected
+    assert host.heard(sketch.ip(*ends, segment(flags))) is expected
 
 
 def test_a_header_with_options_is_passed_over(host: Host) -> None:
-    assert host.heard(wire.ip(*FOUR, segment(FIN), options=bytes(8)))
-    assert not host.heard(wire.ip(*FOUR, segment(ACK), options=bytes([255]) * 8))
+    assert host.heard(sketch.ip(*FOUR, segment(FIN), options=bytes(8)))
+    assert not host.heard(sketch.ip(*FOUR, segment(ACK), options=bytes([255]) * 8))
 
 
 def test_only_the_first_fragment_has_flags(host: Host) -> None:
-    assert host.heard(wire.ip(*FOUR, segment(SYN), fragment=0x2000))
-    assert not host.heard(wire.ip(*FOUR, segment(SYN), fragment=0x2001))
+    assert host.heard(sketch.ip(*FOUR, segment(SYN), fragment=0x2000))
+    assert not host.heard(sketch.ip(*FOUR, segment(SYN), fragment=0x2001))
 
 
 @pytest.mark.parametrize("packet", [b"", b"\x45", b"\x60" + bytes(20), bytes(60), b"\xff" * 60])
@@ -100,7 +100,7 @@ def test_nonsense_is_not_heard(host: Host, packet: bytes) -> None:
 
 
 def test_other_protocols_are_not_heard(host: Host) -> None:
-    four, six = (bytearray(wire.ip(*ends, segment(SYN))) for ends in (FOUR, SIX))
+    four, six = (bytearray(sketch.ip(*ends, segment(SYN))) for ends in (FOUR, SIX))
     four[9] = six[6] = socket.IPPROTO_UDP
     assert not host.heard(bytes(four))
     assert not host.heard(bytes(six))
@@ -109,24 +109,24 @@ def test_other_protocols_are_not_heard(host: Host) -> None:
 @pytest.mark.parametrize("ends", [FOUR, SIX, ("::ffff:10.0.0.1", "::ffff:10.0.0.2")])
 def test_the_ends_are_told_as_the_host_sees_them(host: Host, ends: tuple[str, str]) -> None:
     source, target = (address.removeprefix("::ffff:") for address in ends)
-    host.speaks.send(wire.ip(*ends, segment(SYN)))
+    host.speaks.send(sketch.ip(*ends, segment(SYN)))
     assert host.tap.drain() == ({(source, 40000, target, 80): 1}, False, False)
     host.hears.kind = ARRIVING
-    host.speaks.send(wire.ip(*ends, segment(SYN)))
+    host.speaks.send(sketch.ip(*ends, segment(SYN)))
     assert host.tap.drain() == ({(target, 80, source, 40000): 1}, False, False)
 
 
 def test_what_is_for_another_host_is_not_heard(host: Host) -> None:
     host.hears.kind = OTHERS
-    host.speaks.send(wire.ip(*FOUR, segment(RST)))
+    host.speaks.send(sketch.ip(*FOUR, segment(RST)))
     assert host.tap.drain() == ({}, False, False)
 
 
 def test_an_rst_is_told(host: Host) -> None:
-    host.speaks.send(wire.ip(*FOUR, segment(SYN)))
+    host.speaks.send(sketch.ip(*FOUR, segment(SYN)))
     assert not host.tap.drain().reset
-    host.speaks.send(wire.ip(*FOUR, segment(SYN)))
-    host.speaks.send(wire.ip(*SIX, segment(RST | ACK)))
+    host.speaks.send(sketch.ip(*FOUR, segment(SYN)))
+    host.speaks.send(sketch.ip(*SIX, segment(RST | ACK)))
     assert host.tap.drain().reset
 
 
@@ -137,7 +137,7 @@ def test_what_was_lost_may_have_been_anything(host: Host) -> None:
 
 
 def test_a_header_that_is_none(host: Host) -> None:
-    packet = bytearray(wire.ip(*FOUR, segment(SYN))[:16])
+    packet = bytearray(sketch.ip(*FOUR, segment(SYN))[:16])
     packet[0], packet[13] = 0x40, SYN
     host.speaks.send(packet)
     assert host.tap.drain() == ({}, True, True)
@@ -146,6 +146,6 @@ def test_a_header_that_is_none(host: Host) -> None:
 def test_what_came_before_is_forgotten(host: Host) -> None:
     assert not host.tap.drain().ends
     for _ in range(5):
-        host.speaks.send(wire.ip(*FOUR, segment(SYN)))
+        host.speaks.send(sketch.ip(*FOUR, segment(SYN)))
     assert host.tap.drain().ends
     assert not host.tap.drain().ends, "all at once"

@@ -17,10 +17,10 @@ from lab.output.analyze import Analysis, analyze, as_data
 from lab.wire.packets import Reader, Segment
 from lab.wire.packets import pcapng as pcapng_file
 from lab.wire.packets.pcap import Frames
-from tests.unit import wire
-from tests.unit.test_flows import ORDERLY
+from tests.unit import sketch
+from tests.unit.wire.test_flows import ORDERLY
 
-PACKETS = [packet for _, _, _, packet, _ in wire.Script().frames(ORDERLY)]
+PACKETS = [packet for _, _, _, packet, _ in sketch.Script().frames(ORDERLY)]
 KEPT = range(40)
 """Seeds of the random damage."""
 
@@ -52,7 +52,7 @@ def resolution(value: int, order: str = "<") -> bytes:
 
 def pcapng(order: str = "<") -> bytes:
     """Both ends of a connection as one interface received them."""
-    data = section(order) + interface(wire.RAW, order) + block(0xBAD, b"unknown", order)
+    data = section(order) + interface(sketch.RAW, order) + block(0xBAD, b"unknown", order)
     for number, packet in enumerate(PACKETS):
         data += enhanced(packet, number * 1000, 0, order, options=struct.pack(order + "HHI", 2, 4, 1))
     return data
@@ -76,7 +76,7 @@ def told(data: bytes) -> Analysis:
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_pcapng_gives_what_a_pcap_gives(order: str) -> None:
     segments, unsound = read(pcapng(order))
-    plain, _ = read(wire.pcap([(0, packet) for packet in PACKETS], wire.RAW))
+    plain, _ = read(sketch.pcap([(0, packet) for packet in PACKETS], sketch.RAW))
     assert unsound == ()
     assert [one._replace(time=0) for one in segments] == [one._replace(place=(0, False, 0)) for one in plain]
     assert [one.time for one in segments[:3]] == [0, 1_000_000, 2_000_000]
@@ -86,7 +86,7 @@ def test_a_pcapng_gives_what_a_pcap_gives(order: str) -> None:
     ("value", "nanoseconds"), [(9, 5), (6, 5000), (3, 5_000_000), (0x80 | 10, 4_882_812)]
 )
 def test_the_resolution_of_time(value: int, nanoseconds: int) -> None:
-    data = section() + interface(wire.RAW, options=resolution(value)) + enhanced(PACKETS[0], 5)
+    data = section() + interface(sketch.RAW, options=resolution(value)) + enhanced(PACKETS[0], 5)
     [segment], _ = read(data)
     assert segment.time == nanoseconds
 
@@ -97,24 +97,24 @@ def test_the_resolution_of_time(value: int, nanoseconds: int) -> None:
 def test_the_direction_of_a_packet(flags: int, leaving: bool | None) -> None:
     comment, end = struct.pack("<HH4s", 1, 4, b"lost"), bytes(4)
     for options in (struct.pack("<HHI", 2, 4, flags), comment + struct.pack("<HHI", 2, 4, flags) + end):
-        [segment], unsound = read(section() + interface(wire.RAW) + enhanced(PACKETS[0], options=options))
+        [segment], unsound = read(section() + interface(sketch.RAW) + enhanced(PACKETS[0], options=options))
         assert (segment.leaving, unsound) == (leaving, ())
 
 
 def test_what_the_link_layer_says_of_the_direction_goes_before() -> None:
-    cooked = wire.framed(PACKETS[0], wire.COOKED2, 7, leaving=True)
-    data = section() + interface(wire.COOKED2) + enhanced(cooked, options=struct.pack("<HHI", 2, 4, 1))
+    cooked = sketch.framed(PACKETS[0], sketch.COOKED2, 7, leaving=True)
+    data = section() + interface(sketch.COOKED2) + enhanced(cooked, options=struct.pack("<HHI", 2, 4, 1))
     [segment], _ = read(data)
     assert segment.place == (7, True, 4)
 
 
 def test_each_section_has_its_own_interfaces_and_byte_order() -> None:
-    ethernet = wire.framed(PACKETS[1], wire.ETHERNET)
-    data = section() + interface(wire.RAW) + enhanced(PACKETS[0])
+    ethernet = sketch.framed(PACKETS[1], sketch.ETHERNET)
+    data = section() + interface(sketch.RAW) + enhanced(PACKETS[0])
     data += (
         section(">")
-        + interface(wire.RAW, ">")
-        + interface(wire.ETHERNET, ">")
+        + interface(sketch.RAW, ">")
+        + interface(sketch.ETHERNET, ">")
         + enhanced(ethernet, 1, 1, ">")
     )
     segments, unsound = read(data)
@@ -126,14 +126,14 @@ def test_simple_and_obsolete_packets() -> None:
     packet = PACKETS[3]
     simple = block(3, struct.pack("<I", len(packet)) + packet)
     obsolete = block(2, struct.pack("<HHIIII", 0, 0, 0, 7, len(packet), len(packet)) + packet)
-    segments, unsound = read(section() + interface(wire.RAW) + obsolete + simple)
+    segments, unsound = read(section() + interface(sketch.RAW) + obsolete + simple)
     assert [(one.length, one.time) for one in segments] == [(5, 7000), (5, 7000)]
     assert unsound == ()
 
 
 def test_an_interface_that_was_never_declared() -> None:
     segments, [sentence] = read(
-        section() + interface(wire.RAW) + enhanced(PACKETS[0], 0, 9) + enhanced(PACKETS[1])
+        section() + interface(sketch.RAW) + enhanced(PACKETS[0], 0, 9) + enhanced(PACKETS[1])
     )
     assert [one.frame for one in segments] == [2]
     assert sentence == "frame 1: its interface was never declared"
@@ -159,13 +159,13 @@ def pieces(packet: bytes, size: int, ident: int = 7) -> list[bytes]:
     found = []
     for at in range(0, len(payload), size):
         more = 0x2000 if at + size < len(payload) else 0
-        part = bytearray(wire.ip("10.0.0.1", "10.0.0.2", payload[at : at + size], fragment=more | at // 8))
+        part = bytearray(sketch.ip("10.0.0.1", "10.0.0.2", payload[at : at + size], fragment=more | at // 8))
         part[4:6] = struct.pack("!H", ident)
         found.append(bytes(part))
     return found
 
 
-WHOLE = wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((1, 2), 5, 6, 24, bytes(100)))
+WHOLE = sketch.ip("10.0.0.1", "10.0.0.2", sketch.tcp((1, 2), 5, 6, 24, bytes(100)))
 
 
 @pytest.mark.parametrize("size", [8, 16, 24, 64])
@@ -173,14 +173,14 @@ WHOLE = wire.ip("10.0.0.1", "10.0.0.2", wire.tcp((1, 2), 5, 6, 24, bytes(100)))
 def test_fragments_in_any_order_are_put_together(size: int, seed: int) -> None:
     parts = pieces(WHOLE, size)
     random.Random(seed).shuffle(parts)
-    segments, unsound = read(wire.pcap([(0, part) for part in [*parts[:1], *parts]], wire.RAW))
+    segments, unsound = read(sketch.pcap([(0, part) for part in [*parts[:1], *parts]], sketch.RAW))
     assert [(one.frame, one.seq, one.length) for one in segments] == [(len(parts) + 1, 5, 100)]
     assert unsound == ()
 
 
 def test_a_fragment_that_is_missing_is_told() -> None:
     parts = pieces(WHOLE, 24)
-    segments, [sentence] = read(wire.pcap([(0, part) for part in parts[1:]], wire.RAW))
+    segments, [sentence] = read(sketch.pcap([(0, part) for part in parts[1:]], sketch.RAW))
     assert segments == []
     assert sentence == "frame 1: it is a fragment of an IP packet of which others are missing"
 
@@ -188,7 +188,7 @@ def test_a_fragment_that_is_missing_is_told() -> None:
 OPTIONS = bytes([0, 1, 1, 12, *bytes(12)])
 """Sixteen bytes of IPv6 extension header (RFC 8200, section 4.6); the first says what follows."""
 
-SEGMENT = wire.tcp((1, 2), 5, 6, 24, bytes(100))
+SEGMENT = sketch.tcp((1, 2), 5, 6, 24, bytes(100))
 
 
 def pieces6(
@@ -203,7 +203,7 @@ def pieces6(
         more = int(at + size < len(payload))
         says = others if at and others >= 0 else following
         head = struct.pack("!BBHI", says, 0, at | more, 99)
-        packet = bytearray(wire.ip("fd00::1", "fd00::2", ahead + head + payload[at : at + size]))
+        packet = bytearray(sketch.ip("fd00::1", "fd00::2", ahead + head + payload[at : at + size]))
         packet[6] = 0 if ahead else 44
         found.append(bytes(packet))
     return found
@@ -217,7 +217,7 @@ def test_fragments_whose_packet_has_further_headers(count: int, seed: int, size:
     ahead = bytes([44]) + bytes([0, 1, 4, 0, 0, 0, 0])
     parts = pieces6(chain + SEGMENT, 60 if count else 6, size, ahead=ahead)
     random.Random(seed).shuffle(parts)
-    segments, unsound = read(wire.pcap([(0, part) for part in parts], wire.RAW))
+    segments, unsound = read(sketch.pcap([(0, part) for part in parts], sketch.RAW))
     assert [(one.frame, one.seq, one.length) for one in segments] == [(len(parts), 5, 100)]
     assert segments[0].flow.source_port == 1
     assert unsound == ()
@@ -226,7 +226,7 @@ def test_fragments_whose_packet_has_further_headers(count: int, seed: int, size:
 def test_what_follows_is_what_the_first_fragment_says() -> None:
     parts = pieces6(bytes([6]) + OPTIONS[1:] + SEGMENT, 60, 48, others=6)
     for order in (parts, parts[::-1]):
-        [segment], unsound = read(wire.pcap([(0, part) for part in order], wire.RAW))
+        [segment], unsound = read(sketch.pcap([(0, part) for part in order], sketch.RAW))
         assert (segment.length, unsound) == (100, ())
 
 
@@ -240,7 +240,7 @@ def test_what_follows_is_what_the_first_fragment_says() -> None:
     ],
 )
 def test_fragments_that_hold_no_segment(payload: bytes, following: int, why: str) -> None:
-    segments, unsound = read(wire.pcap([(0, part) for part in pieces6(payload, following, 48)], wire.RAW))
+    segments, unsound = read(sketch.pcap([(0, part) for part in pieces6(payload, following, 48)], sketch.RAW))
     assert segments == []
     assert [sentence.partition(": ")[2] for sentence in unsound] == [why] * bool(why)
 
@@ -248,7 +248,7 @@ def test_fragments_that_hold_no_segment(payload: bytes, following: int, why: str
 def test_a_flood_of_fragments_takes_no_memory() -> None:
     def flood(count: int) -> int:
         parts = [pieces(WHOLE, 8, number % 65536)[number % 5] for number in range(count)]
-        data = wire.pcap([(0, part) for part in parts], wire.RAW)
+        data = sketch.pcap([(0, part) for part in parts], sketch.RAW)
         tracemalloc.start()
         read(data)
         peak = tracemalloc.get_traced_memory()[1]
@@ -261,7 +261,7 @@ def test_a_flood_of_fragments_takes_no_memory() -> None:
 # Damage
 
 
-SOUND = {"pcap": wire.switch(ORDERLY), "pcapng": pcapng(), "pcapng, most significant first": pcapng(">")}
+SOUND = {"pcap": sketch.switch(ORDERLY), "pcapng": pcapng(), "pcapng, most significant first": pcapng(">")}
 
 
 @pytest.mark.parametrize("data", SOUND.values(), ids=SOUND)
@@ -301,11 +301,11 @@ def mixed(chance: random.Random) -> bytes:
     for number in range(4):
         clock = resolution(chance.choice((6, 9, 3, 0x80 | 10)))
         offset = struct.pack("<HHq", 14, 8, chance.choice((0, -3, 1 << 20))) if chance.random() < 0.5 else b""
-        data += interface(wire.RAW if number < 3 else wire.ETHERNET, options=offset + clock)
+        data += interface(sketch.RAW if number < 3 else sketch.ETHERNET, options=offset + clock)
     for _ in range(60):
         number = min(4, chance.choice((0, 0, 0, 1, 2, 3, 4)))
         packet = chance.choice(PACKETS)
-        packet = wire.framed(packet, wire.ETHERNET) if number == 3 else packet
+        packet = sketch.framed(packet, sketch.ETHERNET) if number == 3 else packet
         options = chance.choice((b"", b"", b"", flags, comment + flags, bytes(4)))
         data += enhanced(
             packet, chance.choice((5, 1 << 40, chance.randrange(1 << 50))), number, options=options
@@ -349,8 +349,8 @@ def test_a_flood_of_connections_is_counted_in_bounded_memory() -> None:
         frames = []
         for number in range(count):
             source = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
-            frames.append((number, wire.ip(source, "10.9.9.9", wire.tcp((999, 80), number, 0, 2))))
-        stream = io.BytesIO(wire.pcap(frames, wire.RAW))
+            frames.append((number, sketch.ip(source, "10.9.9.9", sketch.tcp((999, 80), number, 0, 2))))
+        stream = io.BytesIO(sketch.pcap(frames, sketch.RAW))
         del frames
         tracemalloc.start()
         analysis = analyze(stream, most=100)
@@ -373,5 +373,5 @@ def test_an_open_connection_outlives_a_flood(monkeypatch: pytest.MonkeyPatch) ->
     talk = ORDERLY.splitlines()
     before, after = "\n".join(talk[:8]), "\n".join(talk[8:])
     flood = "".join(f"1.5 client_b:{port} > server S\n" for port in range(1000, 1200))
-    analysis = analyze(io.BytesIO(wire.single(before + "\n" + flood + after)), most=50)
+    analysis = analyze(io.BytesIO(sketch.single(before + "\n" + flood + after)), most=50)
     assert "orderly" in {one.connection.close for one in analysis.connections()}

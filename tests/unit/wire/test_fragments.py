@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from lab.wire.packets import ACK, Reader
-from tests.unit import wire
+from tests.unit import sketch
 
-SEGMENT = wire.tcp((40000, 80), 7, 9, ACK, bytes(range(44)))
+SEGMENT = sketch.tcp((40000, 80), 7, 9, ACK, bytes(range(44)))
 """64 bytes, as 8 units of a fragment's offset."""
 
 
@@ -19,17 +19,17 @@ def piece(version: int, first: int, end: int, *, data: bytes = SEGMENT) -> bytes
     """A fragment of the segment, from one offset to another, in units of 8 bytes."""
     payload, more = data[first * 8 : end * 8], end * 8 < len(data)
     if version == 4:
-        return wire.ip("10.0.0.1", "10.0.0.2", payload, fragment=first | (0x2000 if more else 0))
+        return sketch.ip("10.0.0.1", "10.0.0.2", payload, fragment=first | (0x2000 if more else 0))
     header = struct.pack("!BBHI", 6, 0, first << 3 | more, 1)
-    packet = bytearray(wire.ip("fd00::1", "fd00::2", header + payload))
+    packet = bytearray(sketch.ip("fd00::1", "fd00::2", header + payload))
     packet[6] = 44
     return bytes(packet)
 
 
 def read(*packets: bytes) -> tuple[list[int], tuple[str, ...]]:
     """How many bytes each segment says, and what could not be read."""
-    frames = [(wire.EPOCH, packet) for packet in packets]
-    reader = Reader(io.BytesIO(wire.pcap(frames, wire.RAW)))
+    frames = [(sketch.EPOCH, packet) for packet in packets]
+    reader = Reader(io.BytesIO(sketch.pcap(frames, sketch.RAW)))
     return [segment.length for segment in reader], reader.unsound
 
 

@@ -20,10 +20,10 @@ from lab.output.ladder.rows import Folded, Packet, Row, Said
 from lab.output.ladder.text import Ladder
 from lab.output.style import Style, columns
 from lab.wire.packets import ACK, PSH, Segment
-from tests.unit import staged, wire
+from tests.unit import sketch, staged
 from tests.unit.staged import FAIL, Stage, step
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "runs"
+GOLDEN = Path(__file__).parents[2] / "golden" / "runs"
 ORDERLY = {"connection": {"from": "client_a", "to": "server:19999"}, "close": {"kind": ["orderly"]}}
 HANDSHAKE = """
 0    client_a > server  S
@@ -437,7 +437,7 @@ def test_packets_pass_through_and_are_not_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_any_damage_is_drawn_somehow(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    data = bytearray(wire.switch(HANDSHAKE + CLOSE + HANDSHAKE))
+    data = bytearray(sketch.switch(HANDSHAKE + CLOSE + HANDSHAKE))
     for _ in range(chance.randrange(1, 12)):
         data[chance.randrange(24, len(data))] = chance.randrange(256)
     stage = Stage(tmp_path, capture=bytes(data[: chance.randrange(24, 2 * len(data))]))

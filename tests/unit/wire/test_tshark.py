@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from lab.wire.tcp import Connection
-from tests.unit import wire
-from tests.unit.test_packets_tshark import FIELDS, flows, needs_tshark, ours, tshark
+from tests.unit import sketch
+from tests.unit.wire.test_packets_tshark import FIELDS, flows, needs_tshark, ours, tshark
 
 __all__ = ["needs_tshark"]
 
@@ -29,7 +29,7 @@ class Talk:
     def __init__(self, chance: random.Random, port: int) -> None:
         self.chance = chance
         self.frames: list[Frame] = []
-        self.time = wire.EPOCH + port * 1_000_000
+        self.time = sketch.EPOCH + port * 1_000_000
         self.ends = "10.0.0.1", "10.0.0.2"
         self.ports = port, 19999
         self.seq = [self._isn(), self._isn()]
@@ -46,10 +46,10 @@ class Talk:
         ports = (self.ports[me], self.ports[1 - me])
         at = self.seq[me] if seq is None else seq
         ack = self.seq[1 - me] if flags & 16 else 0
-        packet = wire.ip(
-            self.ends[me], self.ends[1 - me], wire.tcp(ports, at, ack % 2**32, flags, b"x" * length)
+        packet = sketch.ip(
+            self.ends[me], self.ends[1 - me], sketch.tcp(ports, at, ack % 2**32, flags, b"x" * length)
         )
-        self.frames.append((self.time, wire.framed(packet, wire.ETHERNET)))
+        self.frames.append((self.time, sketch.framed(packet, sketch.ETHERNET)))
         if seq is None:
             self.seq[me] = (at + length + bool(flags & 3)) % 2**32
 
@@ -146,7 +146,7 @@ HARMS = [unharmed, without_the_beginning, without_the_end, one_sided, with_losse
 def capture(path: Path, seed: int, harm: Callable[[list[Frame], random.Random], list[Frame]]) -> Path:
     chance = random.Random(1000 + seed)
     frames = [frame for talk in talks(seed) for frame in harm(talk, chance)]
-    path.write_bytes(wire.pcap(sorted(frames, key=lambda frame: frame[0]), wire.ETHERNET))
+    path.write_bytes(sketch.pcap(sorted(frames, key=lambda frame: frame[0]), sketch.ETHERNET))
     return path
 
 

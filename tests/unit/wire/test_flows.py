@@ -12,13 +12,13 @@ from lab.core.words import TcpState
 from lab.wire.packets import Reader, Segment
 from lab.wire.tcp import Connection, Flows, Vantage
 from lab.wire.tcp.serial import distance
-from tests.unit import wire
+from tests.unit import sketch
 
 SWITCH = Vantage(
-    {address: host for host, address in wire.HOSTS.items()},
-    {index: host for host, index in wire.PORTS.items()},
+    {address: host for host, address in sketch.HOSTS.items()},
+    {index: host for host, index in sketch.PORTS.items()},
 )
-ONE_PLACE = Vantage({address: host for host, address in wire.HOSTS.items()})
+ONE_PLACE = Vantage({address: host for host, address in sketch.HOSTS.items()})
 
 OPEN = """
     0    client_a > server  S
@@ -52,8 +52,8 @@ def connections(data: bytes, vantage: Vantage = SWITCH) -> tuple[Connection, ...
 
 def one(text: str, **isn: int) -> Connection:
     """The one connection of a script, the same at the switch and at one place but for the times."""
-    [connection] = connections(wire.switch(text, isn=isn))
-    [single] = connections(wire.single(text, isn=isn), ONE_PLACE)
+    [connection] = connections(sketch.switch(text, isn=isn))
+    [single] = connections(sketch.single(text, isn=isn), ONE_PLACE)
     assert (connection.handshake, connection.close) == (single.handshake, single.close)
     for side, other in zip(connection.sides, single.sides, strict=True):
         assert (side.bytes, side.retransmissions) == (other.bytes, other.retransmissions)
@@ -85,12 +85,12 @@ def test_each_end_has_the_times_of_its_own_port() -> None:
     assert fin
     assert fin.sent
     assert fin.received
-    assert fin.received.time - fin.sent.time == wire.DELAY
+    assert fin.received.time - fin.sent.time == sketch.DELAY
     began, left = connection.server.entered(TcpState.CLOSE_WAIT), connection.server.left(TcpState.CLOSE_WAIT)
     assert began == fin.received
     assert left
     assert left.state == TcpState.LAST_ACK
-    assert left.at.time - began.time == 2_000_000 - wire.DELAY
+    assert left.at.time - began.time == 2_000_000 - sketch.DELAY
 
 
 def test_a_merged_close_of_three_segments_is_the_same_close() -> None:
@@ -157,7 +157,7 @@ def test_half_close_is_new_data_after_the_fin() -> None:
     )
     assert (connection.close, connection.server.late_acked) == ("half_close", True)
     assert connection.server.late
-    assert connection.server.late.time == wire.EPOCH + 2_000_000
+    assert connection.server.late.time == sketch.EPOCH + 2_000_000
 
 
 def test_data_sent_again_after_the_fin_is_no_half_close() -> None:
@@ -279,7 +279,7 @@ def test_retransmissions_count_once_each_and_their_bytes_not_at_all() -> None:
 
 
 def test_what_the_wire_lost_is_sent_again_and_seen_at_the_senders_end_only() -> None:
-    [connection] = connections(wire.switch(OPEN + """
+    [connection] = connections(sketch.switch(OPEN + """
         1     client_a > server  P. 5 entered
         200   client_a > server  P. again
         201   server > client_a  .
@@ -304,7 +304,7 @@ def test_a_keep_alive_is_no_retransmission() -> None:
 
 
 def test_segments_that_arrive_out_of_order() -> None:
-    [connection] = connections(wire.switch(OPEN + """
+    [connection] = connections(sketch.switch(OPEN + """
         1     client_a > server  P. 5 entered
         1.1   client_a > server  F. entered
         1.2   client_a > server  F. again left
@@ -313,7 +313,7 @@ def test_segments_that_arrive_out_of_order() -> None:
     """))  # fmt: skip
     began = connection.server.entered(TcpState.CLOSE_WAIT)
     assert began
-    assert began.time == wire.EPOCH + 2_000_000 + wire.DELAY
+    assert began.time == sketch.EPOCH + 2_000_000 + sketch.DELAY
 
 
 @pytest.mark.parametrize("isn", [0, 2**31 - 3, 2**32 - 1, 2**32 - 2, 2**32 - 6])
@@ -331,7 +331,7 @@ def test_serial_arithmetic() -> None:
 
 
 def test_a_reused_port_is_another_connection() -> None:
-    first, second = connections(wire.switch(ORDERLY + LATER))
+    first, second = connections(sketch.switch(ORDERLY + LATER))
     assert (first.close, second.close) == ("orderly", "still_open")
     assert (first.client.port, second.handshake) == (second.client.port, "complete")
 
@@ -357,20 +357,20 @@ def test_a_connection_that_began_before_the_capture() -> None:
 
 
 def test_frames_seen_at_one_port_only() -> None:
-    [connection] = connections(wire.switch(ORDERLY.replace("P. 7", "P. 7 left")))
+    [connection] = connections(sketch.switch(ORDERLY.replace("P. 7", "P. 7 left")))
     assert connection.unpaired == (11,)
     assert connection.server.gaps == 1
 
 
 def test_frames_on_their_way_through_a_router_tell_nothing_new() -> None:
     frames = []
-    for time, source, target, packet, _ in wire.Script().frames(ORDERLY):
-        ports = (wire.PORTS[source], False), (8, True), (9, False), (wire.PORTS[target], True)
+    for time, source, target, packet, _ in sketch.Script().frames(ORDERLY):
+        ports = (sketch.PORTS[source], False), (8, True), (9, False), (sketch.PORTS[target], True)
         frames += [
-            (time + 1000 * n, wire.framed(packet, interface=port, leaving=leaving))
+            (time + 1000 * n, sketch.framed(packet, interface=port, leaving=leaving))
             for n, (port, leaving) in enumerate(ports)
         ]
-    [connection] = connections(wire.pcap(frames))
+    [connection] = connections(sketch.pcap(frames))
     assert (connection.close, connection.unpaired) == ("orderly", ())
     assert connection.client.retransmissions == (0, 0, 0)
 
@@ -378,12 +378,12 @@ def test_frames_on_their_way_through_a_router_tell_nothing_new() -> None:
 def test_one_place_that_shows_frames_twice() -> None:
     """``any`` on a host's own loopback gives each frame out and in."""
     frames = []
-    for time, _, _, packet, _ in wire.Script().frames(ORDERLY):
+    for time, _, _, packet, _ in sketch.Script().frames(ORDERLY):
         frames += [
-            (time, wire.framed(packet, interface=1, leaving=True)),
-            (time + 1, wire.framed(packet, interface=1)),
+            (time, sketch.framed(packet, interface=1, leaving=True)),
+            (time + 1, sketch.framed(packet, interface=1)),
         ]
-    [connection] = connections(wire.pcap(frames), Vantage(alone="server"))
+    [connection] = connections(sketch.pcap(frames), Vantage(alone="server"))
     assert (connection.close, connection.client.host, connection.server.host) == (
         "orderly",
         "server",
@@ -394,7 +394,7 @@ def test_one_place_that_shows_frames_twice() -> None:
 
 def test_any_byte_may_be_any_other() -> None:
     chance = random.Random(3)
-    data = wire.switch(ORDERLY)
+    data = sketch.switch(ORDERLY)
     for at in range(24, len(data)):
         damaged = bytearray(data)
         damaged[at] = chance.randrange(256)
@@ -406,12 +406,12 @@ def test_a_flood_of_nonsense_keeps_every_bound() -> None:
     frames = []
     for number in range(3000):
         numbers = chance.randrange(2**32), chance.randrange(2**32), chance.randrange(64)
-        source, target = chance.sample(sorted(wire.HOSTS.values()), 2)
-        packet = wire.ip(source, target, wire.tcp((40000, 80), *numbers, bytes(chance.randrange(9))))
+        source, target = chance.sample(sorted(sketch.HOSTS.values()), 2)
+        packet = sketch.ip(source, target, sketch.tcp((40000, 80), *numbers, bytes(chance.randrange(9))))
         frames.append(
-            (number, wire.framed(packet, interface=chance.randrange(5), leaving=chance.random() < 0.5))
+            (number, sketch.framed(packet, interface=chance.randrange(5), leaving=chance.random() < 0.5))
         )
-    for connection in connections(wire.pcap(frames)):
+    for connection in connections(sketch.pcap(frames)):
         assert len(connection.unpaired) <= 256
         for side in connection.sides:
             assert len(side.history) <= 32
@@ -421,7 +421,7 @@ def test_a_flood_of_nonsense_keeps_every_bound() -> None:
 def test_memory_does_not_grow_with_segments() -> None:
     def peak(segments: int) -> int:
         flows = Flows(SWITCH)
-        [way] = {segment.way for segment in Reader(io.BytesIO(wire.single("0 client_a > server S")))}
+        [way] = {segment.way for segment in Reader(io.BytesIO(sketch.single("0 client_a > server S")))}
         tracemalloc.start()
         for number in range(segments):
             # Seen at the sender's port only, now and then out of line: the worst there is.

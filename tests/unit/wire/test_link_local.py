@@ -12,7 +12,7 @@ from lab.checks.select import without_zone
 from lab.core.words import TcpState
 from lab.evidence.capture import Interface, link_local
 from lab.evidence.sockets import SocketSample
-from tests.unit import wire
+from tests.unit import sketch
 from tests.unit.staged import PASS, Stage, at, row
 
 MACS = {"server": "02:00:00:00:00:00", "client_a": "02:00:01:00:00:07", "client_b": "52:54:00:12:34:56"}
@@ -34,16 +34,20 @@ TALK = """
 
 
 def interfaces() -> tuple[Interface, ...]:
-    return tuple(Interface(index, f"p{index}", host, "lan", MACS[host]) for host, index in wire.PORTS.items())
+    return tuple(
+        Interface(index, f"p{index}", host, "lan", MACS[host]) for host, index in sketch.PORTS.items()
+    )
 
 
 def capture() -> bytes:
     """What the switch sees of a connection by link-local addresses."""
     frames = []
-    for time, source, target, packet, _ in wire.Script(ADDRESSES).frames(TALK):
-        frames.append((time, wire.framed(packet, interface=wire.PORTS[source])))
-        frames.append((time + wire.DELAY, wire.framed(packet, interface=wire.PORTS[target], leaving=True)))
-    return wire.pcap(sorted(frames, key=lambda frame: frame[0]))
+    for time, source, target, packet, _ in sketch.Script(ADDRESSES).frames(TALK):
+        frames.append((time, sketch.framed(packet, interface=sketch.PORTS[source])))
+        frames.append(
+            (time + sketch.DELAY, sketch.framed(packet, interface=sketch.PORTS[target], leaving=True))
+        )
+    return sketch.pcap(sorted(frames, key=lambda frame: frame[0]))
 
 
 def test_a_mac_gives_the_address() -> None:

@@ -14,7 +14,7 @@ from lab.scenario.checks import CheckBase
 from lab.scenario.schema import DIALECT, schema
 from lab.scenario.steps import Action
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 SCENARIOS = sorted(CHECKOUT.glob("scenarios/**/*.yaml"))
 SCHEMA = schema()
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from lab.wire.tcp import Connection, Vantage
-from tests.unit import wire
-from tests.unit.test_captures_hostile import enhanced, interface, section
-from tests.unit.test_flows import OPEN, SWITCH, connections, states
-from tests.unit.test_flows import ORDERLY as WHOLE
+from tests.unit import sketch
+from tests.unit.wire.test_captures_hostile import enhanced, interface, section
+from tests.unit.wire.test_flows import OPEN, SWITCH, connections, states
+from tests.unit.wire.test_flows import ORDERLY as WHOLE
 
 BITS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
 CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 80)
@@ -36,8 +36,8 @@ def packet(frame: Frame, ident: int = 0) -> bytes:
     who, flags = what.split()
     ends = (CLIENT, SERVER) if who == "c" else (SERVER, CLIENT)
     bits = sum(BITS[letter] for letter in flags)
-    segment = wire.tcp((ends[0][1], ends[1][1]), seq, ack, bits, b"x" * length)
-    made = bytearray(wire.ip(ends[0][0], ends[1][0], segment))
+    segment = sketch.tcp((ends[0][1], ends[1][1]), seq, ack, bits, b"x" * length)
+    made = bytearray(sketch.ip(ends[0][0], ends[1][0], segment))
     made[4:6] = struct.pack("!H", ident)
     return bytes(made)
 
@@ -47,13 +47,13 @@ def told(frames: Iterable[Frame], idents: Sequence[int] = ()) -> Connection:
     made = []
     for number, frame in enumerate(frames):
         ident = idents[number] if number < len(idents) else 0
-        made.append((time_of(frame), wire.framed(packet(frame, ident), wire.ETHERNET)))
-    [connection] = connections(wire.pcap(made, wire.ETHERNET), Vantage())
+        made.append((time_of(frame), sketch.framed(packet(frame, ident), sketch.ETHERNET)))
+    [connection] = connections(sketch.pcap(made, sketch.ETHERNET), Vantage())
     return connection
 
 
 def time_of(frame: Frame) -> int:
-    return wire.EPOCH + round(frame[4] * 1_000_000)
+    return sketch.EPOCH + round(frame[4] * 1_000_000)
 
 
 def bytes_of(connection: Connection) -> tuple[int, int]:
@@ -260,7 +260,7 @@ def test_a_window_probe_of_one_byte_is_data_once() -> None:
     9001  server > client_a  .
     """
     )
-    [connection] = connections(wire.single(text), Vantage())
+    [connection] = connections(sketch.single(text), Vantage())
     assert (connection.client.bytes, connection.client.retransmissions.data) == (6, 0)
 
 
@@ -333,7 +333,7 @@ def pcapng(parts: Iterable[Iterable[tuple[Frame, int]]]) -> bytes:
     """Sections, each with two interfaces and its frames, each with the number of an interface."""
     data = b""
     for frames in parts:
-        data += section() + interface(wire.RAW) + interface(wire.RAW)
+        data += section() + interface(sketch.RAW) + interface(sketch.RAW)
         for frame, number in frames:
             data += enhanced(packet(frame), time_of(frame) // 1000, number)
     return data
@@ -360,14 +360,14 @@ def twice(frames: Sequence[Frame], after: float, mark: str, again: Frame | None 
     ]
     if again:
         sightings += [(time_of(again) + place * 10_000, again, place) for place in (0, 1)]
-    made, link = [], wire.COOKED if mark == "cooked" else wire.ETHERNET
+    made, link = [], sketch.COOKED if mark == "cooked" else sketch.ETHERNET
     for time, frame, place in sorted(sightings, key=lambda sighting: sighting[0]):
         raw = packet(frame)
         if mark == "vlan" and place:
             made.append((time, bytes(12) + bytes.fromhex("8100 0007 0800") + raw))
         else:
-            made.append((time, wire.framed(raw, link, leaving=bool(place) and mark == "cooked")))
-    return wire.pcap(made, link)
+            made.append((time, sketch.framed(raw, link, leaving=bool(place) and mark == "cooked")))
+    return sketch.pcap(made, link)
 
 
 @pytest.mark.parametrize("after", [0.001, 0.5, 25])
@@ -395,7 +395,7 @@ def test_the_identification_tells_a_copy_from_a_resend_at_one_place() -> None:
 def test_other_identifications_at_other_places_are_no_copies() -> None:
     data: Frame = ("c PA", 101, 5001, 50, 20)
     parts = [(frame, 0, n + 1) for n, frame in enumerate([*HANDSHAKE, data])] + [((*data[:4], 20.4), 1, 9)]
-    raw = section() + interface(wire.RAW) + interface(wire.RAW)
+    raw = section() + interface(sketch.RAW) + interface(sketch.RAW)
     for frame, number, ident in parts:
         raw += enhanced(packet(frame, ident), time_of(frame) // 1000, number)
     [connection] = connections(raw, Vantage())
@@ -408,7 +408,7 @@ def test_other_identifications_at_other_places_are_no_copies() -> None:
 def test_what_the_capture_lost_at_one_port_is_counted_and_nothing_else() -> None:
     """Data that was seen at neither port, but acknowledged at both, is missing at both."""
     text = WHOLE.replace("1    client_a > server  P. 5", "1    client_a > server  P. 5 entered left")
-    [connection] = connections(wire.switch(text), SWITCH)
+    [connection] = connections(sketch.switch(text), SWITCH)
     assert (connection.close, connection.client.bytes, connection.client.exact) == ("orderly", 5, True)
     assert (connection.client.gaps, connection.server.gaps) == (1, 1)
     assert mishaps(connection)[:2] == (0, 0)
@@ -416,5 +416,5 @@ def test_what_the_capture_lost_at_one_port_is_counted_and_nothing_else() -> None
 
 def test_a_syn_that_was_seen_at_the_other_port_counts_too() -> None:
     text = WHOLE.replace("0    client_a > server  S", "0    client_a > server  S left")
-    [connection] = connections(wire.switch(text), SWITCH)
+    [connection] = connections(sketch.switch(text), SWITCH)
     assert (connection.handshake, connection.client.bytes, connection.client.exact) == ("complete", 5, True)

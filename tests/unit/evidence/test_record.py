@@ -26,7 +26,7 @@ from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, Unread
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.evidence.transcript import Input, Output, StepEnded, Transcript
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "runs"
+GOLDEN = Path(__file__).parents[2] / "golden" / "runs"
 FILES = ("scenario.json", "transcript.jsonl", "sockets.jsonl", "run.json", "capture.pcap")
 
 
