@@ -62,6 +62,14 @@ NAME = r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$"
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=40)]
 """A name of a host, network or program: lower case letters, digits, ``-`` and ``_``."""
 
+
+class IsHost:
+    """Marks a name that is a host's: the scenario must have it."""
+
+
+HostName = Annotated[Name, IsHost()]
+"""The name of a host of the scenario."""
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 

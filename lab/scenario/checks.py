@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, GetCoreSchemaHandler, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import CoreSchema
 
-from lab.scenario.base import Duration, HostPort, Model, Name, OneOrMany, Text, own_first
+from lab.scenario.base import Duration, HostName, HostPort, Model, OneOrMany, Text, own_first
 from lab.scenario.family import Family
 from lab.scenario.mistake import Mistake, Path
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 class CheckBase(Model):
     """What every check may carry besides its subject."""
-
-    # Rules find what the scenario must have by the keys below the subject: host, peer, program, from, to.
 
     subject: ClassVar[str]
     """The key that names the subject."""
@@ -88,7 +86,7 @@ class ConnectionRef(Model):
 
     heading: ClassVar[str] = "Which connection"
 
-    from_: Annotated[Name, Field(alias="from", description="The host that sent the SYN")]
+    from_: Annotated[HostName, Field(alias="from", description="The host that sent the SYN")]
     to: Annotated[HostPort, Field(description="The host it went to, and the port there")]
     nth: Annotated[int, Field(ge=1, description="Which of several, counting from 1 by their first SYN")] = 1
 

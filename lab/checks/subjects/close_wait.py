@@ -27,7 +27,7 @@ from lab.evidence.history import Ports, SocketHistory, order_of
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from lab.scenario.base import Model, Name, Port
+from lab.scenario.base import HostName, Model, Port
 from lab.scenario.checks import Span
 from lab.scenario.mistake import Mistake
 from lab.wire.tcp import Connection, Moment, Side, StateChange
@@ -73,8 +73,8 @@ class CloseWaitRef(Model):
 
     heading: ClassVar[str] = "Which CLOSE_WAIT"
 
-    host: Annotated[Name, Field(description="The host")]
-    peer: Annotated[Name | None, Field(description="The host that closed first; any unless given")] = None
+    host: Annotated[HostName, Field(description="The host")]
+    peer: Annotated[HostName | None, Field(description="The host that closed first; any unless given")] = None
     port: Annotated[Port | None, Field(description="The server's port; any unless given")] = None
     observed: Annotated[
         bool | None, Field(description="true: some connection went through CLOSE_WAIT; false: none did")

@@ -13,7 +13,7 @@ from lab.checks.select import connections_to, went_on
 from lab.checks.telling import Teller, counted, named
 from lab.evidence.evidence import Evidence
 from lab.evidence.verdict import CheckResult
-from lab.scenario.base import Counted, HostPort, Model, Name
+from lab.scenario.base import Counted, HostName, HostPort, Model
 from lab.wire.tcp import Connection
 
 
@@ -24,7 +24,7 @@ class ConnectionsRef(Model):
 
     to: Annotated[HostPort, Field(description="The host it went to, and the port there")]
     from_: Annotated[
-        Name | None, Field(alias="from", description="The host that sent the SYN; any unless given")
+        HostName | None, Field(alias="from", description="The host that sent the SYN; any unless given")
     ] = None
     count: Annotated[Counted, Field(description="How many completed the handshake")]
 

@@ -19,7 +19,7 @@ from lab.evidence.situation import Unread
 from lab.evidence.transcript import ProgramRun
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from lab.scenario.base import Counted, Model, Name
+from lab.scenario.base import Counted, HostName, Model, Name
 from lab.scenario.mistake import Mistake
 
 
@@ -28,7 +28,7 @@ class ExitRef(Model):
 
     heading: ClassVar[str] = "Which exit"
 
-    host: Annotated[Name, Field(description="The host")]
+    host: Annotated[HostName, Field(description="The host")]
     program: Annotated[
         Name | None,
         Field(description="One of several; all of the host's unless given. run: the commands of run steps"),

@@ -31,7 +31,7 @@ from lab.evidence.sockets import Instrument, SocketRow, SocketSample
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
 from lab.scenario.addresses import is_address
-from lab.scenario.base import Count, Counted, Endpoint, Model, Name, Port, Text
+from lab.scenario.base import Count, Counted, Endpoint, HostName, Model, Port, Text
 from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake, Path
 from lab.scenario.script import line_of, ports_awaited
@@ -48,7 +48,7 @@ class ListenerRef(Model):
 
     heading: ClassVar[str] = "Which listener"
 
-    host: Annotated[Name, Field(description="The host")]
+    host: Annotated[HostName, Field(description="The host")]
     port: Annotated[Port, Field(description="The port")]
     address: Annotated[
         Text | None,

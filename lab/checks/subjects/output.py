@@ -18,7 +18,7 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.transcript import Dropped, Input, Output
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from lab.scenario.base import Count, Counted, Model, Name, OneOrMany, Text
+from lab.scenario.base import Count, Counted, HostName, Model, Name, OneOrMany, Text
 from lab.scenario.mistake import Mistake, Path
 from lab.scenario.variables import substitute
 
@@ -44,7 +44,7 @@ class OutputRef(Model):
 
     heading: ClassVar[str] = "Which output"
 
-    host: Annotated[Name, Field(description="The host")]
+    host: Annotated[HostName, Field(description="The host")]
     program: Annotated[
         Name | None,
         Field(description="One of several; all of the host's unless given. run: the commands of run steps"),

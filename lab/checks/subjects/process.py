@@ -23,7 +23,7 @@ from lab.evidence.processes import UNKNOWN, ProcessRow, ProcessSample
 from lab.evidence.sockets import Instrument
 from lab.evidence.transcript import Input, Started, Transcript
 from lab.evidence.verdict import CheckResult
-from lab.scenario.base import Count, Counted, Model, Name
+from lab.scenario.base import Count, Counted, HostName, Model, Name
 
 _ENDS = frozenset({"key", "signal", "end"})
 _ENDING = 1_000_000_000
@@ -45,7 +45,7 @@ class ProcessRef(Model):
 
     heading: ClassVar[str] = "Which process"
 
-    host: Annotated[Name, Field(description="The host")]
+    host: Annotated[HostName, Field(description="The host")]
     program: Annotated[
         Name | None,
         Field(description="One of several; each of the host's unless given. run: the commands of run steps"),

@@ -24,7 +24,7 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.sockets import SocketRow
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from lab.scenario.base import Model, Name, Port
+from lab.scenario.base import HostName, Model, Port
 from lab.scenario.mistake import Mistake
 
 _KERNEL_ONLY = frozenset({TcpState.LISTEN, TcpState.TIME_WAIT})
@@ -43,9 +43,9 @@ class StateRef(Model):
 
     heading: ClassVar[str] = "Which state"
 
-    host: Annotated[Name, Field(description="The host")]
+    host: Annotated[HostName, Field(description="The host")]
     state: Annotated[TcpState, Field(description="The state, as RFC 9293 calls it")]
-    peer: Annotated[Name | None, Field(description="The host at the other end; any unless given")] = None
+    peer: Annotated[HostName | None, Field(description="The host at the other end; any unless given")] = None
     port: Annotated[Port | None, Field(description="The port at either end; any unless given")] = None
     owner: Annotated[
         Literal["none", "process"] | None,

@@ -11,7 +11,7 @@ from pydantic import Discriminator, Tag
 from pydantic.fields import FieldInfo
 
 from lab.scenario import Scenario
-from lab.scenario.base import Model, OneOrMany
+from lab.scenario.base import Endpoint, IsHost, Model, OneOrMany
 from lab.scenario.family import Family
 
 
@@ -80,6 +80,18 @@ def models_below(model: type[Model]) -> Iterator[type[Model]]:
         for below in _models_in(info.annotation):
             yield below
             yield from models_below(below)
+
+
+def hosts_in(value: Model) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The hosts that a piece of a scenario names, each with the path to it."""
+    for name, info in type(value).model_fields.items():
+        key, held = info.alias or name, getattr(value, name)
+        if isinstance(held, Endpoint):
+            yield (key,), held.host
+        elif isinstance(held, Model):
+            yield from (((key, *path), host) for path, host in hosts_in(held))
+        elif held is not None and any(isinstance(mark, IsHost) for mark in field_shape(info)[1]):
+            yield (key,), held
 
 
 def _models_in(annotation: Any) -> Iterator[type[Model]]:

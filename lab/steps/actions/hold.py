@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lab.scenario import Scenario
-from lab.scenario.base import Name
-from lab.scenario.loader.wording import did_you_mean
+from lab.scenario.base import HostName
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import Line
@@ -35,15 +34,10 @@ class Hold(Executable):
             "peer's FIN; fin, data: with or without more"
         ),
     ]
-    to: Annotated[Name | None, Field(description="The host they go to; any unless given")] = None
+    to: Annotated[HostName | None, Field(description="The host they go to; any unless given")] = None
 
     def describe(self) -> str:
         return f"hold {self.hold}" + (f" to {self.to}" if self.to else "")
-
-    def mistakes(self, line: Line, scenario: Scenario) -> Iterator[Mistake]:
-        if self.to is not None and self.to not in scenario.hosts:
-            what = f'names host "{self.to}", which is not defined'
-            yield Mistake("unknown-host", ("to",), what, did_you_mean(self.to, scenario.hosts, "hosts"))
 
     async def execute(self, context: Context) -> None:
         peers, host = context.programs.addresses(self.to), context.line.host

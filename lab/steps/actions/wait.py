@@ -9,8 +9,7 @@ from pydantic import Field
 
 from lab.core.words import SleepingCall, TcpState, kernel_numbers
 from lab.scenario import Scenario
-from lab.scenario.base import Model, Name, Port
-from lab.scenario.loader.wording import did_you_mean
+from lab.scenario.base import HostName, Model, Port
 from lab.scenario.mistake import Mistake
 from lab.scenario.steps import Line
 from lab.steps.executable import Executable
@@ -26,7 +25,7 @@ class Condition(Model):
 
     listening: Annotated[Port | None, Field(description="A socket is in LISTEN on this port")] = None
     state: Annotated[TcpState | None, Field(description="A TCP socket is in this state")] = None
-    peer: Annotated[Name | None, Field(description="With state: whose other end is on this host")] = None
+    peer: Annotated[HostName | None, Field(description="With state: whose other end is on this host")] = None
     port: Annotated[Port | None, Field(description="With state: whose local or remote port is this")] = None
     exited: Annotated[Literal[True] | None, Field(description="The program has ended")] = None
     asleep_in: Annotated[
@@ -69,10 +68,6 @@ class Wait(Executable):
         return () if self.wait.listening is None else (self.wait.listening,)
 
     def mistakes(self, line: Line, scenario: Scenario) -> Iterator[Mistake]:
-        if self.wait.peer is not None and self.wait.peer not in scenario.hosts:
-            what = f'names host "{self.wait.peer}", which is not defined'
-            fix = did_you_mean(self.wait.peer, scenario.hosts, "hosts")
-            yield Mistake("unknown-host", ("wait", "peer"), what, fix)
         fault = _fault(self.wait)
         if fault:
             key, what, fix = fault

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lab.scenario import Scenario
 from lab.scenario.checks import CheckBase
 from lab.scenario.loader.sources import Unusable
-from lab.scenario.loader.wording import whose
+from lab.scenario.loader.wording import did_you_mean, whose
 from lab.scenario.mistake import Mistake, Path
 
 
@@ -29,6 +29,12 @@ def checks_of(scenario: Scenario) -> Iterator[tuple[Path, str, CheckBase]]:
     for position, check in enumerate(scenario.checks):
         path = ("checks", position)
         yield path, whose(path, check.subject), check
+
+
+def unknown_host(host: str, path: Path, whose: str, scenario: Scenario) -> Mistake:
+    """A host that is named and that the scenario does not have."""
+    what = f'{whose} names host "{host}", which is not defined'
+    return Mistake("unknown-host", path, what, did_you_mean(host, scenario.hosts, "hosts"))
 
 
 def placed(mistake: Mistake, path: Path, whose: str) -> Mistake:

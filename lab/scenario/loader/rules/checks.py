@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from lab.scenario import Scenario
-from lab.scenario.base import Endpoint
-from lab.scenario.checks import CheckBase
 from lab.scenario.loader.plain import quoted
-from lab.scenario.loader.rules.case import Case, checks_of, placed
+from lab.scenario.loader.rules.case import Case, checks_of, placed, unknown_host
+from lab.scenario.loader.shape import hosts_in
 from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import numbered_lines
@@ -21,26 +20,16 @@ CONVERSATION = "conversation"
 
 def hosts(case: Case) -> Iterator[Mistake]:
     """Every host that a check names exists."""
-    known = case.scenario.hosts
     for path, words, check in checks_of(case.scenario):
-        for key, host in _hosts(check):
-            if host not in known:
-                what = f'{words} names host "{host}", which is not defined'
-                fix = did_you_mean(host, known, "hosts")
-                yield Mistake("unknown-host", (*path, check.subject, key), what, fix)
-
-
-def _hosts(check: CheckBase) -> Iterator[tuple[str, str]]:
-    for key in ("host", "peer", "from", "to"):
-        named = getattr(check.about, "from_" if key == "from" else key, None)
-        if named is not None:
-            yield key, named.host if isinstance(named, Endpoint) else named
+        for below, host in hosts_in(check):
+            if host not in case.scenario.hosts:
+                yield unknown_host(host, (*path, *below), words, case.scenario)
 
 
 def own_connections(case: Case) -> Iterator[Mistake]:
     """A connection of a host with itself stays on its loopback, which has to be captured."""
     for path, words, check in checks_of(case.scenario):
-        ends = dict(_hosts(check))
+        ends = {below[-1]: host for below, host in hosts_in(check)}
         name = ends.get("from", "")
         host = case.scenario.hosts.get(name)
         if host is not None and name == ends.get("to") and "lo" not in host.capture:

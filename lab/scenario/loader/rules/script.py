@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from lab.core.durations import format_duration
 from lab.scenario.loader.place import Path, step_words
-from lab.scenario.loader.rules.case import Case, placed
-from lab.scenario.loader.wording import did_you_mean
+from lab.scenario.loader.rules.case import Case, placed, unknown_host
+from lab.scenario.loader.shape import hosts_in
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import Line, Pattern
@@ -22,12 +22,14 @@ _Below = tuple[Path, str, str]
 
 
 def actors(case: Case) -> Iterator[Mistake]:
-    """Every line begins with a host that exists."""
+    """Every host that a line names exists, first of all the one that acts."""
     hosts = case.scenario.hosts
     for path, line in numbered_lines(case.scenario):
         if line.host not in hosts:
-            what = f'{step_words(path)} names host "{line.host}", which is not defined'
-            yield Mistake("unknown-host", (*path, "actor"), what, did_you_mean(line.host, hosts, "hosts"))
+            yield unknown_host(line.host, (*path, "actor"), step_words(path), case.scenario)
+        for below, host in hosts_in(line.action):
+            if host not in hosts:
+                yield unknown_host(host, (*path, "action", *below), step_words(path), case.scenario)
 
 
 def actions(case: Case) -> Iterator[Mistake]:
