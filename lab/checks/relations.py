@@ -24,6 +24,7 @@ from lab.evidence.transcript import Exited, ProgramRun
 from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Endpoint
 from lab.scenario.checks import CheckBase
+from lab.scenario.loader.shape import hosts_in
 from lab.scenario.steps import RUN
 from lab.wire.tcp import Connection
 
@@ -220,7 +221,4 @@ def _unwanted(run: ProgramRun, end: Exited, exits: Sequence[_Exit], evidence: Ev
 
 def _hosts(spec: CheckBase) -> frozenset[str]:
     """The hosts that a check names."""
-    ref = getattr(spec, spec.subject)
-    named = [getattr(ref, word, None) for word in ("host", "peer", "from_")]
-    to = getattr(ref, "to", None)
-    return frozenset(host for host in (*named, to and to.host) if host)
+    return frozenset(host for _, host in hosts_in(spec))

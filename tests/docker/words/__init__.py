@@ -1,5 +1,6 @@
 """Every word of the checks, with a program that is right and one that is wrong."""
 
+from tests.docker.words.elapsed import elapsed
 from tests.docker.words.ends import ends
 from tests.docker.words.handshake_time import handshake_time
 from tests.docker.words.play import Play, Row
@@ -15,6 +16,7 @@ PLAYS = (
     handshakes(),
     resent(),
     handshake_time(),
+    elapsed(),
     close_wait(),
     processes(),
     prints_and_ends(),

@@ -1,0 +1,93 @@
+"""``elapsed``: how long it took from one mark of the script to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from lab.checks.check import Check
+from lab.checks.finding import Finding, conclude, find
+from lab.checks.telling import Teller, seconds, span
+from lab.core.durations import format_duration
+from lab.evidence.evidence import Evidence
+from lab.evidence.transcript import StepEnded
+from lab.evidence.verdict import CheckResult
+from lab.scenario import Scenario
+from lab.scenario.base import Name
+from lab.scenario.checks import Span
+from lab.scenario.loader.wording import did_you_mean
+from lab.scenario.mistake import Mistake
+from lab.scenario.script import line_of, numbered_lines
+from lab.steps.actions.mark import marked_by
+
+_LOOKS_APART = 100_000_000
+"""ns between two looks at a host where nothing happens. A longer gap shows how late the sidecar was."""
+
+
+class ElapsedRef(Span):
+    """Two marks of the script, and bounds on the time between them."""
+
+    heading: ClassVar[str] = "Which time"
+
+    from_: Annotated[Name, Field(alias="from", description="The mark that it is measured from")]
+    to: Annotated[Name, Field(description="The mark that it is measured to")]
+
+
+class ElapsedCheck(Check):
+    """The time between two marks, as the lab's own clock measured it."""
+
+    subject: ClassVar[str] = "elapsed"
+    words: ClassVar[tuple[str, ...]] = ("min", "max")
+
+    elapsed: Annotated[ElapsedRef, Field(description="Between which marks, and how long")]
+
+    def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
+        marks = [mark for _, line in numbered_lines(scenario) if (mark := marked_by(line))]
+        for key, name in (("from", self.elapsed.from_), ("to", self.elapsed.to)):
+            if name not in marks:
+                what, fix = f': no step sets the mark "{name}"', did_you_mean(name, marks, "marks")
+                yield Mistake("unknown-mark", ("elapsed", key), what, fix)
+        if self.given():
+            yield from self.elapsed.mistakes(("elapsed",))
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        ref, reached = self.elapsed, _reached(evidence)
+        title = f"time from {ref.from_} to {ref.to}"
+        unset = next((name for name in (ref.from_, ref.to) if name not in reached), None)
+        if unset is not None:
+            finding = find(_wanted(ref), f'the mark "{unset}" was not reached', holds=False, absent=True)
+            return conclude(self, title, [finding])
+        return conclude(self, title, [_finding(ref, reached, evidence)])
+
+
+def _reached(evidence: Evidence) -> dict[str, StepEnded]:
+    """The marks that were set, and the last step that set each."""
+    steps = (event for event in evidence.transcript.events if isinstance(event, StepEnded))
+    lines = ((line_of(evidence.scenario, step.step), step) for step in steps)
+    return {mark: step for line, step in lines if line and (mark := marked_by(line))}
+
+
+def _finding(ref: ElapsedRef, reached: dict[str, StepEnded], evidence: Evidence) -> Finding:
+    began, ended = reached[ref.from_].began, reached[ref.to].began
+    took, late = ended - began, max(0, evidence.info.sampling.worst_gap - _LOOKS_APART)
+    teller = Teller(evidence)
+    told = [f'mark "{name}" at {teller.when(reached[name].began)}' for name in (ref.from_, ref.to)]
+    if took < 0:
+        return find(_wanted(ref), f'"{ref.to}" was set before "{ref.from_}"', told, holds=False)
+    # Either mark may have been set so late.
+    same = len({_fits(ref, one) for one in (took - late, took, took + late)}) == 1
+    doubt = "" if same else f"the machine was busy: the sidecar was up to {span(late)} late"
+    return find(_wanted(ref), f"it took {span(took)}", told, holds=_fits(ref, took), doubt=doubt)
+
+
+def _fits(ref: ElapsedRef, took: int) -> bool:
+    over = ref.max is not None and took > seconds(ref.max)
+    return not over and (ref.min is None or took >= seconds(ref.min))
+
+
+def _wanted(ref: ElapsedRef) -> str:
+    bounds = (("at least", ref.min), ("at most", ref.max))
+    told = " and ".join(f"{word} {format_duration(bound)}" for word, bound in bounds if bound is not None)
+    return f"{told} from {ref.from_} to {ref.to}"
