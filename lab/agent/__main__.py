@@ -148,6 +148,10 @@ class Agent:
         for lane in self.lanes[host]:
             lane.hold(segment, peers, step)
 
+    def do_wait_held(self, host: str, segment: str) -> Condition:
+        """Answered when a segment of a kind is kept back of a host."""
+        return lambda: any(lane.keeps(segment) for lane in self.lanes.get(host, ()))
+
     def do_release(self, host: str, segment: str) -> int:
         """Send on what was kept back of a host, of a kind or all; how many frames."""
         return sum(lane.release(segment) for lane in self.lanes.get(host, ()))

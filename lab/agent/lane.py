@@ -90,7 +90,7 @@ class Lane:
     def outward(self) -> None:
         """Pass on what has come in from the host, except what is to be held."""
         for frame in _received(self.port):
-            if not self._keeps(frame):
+            if not self._takes(frame):
                 _send(self.trunk, frame)
 
     def hold(self, word: str, peers: list[str], step: str) -> None:
@@ -100,6 +100,10 @@ class Lane:
         remains.
         """
         self._holds[word] = _Hold(frozenset(_packed(address) for address in peers), step)
+
+    def keeps(self, word: str) -> bool:
+        """Whether a segment of a kind is kept back."""
+        return any(reason == word for reason, _ in self._held.values())
 
     def release(self, word: str) -> int:
         """Hold this kind no longer ("": none at all), pass on what was held, in order; how many frames."""
@@ -111,7 +115,7 @@ class Lane:
             self._tell({"event": "released", "number": one.number, "at": time.time_ns()})
         return len(held)
 
-    def _keeps(self, frame: bytes) -> bool:
+    def _takes(self, frame: bytes) -> bool:
         segment = _segment(frame) if self._holds or self._held else None
         if segment is None:
             return False

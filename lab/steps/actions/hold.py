@@ -13,7 +13,6 @@ from lab.scenario.mistake import Mistake
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import Line
 from lab.steps.executable import Executable
-from lab.steps.failure import StepFailure
 
 if TYPE_CHECKING:
     from lab.steps.context import Context
@@ -45,7 +44,7 @@ class Hold(Executable):
 
 
 class Release(Executable):
-    """Send on, in order, what was kept back, and keep back no more; the end of the script does so too."""
+    """Wait until something is kept back, send it on in order, and keep back no more; so does the end."""
 
     verb: ClassVar[str] = "release"
     acts_on: ClassVar[Literal["program", "host", "cable"]] = "cable"
@@ -63,5 +62,6 @@ class Release(Executable):
             yield Mistake("not-held", ("release",), what, fix)
 
     async def execute(self, context: Context) -> None:
-        if not await context.ask("release", host=context.line.host, segment=self.release):
-            raise StepFailure(f"a {self.release} of {context.line.host} was kept back", "there was none")
+        # What the host has sent may be on its way, though a state that it leads to was seen.
+        await context.ask("wait_held", host=context.line.host, segment=self.release)
+        await context.ask("release", host=context.line.host, segment=self.release)

@@ -96,7 +96,9 @@ KINDS = {
 def test_a_kind_is_kept_back_and_no_other(cable: Cable, word: str) -> None:
     cable.lane.hold(word, [], "4")
     assert cable.send(KINDS[word]) == []
+    assert cable.lane.keeps(word)
     assert cable.lane.release(word) == 1
+    assert not cable.lane.keeps(word)
     assert received(cable.switch) == [KINDS[word]]
     cable.lane.hold(word, [], "4")
     others = [one for kind, one in KINDS.items() if kind != word]
