@@ -3,6 +3,7 @@
 from tests.docker.words.elapsed import elapsed
 from tests.docker.words.ends import ends
 from tests.docker.words.handshake_time import handshake_time
+from tests.docker.words.number import number
 from tests.docker.words.play import Play, Row
 from tests.docker.words.programs import prints_and_ends, processes
 from tests.docker.words.queues import handshakes, resent
@@ -17,6 +18,7 @@ PLAYS = (
     resent(),
     handshake_time(),
     elapsed(),
+    number(),
     close_wait(),
     processes(),
     prints_and_ends(),
