@@ -224,7 +224,7 @@ def test_what_is_dear_to_look_at_costs_its_own_host(stage: Stage) -> None:
     assert [one.outcome for one in results] == [Outcome.PASS] * 4 + [Outcome.INCONCLUSIVE], results
     assert "there are more than 4096" in results[-1].observed
     quick = [event for event in steps_of(finished).values() if event.step in {"3", "4", "5", "6"}]
-    assert max(event.at - event.began for event in quick) < 2_000_000_000
+    assert max(event.at - event.began for event in quick) < 8_000_000_000  # 24 s once
     assert {loss.host for loss in finished.evidence.info.sampling.lost} == {"bad"}
 
 
