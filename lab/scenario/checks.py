@@ -76,6 +76,10 @@ class CheckBase(Model):
         """Whether it says how this program must have ended by the end of the script."""
         return False
 
+    def asks_for_end(self, host: str, program: str, status: int) -> bool:  # noqa: ARG002 - each as it needs
+        """Whether it is just this end that it asks of the program."""
+        return False
+
 
 Role = Literal["from", "to"]
 """The end of a connection that opened it, or the one it went to."""

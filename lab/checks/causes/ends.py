@@ -17,7 +17,6 @@ from lab.checks.causes.kinds import (
 )
 from lab.checks.printed import last_exception, last_words, printed_by
 from lab.checks.programs import Ended, ProgramState
-from lab.checks.subjects.exit import ExitCheck
 from lab.core.words import FAULTS, TcpState, signal_name
 from lab.evidence.evidence import OUT_OF_MEMORY_WITHIN, Evidence
 from lab.evidence.situation import Killed, OutOfMemory
@@ -173,8 +172,11 @@ def _was_for_memory(failure: Failure, one: ProgramState) -> bool:
 
 def _was_wanted(failure: Failure, one: ProgramState) -> bool:
     """Whether the script has told it to end, or a check asks for just this end."""
-    return _was_told(failure, one) or any(
-        isinstance(spec, ExitCheck) and _asks_for(spec, one) for spec in failure.evidence.scenario.checks
+    if _was_told(failure, one):
+        return True
+    checks, state = failure.evidence.scenario.checks, one.state
+    return isinstance(state, Ended) and any(
+        check.asks_for_end(one.host, one.name, state.status) for check in checks
     )
 
 
@@ -187,11 +189,3 @@ def _was_told(failure: Failure, one: ProgramState) -> bool:
         and event.at >= one.run.started.at
         for event in failure.evidence.transcript.events
     )
-
-
-def _asks_for(spec: ExitCheck, one: ProgramState) -> bool:
-    ref, state = spec.exit, one.state
-    if ref.host != one.host or ref.program not in {None, one.name} or not isinstance(state, Ended):
-        return False
-    wanted = ref.status is not None and state.status in ref.status
-    return wanted or (ref.signal is not None and signal_name(state.status) == ref.signal)

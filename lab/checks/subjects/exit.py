@@ -8,9 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from msgspec.structs import replace
 from pydantic import Field
 
+from lab.checks.causes.ends import causes_of_end
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.printed import last_lines, printed_by
+from lab.checks.reasons import reasons
 from lab.checks.select import runs_of
 from lab.checks.telling import Teller
 from lab.core.words import EndingSignal, Outcome, describe_status, signal_name
@@ -56,6 +58,12 @@ class ExitCheck(Check):
         about = self.exit
         return about.host == host and about.program in {None, program} and not about.running
 
+    def asks_for_end(self, host: str, program: str, status: int) -> bool:
+        """Whether this status, or this signal, is what it asks for."""
+        about, signal = self.exit, signal_name(status)
+        wanted = (about.status is not None and status in about.status) or (signal and about.signal == signal)
+        return about.host == host and about.program in {None, program} and bool(wanted)
+
     def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
         """Two ways to end, and a status that no program has."""
         given, status = self.given(), self.exit.status
@@ -75,9 +83,6 @@ class ExitCheck(Check):
         result = conclude(self, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
         if result.outcome is not Outcome.FAIL or evidence.transcript.failed:
             return result
-        from lab.checks.causes.ends import causes_of_end  # only here: see failed_step.py
-        from lab.checks.reasons import reasons
-
         causes = (cause for run in runs for cause in causes_of_end(evidence, run))
         return replace(result, causes=reasons(causes, evidence.info.ended))
 
