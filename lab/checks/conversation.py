@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lab.checks.causes.ends import crashes
+from lab.checks.failed_step import explained
+from lab.checks.reasons import reasons
 from lab.checks.telling import span, unread
 from lab.core.words import FAULTS, Outcome, signal_name
 from lab.evidence.evidence import Evidence
@@ -42,8 +45,6 @@ def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
     if step.rest:
         proof.append(unread(step.rest))
     result = _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
-    from lab.checks.failed_step import explained
-
     return explained(result, step, evidence)
 
 
@@ -66,7 +67,4 @@ def _crashes(evidence: Evidence, now: int) -> tuple[str, ...]:
     """The processes below the script's programs that a fault has ended."""
     if not any(signal_name(one.status) in FAULTS for killed in evidence.killed.values() for one in killed):
         return ()
-    from lab.checks.causes.ends import crashes
-    from lab.checks.reasons import reasons
-
     return reasons(crashes(evidence), now)

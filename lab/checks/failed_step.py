@@ -1,7 +1,4 @@
-"""What the verdict says of a step that failed: why, what each program was doing, and the nearest text.
-
-Imported where a step has failed: most scripts pass, and the many kinds of causes are slow to import.
-"""
+"""What the verdict says of a step that failed: why, what each program was doing, and the nearest text."""
 
 from __future__ import annotations
 
