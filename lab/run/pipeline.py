@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,14 +13,14 @@ from msgspec.structs import replace
 from lab.deploy.deployment import Deployment
 from lab.engine.images import SIDECAR
 from lab.evidence.transcript import TranscriptEvent
+from lab.run.conclude import Finished, conclude
 from lab.run.launch import Launch
 from lab.run.observe import Observer
+from lab.run.perform import perform
 from lab.run.prepare import Prepared, build_all, prepare
 from lab.scenario.loader import Loaded
 
 if TYPE_CHECKING:
-    from lab.run.conclude import Finished
-    from lab.run.perform import Performed
     from lab.run.watch import Watch
 
 
@@ -62,18 +61,14 @@ async def _play(launch: Launch, prepared: Prepared, audience: Audience) -> Finis
 
 
 async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audience) -> Finished:
-    """Each room is imported while there is something to wait for in the one before it."""
     observer, deployment = Observer(len(prepared.plan.hosts)), launch.deployment
     deployment.on_event = observer.hear
-    performer = asyncio.ensure_future(asyncio.to_thread(_performer))
     async with contextlib.AsyncExitStack() as watched:
         with contextlib.ExitStack() as ending:
             async with deployment.health.needed():
                 files = await build_all(deployment, prepared, audience.say)
                 await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
-                perform = await performer
                 watch = await watched.enter_async_context(_watched(deployment, prepared, audience))
-                concluder = asyncio.ensure_future(asyncio.to_thread(_concluder))
                 hear = watch.hear if watch else audience.event
                 performed = await perform(prepared, deployment, observer, hear, ending)
                 if prepared.options.keep:
@@ -81,7 +76,6 @@ async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audien
             if not deployment.kept:
                 ending.close()  # to remove what nobody hears any more takes the engine 20 s
                 await deployment.begin_down()
-            conclude = await concluder
             with launch.interruption.at_once():
                 finished = conclude(prepared, deployment, observer, performed)
             if watch:
@@ -89,18 +83,6 @@ async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audien
                 audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
                 await watch.until_interrupted()
     return replace(finished, kept=deployment.kept)
-
-
-def _performer() -> Callable[..., Awaitable[Performed]]:
-    from lab.run.perform import perform
-
-    return perform
-
-
-def _concluder() -> Callable[..., Finished]:
-    from lab.run.conclude import conclude
-
-    return conclude
 
 
 def _watched(
