@@ -20,8 +20,10 @@ from lab.evidence.sockets import Sampling, SocketSample
 from lab.evidence.transcript import Input, Output, ProgramRun, Started, Transcript
 from lab.scenario import Scenario
 from lab.wire.packets import RST, IcmpError, Reader, Segment, opened
+from lab.wire.packets.internet import TCP
 from lab.wire.packets.segment import FLAGS, named
 from lab.wire.tcp import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
+from lab.wire.udp import MOST_DATAGRAMS, Datagram, Datagrams
 
 _MOST_RESETS = 100_000
 """RSTs of a host in one capture whose times are kept; of more than that no cause can be told."""
@@ -99,6 +101,10 @@ class Evidence(Struct, frozen=True, dict=True):
     """Frames that hosts have sent in the name of others."""
     icmp: tuple[IcmpError, ...] = ()
     """What routers and hosts said of segments that they did not pass on."""
+    datagrams: tuple[Datagram, ...] = ()
+    """UDP, of all captures, in the order of time."""
+    unsound_datagrams: tuple[str, ...] = ()
+    """What of UDP could not be read or kept, as in ``unsound``."""
 
     @cached_property
     def origin(self) -> int:
@@ -125,6 +131,7 @@ class Evidence(Struct, frozen=True, dict=True):
             (frozenset({(flow.source, flow.source_port), (flow.target, flow.target_port)}), one)
             for one in self.icmp
             for flow in (one.flow,)
+            if one.protocol == TCP
         )
 
     @cached_property
@@ -231,50 +238,57 @@ def gather(
 
     Raises EvidenceError for a capture that cannot be opened; one that is damaged is told in ``unsound``.
     """
-    connections: list[Connection] = []
-    unsound: list[str] = []
-    resets: dict[str, list[int]] = {}
-    icmp: list[IcmpError] = []
     routers = {name for name, host in scenario.hosts.items() if host.forward}
-    for capture in info.captures:
-        found, damage, said = _read(folder / capture.path, capture, info, routers, resets)
-        connections += found
-        icmp += said
-        unsound += (f"{capture.path}: {sentence}" for sentence in damage)
-    connections.sort(
-        key=lambda connection: (connection.began.time, connection.capture, connection.began.frame)
+    resets: dict[str, list[int]] = {}
+    read = [_read(folder / file.path, file, info, routers, resets) for file in info.captures]
+    connections = sorted(
+        (connection for one in read for connection in one.connections),
+        key=lambda connection: (connection.began.time, connection.capture, connection.began.frame),
     )
-    forged = _forged(connections)
-    connections = [one for one in connections if not one.pretended]
-    sent = {host: tuple(sorted(times)) for host, times in resets.items()}
+    forged = [each for connection in connections for each in connection.forged]
     return Evidence(
         scenario,
         info,
         transcript,
-        tuple(connections),
+        tuple(connection for connection in connections if not connection.pretended),
         histories(samples),
-        tuple(unsound),
+        tuple(sentence for one in read for sentence in one.unsound),
         processes,
         situation,
-        resets=sent,
-        forged=forged,
-        icmp=tuple(icmp),
+        resets={host: tuple(sorted(times)) for host, times in resets.items()},
+        forged=_forged([*forged, *(each for one in read for each in one.forged)]),
+        icmp=tuple(error for one in read for error in one.icmp),
+        datagrams=tuple(
+            sorted((each for one in read for each in one.datagrams), key=lambda each: each.at.time)
+        ),
+        unsound_datagrams=tuple(sentence for one in read for sentence in one.unsound_datagrams),
     )
 
 
-def _forged(connections: Iterable[Connection]) -> tuple[Forged, ...]:
+def _forged(each: Iterable[Forged]) -> tuple[Forged, ...]:
     """What was forged by each host in each name."""
     found: dict[tuple[str, str], Forged] = {}
-    for one in (one for connection in connections for one in connection.forged):
+    for one in each:
         known = found.get((one.host, one.address), one)
         frames = one.frames + (known.frames if known is not one else 0)
         found[one.host, one.address] = replace(known, frames=frames, first=min(known.first, one.first))
     return tuple(found.values())
 
 
+class _Read(Struct, frozen=True):
+    """What a capture holds; the sentences begin with its path."""
+
+    connections: tuple[Connection, ...]
+    unsound: Sequence[str]
+    icmp: Sequence[IcmpError]
+    datagrams: Sequence[Datagram]
+    unsound_datagrams: Sequence[str]
+    forged: Sequence[Forged]
+
+
 def _read(
     path: Path, capture: CaptureFile, info: RunInfo, routers: Collection[str], resets: dict[str, list[int]]
-) -> tuple[tuple[Connection, ...], tuple[str, ...], Sequence[IcmpError]]:
+) -> _Read:
     let_go = 0
 
     def count(outcomes: Sequence[object]) -> None:
@@ -283,16 +297,26 @@ def _read(
 
     vantage = _vantage(capture, info, routers)
     flows = Flows(vantage, capture.path, most=MOST_CONNECTIONS, retire=count)
+    datagrams = Datagrams(vantage, capture.path)
     with opened(path) as stream:
-        reader = Reader(stream)
+        reader = Reader(stream, datagrams.hear)
         for segments in reader.batches():
             flows.take(segments)
             for segment in segments:
                 if segment[FLAGS] & RST:
                     _note(named(segment), vantage, resets)
     connections = flows.connections()
-    flood = (f"{let_go} connections more than {MOST_CONNECTIONS} are not kept",) if let_go else ()
-    return connections, (*reader.unsound, *flood), reader.errors
+    flood = [f"{let_go} connections more than {MOST_CONNECTIONS} are not kept"] if let_go else []
+    more = datagrams.let_go
+    flood_of_datagrams = [f"{more} datagrams more than {MOST_DATAGRAMS} are not kept"] if more else []
+    return _Read(
+        connections,
+        [f"{capture.path}: {sentence}" for sentence in (*reader.unsound, *flood)],
+        reader.errors,
+        list(datagrams.found()),
+        [f"{capture.path}: {sentence}" for sentence in (*reader.unsound_datagrams, *flood_of_datagrams)],
+        list(datagrams.forged()),
+    )
 
 
 def _note(reset: Segment, vantage: Vantage, resets: dict[str, list[int]]) -> None:

@@ -13,6 +13,8 @@ segment, ``crossing`` acknowledges only what it did before, ``entered`` and ``le
 one port only (both: at none), ``icmp=HOST:TYPE.CODE`` has a host say 1 ms later that it did not pass it on, ``.MTU`` behind it gives that,
 ``by=HOST`` is the host that sends it in the name of the sender, ``seq+N`` moves the number, ``full`` says that there is no room left. A port may follow a host: ``client_a:40001``. Sequence
 numbers follow by themselves.
+
+The flags ``U`` make a UDP datagram, of a payload of so many bytes or ``text=...``.
 """
 
 from __future__ import annotations
@@ -67,6 +69,11 @@ class Script:
         return self._ends.setdefault((source, target), _Speaker(first))
 
     def _packet(self, source: str, target: str, flags: str, length: int, words: set[str]) -> bytes:
+        if flags == "U":
+            text = next((word[5:].encode() for word in words if word.startswith("text=")), b"x" * length)
+            datagram = udp((int(source.partition(":")[2]), int(target.partition(":")[2])), text)
+            here, there = (self.hosts[end.partition(":")[0]] for end in (source, target))
+            return ip(here, there, datagram, protocol=17)
         bits = sum(BITS[letter] for letter in flags)
         me, peer = self._end(source, target), self._end(target, source)
         if bits & BITS["S"] and "again" not in words:
@@ -105,16 +112,30 @@ def tcp(
     return head + options + payload
 
 
-def ip(source: str, target: str, payload: bytes, *, options: bytes = b"", fragment: int = 0x4000) -> bytes:
-    """An IPv4 or IPv6 packet that holds TCP."""
+def udp(ports: tuple[int, int], payload: bytes) -> bytes:
+    """A UDP datagram."""
+    return struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload
+
+
+def ip(
+    source: str,
+    target: str,
+    payload: bytes,
+    *,
+    options: bytes = b"",
+    fragment: int = 0x4000,
+    protocol: int = 6,
+    ident: int = 0,
+) -> bytes:
+    """An IPv4 or IPv6 packet that holds TCP, or another protocol."""
     if ":" in source:
         ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target)
-        return struct.pack("!IHBB", 6 << 28, len(payload), 6, 64) + ends + payload
+        return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + ends + payload
     size = 20 + len(options)
     ends = socket.inet_aton(source) + socket.inet_aton(target)
     first = 0x40 | size // 4
     return (
-        struct.pack("!BBHHHBBH", first, 0, size + len(payload), 0, fragment, 64, 6, 0)
+        struct.pack("!BBHHHBBH", first, 0, size + len(payload), ident, fragment, 64, protocol, 0)
         + ends
         + options
         + payload

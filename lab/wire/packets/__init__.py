@@ -8,20 +8,22 @@
     reader.unsound          # what could not be read, in words
 
 pcap (microseconds and nanoseconds) and pcapng, in both byte orders; Ethernet, Linux cooked (both versions),
-raw IP and loopback; VLAN tags; IPv4 with options, IPv6 with extension headers, fragments of both; TCP.
+raw IP and loopback; VLAN tags; IPv4 with options, IPv6 with extension headers, fragments of both; TCP, and
+UDP for those who ask for it.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
+from lab.wire.packets.datagram import UdpPacket, UdpReader
 from lab.wire.packets.files import frames, opened
 from lab.wire.packets.fragments import Fragment, Fragments
 from lab.wire.packets.icmp import IcmpError, icmp_error
-from lab.wire.packets.internet import ident_of, segment_in, segment_of_fragments
+from lab.wire.packets.internet import TCP, Framed, content_of, content_of_fragments, ident_of
 from lab.wire.packets.link import network
 from lab.wire.packets.pcap import Frame, Run, Span
 from lab.wire.packets.problems import Damage, Problems
@@ -45,7 +47,7 @@ from lab.wire.packets.transport import Ordinary, any_segment
 
 __all__ = [
     "ACK", "FIN", "PSH", "RST", "SYN", "URG", "Bare", "FourTuple", "IcmpError", "Place", "Reader", "Segment",
-    "describe_flags", "flow_of", "opened", "way_back",
+    "UdpPacket", "describe_flags", "flow_of", "opened", "way_back",
 ]  # fmt: skip
 
 _BATCH = 256
@@ -61,12 +63,15 @@ _MOST_KINDS = 1024
 class Reader:
     """The TCP segments of a capture, once, in the order of the file.
 
-    ``frames`` is the number of the last record read, ``errors`` are the ICMP messages about segments that
-    were not passed on. Memory does not grow with the capture.
+    ``frames`` is the number of the last record read, ``errors`` are the ICMP messages about
+    packets that were not passed on. ``hear`` is told of each UDP datagram. Memory does not grow with the
+    capture.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, hear: Callable[[UdpPacket], None] | None = None) -> None:
         self._stream = stream
+        self._hear_datagram = hear
+        self._udp = UdpReader()
         self._problems = Problems()
         self._fragments = Fragments(self._problems)
         self._kinds: dict[tuple[int, Place], Ordinary] = {}
@@ -77,6 +82,11 @@ class Reader:
     def unsound(self) -> tuple[str, ...]:
         """What could not be read so far, one sentence for each kind of damage."""
         return self._problems.texts()
+
+    @property
+    def unsound_datagrams(self) -> tuple[str, ...]:
+        """What could not be read of UDP, likewise."""
+        return self._udp.unsound
 
     def __iter__(self) -> Iterator[Segment]:
         for batch in self.batches():
@@ -91,6 +101,7 @@ class Reader:
                 yield batch
                 batch = []
         self._fragments.finish()
+        self._udp.finish()
         if batch:
             yield batch
 
@@ -122,10 +133,20 @@ class Reader:
             self._problems.add(number, "it ends within its headers")
         return None
 
-    def _hear(self, number: int, time: int, kind: int, data: bytes, at: int) -> None:
+    def _hear(self, packet: Framed) -> None:
+        """Tell of what a frame holds that is no TCP: a datagram, or an ICMP error."""
+        if self._hear_datagram is not None:
+            datagram = self._udp.packet(packet)
+            if datagram is not None:
+                self._hear_datagram(datagram)
+                return
+        if not packet.place[1]:  # where it leaves a switch it has entered it
+            self._keep_error(packet)
+
+    def _keep_error(self, packet: Framed) -> None:
         """Keep the ICMP error of a frame, if it holds one; one that is cut off says nothing."""
         with suppress(IndexError, struct.error):
-            error = icmp_error(number, time, kind, data, at)
+            error = icmp_error(packet)
             if error is not None and len(self.errors) < _MOST_ERRORS:
                 self.errors.append(error)
 
@@ -136,15 +157,20 @@ class Reader:
         kind, at, interface, leaving, mark = network(run.link, data, 0)
         place = interface or run.interface, run.leaving if leaving is None else leaving, mark
         self._ordinary(run).learn(data, kind, at, place)
-        packet, ident = segment_in(kind, data, at, end, wire), ident_of(kind, data, at)
+        framed = Framed(number, time, place, kind, data, at, wire)
+        packet, ident = content_of(framed, TCP), ident_of(kind, data, at)
+        if packet is None or (isinstance(packet, Fragment) and packet.following != TCP):
+            self._hear(framed)
         if isinstance(packet, Fragment):
             whole = self._fragments.add(number, packet, data, end, place)
             if whole is None:
                 return None
-            packet, data, end = segment_of_fragments(packet.addresses, whole), whole.head, len(whole.head)
+            packet, data, end = (
+                content_of_fragments(packet.addresses, whole, TCP),
+                whole.head,
+                len(whole.head),
+            )
         if packet is None:
-            if not place[1]:  # where it leaves a switch it has entered it
-                self._hear(number, time, kind, data[:end], at)
             return None
         found = any_segment(data, end, *packet)
         return number, time, place, *found, ident

@@ -1,6 +1,6 @@
-"""IP fragments: put together as far as TCP's header and length need it (RFC 791, 3.2; RFC 8200, 4.5).
+"""IP fragments: put together as far as is asked for (RFC 791, 3.2; RFC 8200, 4.5).
 
-Only the first bytes of a datagram are kept, and which of the others have come. It is whole when its last
+Of TCP only the first bytes of a packet are kept, and which of the others have come. It is whole when its last
 missing fragment comes; that frame is then the segment's. What lacks a fragment at the end is told.
 
 A fragment that has come already is passed over. One that overlaps what has come in part condemns the
@@ -16,8 +16,11 @@ from msgspec import Struct, field
 
 from lab.wire.packets.problems import Problems
 
-_HEAD = 512
-"""Bytes of a datagram that are kept: a TCP header has 60 at most, and IPv6 may have headers before it."""
+HEADERS = 512
+"""Bytes that hold all headers: a TCP header has 60 at most, and IPv6 may have headers before it."""
+
+WHOLE = 1 << 16
+"""Bytes of the largest packet that can be put together."""
 
 _MOST = 256
 """Datagrams that may be under way at once; of more, the oldest are given up."""
@@ -30,7 +33,7 @@ _OVERLAPS = "it is a fragment that overlaps another of its IP packet"
 
 
 class Fragment(NamedTuple):
-    """A part of an IP packet that may hold TCP: its payload lies from ``at`` to ``last`` in the frame.
+    """A part of an IP packet that may hold what is asked for: its payload lies from ``at`` to ``last``.
 
     ``following`` is the number of the header that the whole packet's payload begins with.
     """
@@ -55,7 +58,9 @@ class Whole(NamedTuple):
 class _Datagram(Struct):
     first: int
     following: int
-    head: bytearray = field(default_factory=lambda: bytearray(_HEAD))
+    head: bytearray
+    captured: int
+    """Up to here ``head`` has what was captured."""
     pieces: list[tuple[int, int]] = field(default_factory=list)
     size: int | None = None
 
@@ -71,9 +76,11 @@ class _Datagram(Struct):
             self.size = stop
         if not part.offset:
             self.following = part.following  # what other fragments say of it counts for nothing
-        if part.offset < _HEAD:
-            known = data[part.at : min(part.last, end)][: _HEAD - part.offset]
+        if part.offset < len(self.head):
+            known = data[part.at : min(part.last, end)][: len(self.head) - part.offset]
             self.head[part.offset : part.offset + len(known)] = known
+            if part.offset + len(known) < stop:
+                self.captured = min(self.captured, part.offset + len(known))
         self.pieces = _joined([*self.pieces, (part.offset, stop)])
         start, reached = self.pieces[0]
         return self.size is not None and start == 0 and reached >= self.size
@@ -95,10 +102,11 @@ class _Overlap(Exception):  # noqa: N818 - a fact about a datagram; it never lea
 
 
 class Fragments:
-    """The datagrams of a capture that are not whole yet."""
+    """The datagrams of a capture that are not whole yet. Of each so many bytes are kept as ``most``."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, most: int = HEADERS) -> None:
         self._problems = problems
+        self._most = most
         self._waiting: dict[tuple[object, ...], _Datagram] = {}
 
     def add(self, frame: int, part: Fragment, data: bytes, end: int, place: object) -> Whole | None:
@@ -107,7 +115,10 @@ class Fragments:
         ``end`` is where the captured bytes end, ``place`` where the frame was seen: copies are kept apart.
         """
         key = part.addresses, part.ident, place
-        datagram = self._waiting.setdefault(key, _Datagram(frame, part.following))
+        datagram = self._waiting.get(key)
+        if datagram is None:
+            head = bytearray(self._most)
+            datagram = self._waiting[key] = _Datagram(frame, part.following, head, self._most)
         try:
             whole = datagram.add(part, data, end)
         except _Overlap:
@@ -122,7 +133,7 @@ class Fragments:
             return None
         del self._waiting[key]
         size = datagram.size or 0
-        return Whole(bytes(datagram.head[:size]), size, datagram.following)
+        return Whole(bytes(datagram.head[: min(size, datagram.captured)]), size, datagram.following)
 
     def finish(self) -> None:
         """No more frames come: tell of what is not whole."""

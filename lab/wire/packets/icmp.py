@@ -1,4 +1,4 @@
-"""ICMP errors: what a router or a host says of a TCP segment that it did not pass on (RFC 792, RFC 4443)."""
+"""ICMP errors: what a router or a host says of a packet that it did not pass on (RFC 792, RFC 4443)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from ipaddress import ip_address
 from struct import Struct
 from typing import NamedTuple
 
-from lab.wire.packets.internet import TCP
+from lab.wire.packets.internet import ICMP, ICMPV6, TCP, UDP, Framed
 from lab.wire.packets.link import IPV4, IPV6
 from lab.wire.packets.segment import FourTuple, flow_of
 
-_ICMP, _ICMPV6 = 1, 58
+_QUOTED = frozenset({TCP, UDP})
 _IPV4_HEADER, _IPV6_HEADER = 20, 40
 _HEADER = 8
 _MOST_TELLING = 8
-"""Bytes of the segment that every message quotes, at the least: its ports and its sequence number."""
+"""Bytes of the packet that every message quotes, at the least: of TCP its ports and its sequence number."""
 
 _TOO_BIG_V4, _TOO_BIG_V6 = (3, 4), (2, 0)
 _MEANINGS = {
@@ -43,31 +43,34 @@ _MEANINGS = {
         (3, 1): "time exceeded: a fragment was missing",
     },
 }
-"""What the messages mean, by type and code; those of other types are no errors or not about a segment."""
+"""What the messages mean, by type and code; those of other types are no errors or not about a packet."""
 
 _errors = Struct("!BBHHH").unpack_from
 _wide = Struct("!I").unpack_from
 
 
 class IcmpError(NamedTuple):
-    """A message about a segment of the ``flow`` that began at ``seq``: from whom, and what it means.
+    """A message about a packet of the ``flow``: from whom, and what it means.
 
-    ``frame`` and ``time`` are those of the message (ns).
+    ``frame`` and ``time`` are those of the message (ns). ``protocol`` is that of the packet, TCP or UDP;
+    a TCP segment began at ``seq``.
     """
 
     frame: int
     time: int
     source: str
     meaning: str
+    protocol: int
     flow: FourTuple
     seq: int
 
 
-def icmp_error(frame: int, time: int, kind: int, data: bytes, at: int) -> IcmpError | None:
-    """The error message in the packet at ``at``, if it is one about a TCP segment.
+def icmp_error(packet: Framed) -> IcmpError | None:
+    """The error message in a packet, if it is one about a TCP segment or a UDP datagram.
 
     Raises IndexError or struct.error if it ends within its headers.
     """
+    frame, time, _, kind, data, at, _ = packet
     inside = _message(kind, data, at)
     if inside is None:
         return None
@@ -80,30 +83,27 @@ def icmp_error(frame: int, time: int, kind: int, data: bytes, at: int) -> IcmpEr
         meaning += f": the next link takes {mtu} bytes" if mtu else ""
     elif kind == IPV6 and (type_, code) == _TOO_BIG_V6:
         meaning += f": the next link takes {_wide(data, inside + 4)[0]} bytes"
-    flow, seq = quoted
+    protocol, flow, seq = quoted
     source = data[at + 12 : at + 16] if kind == IPV4 else data[at + 8 : at + 24]
-    return IcmpError(frame, time, str(ip_address(source)), meaning, flow, seq)
+    return IcmpError(frame, time, str(ip_address(source)), meaning, protocol, flow, seq)
 
 
 def _message(kind: int, data: bytes, at: int) -> int | None:
     """Where the ICMP message of a packet begins; None if it holds none, or a part of one."""
     if kind == IPV4:
         fragment = int.from_bytes(data[at + 6 : at + 8], "big") & 0x1FFF
-        return at + (data[at] & 15) * 4 if data[at + 9] == _ICMP and not fragment else None
+        return at + (data[at] & 15) * 4 if data[at + 9] == ICMP and not fragment else None
     if kind == IPV6:
-        return at + _IPV6_HEADER if data[at + 6] == _ICMPV6 else None
+        return at + _IPV6_HEADER if data[at + 6] == ICMPV6 else None
     return None
 
 
-def _quoted(kind: int, data: bytes, at: int) -> tuple[FourTuple, int] | None:
-    """The flow and the sequence number of the segment that a message quotes; None if it quotes none."""
-    if kind == IPV4:
-        is_tcp, begin = data[at] >> 4 == 4 and data[at + 9] == TCP, at + (data[at] & 15) * 4
-        addresses = data[at + 12 : at + _IPV4_HEADER]
-    else:
-        is_tcp, begin = data[at] >> 4 == 6 and data[at + 6] == TCP, at + _IPV6_HEADER
-        addresses = data[at + 8 : at + _IPV6_HEADER]
+def _quoted(kind: int, data: bytes, at: int) -> tuple[int, FourTuple, int] | None:
+    """The protocol, the flow and a segment's sequence number of what a message quotes; None for others."""
+    version, begin = (4, at + (data[at] & 15) * 4) if kind == IPV4 else (6, at + _IPV6_HEADER)
+    protocol = data[at + 9] if kind == IPV4 else data[at + 6]
+    addresses = data[at + 12 : at + _IPV4_HEADER] if kind == IPV4 else data[at + 8 : at + _IPV6_HEADER]
     head = data[begin : begin + _MOST_TELLING]
-    if not is_tcp or len(head) < _MOST_TELLING:
+    if data[at] >> 4 != version or protocol not in _QUOTED or len(head) < _MOST_TELLING:
         return None
-    return flow_of(addresses + head[:4]), int(_wide(head, 4)[0])
+    return protocol, flow_of(addresses + head[:4]), int(_wide(head, 4)[0]) if protocol == TCP else 0

@@ -326,5 +326,11 @@ def test_icmp_that_is_cut_off_or_speaks_of_something_else_says_nothing() -> None
             reader = Reader(io.BytesIO(cut))
             assert list(reader) == []
             assert reader.errors == []
-    udp = PACKET[:9] + bytes([17]) + PACKET[10:]
-    assert errors(sketch.icmp("10.0.0.9", "10.0.0.1", udp, kind=3, code=0)) == []
+    sctp = PACKET[:9] + bytes([132]) + PACKET[10:]
+    assert errors(sketch.icmp("10.0.0.9", "10.0.0.1", sctp, kind=3, code=0)) == []
+
+
+def test_icmp_speaks_of_datagrams_too() -> None:
+    datagram = sketch.ip("10.0.0.1", "10.0.0.2", sketch.udp((40000, 53), b"?"), protocol=17)
+    (error,) = errors(sketch.icmp("10.0.0.2", "10.0.0.1", datagram, kind=3, code=3))
+    assert (error.protocol, error.flow) == (17, FourTuple("10.0.0.1", 40000, "10.0.0.2", 53))
