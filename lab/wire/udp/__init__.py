@@ -114,7 +114,7 @@ class Datagrams:
             return
         if leaving:
             self._arrive(packet, Arrival(host, at))
-        elif vantage.host_of(flow.source) == host:
+        elif vantage.host_of(flow.source) in {"", host}:
             self._keep(packet, at, [])
         elif interface in vantage.honest:
             one = self._forged.setdefault((host, flow.source), _Forging(at))

@@ -148,6 +148,13 @@ def test_one_in_the_name_of_another_is_forged_and_counts_for_nobody() -> None:
     assert (forged.host, forged.address, forged.frames) == ("client_b", sketch.HOSTS["client_a"], 1)
 
 
+def test_one_from_an_address_that_nobody_has_yet_is_not_forged() -> None:
+    packet = sketch.ip("169.254.7.7", "255.255.255.255", sketch.udp((68, 67), b"discover"), protocol=17)
+    datagrams = taken(sketch.pcap([(1, sketch.framed(packet, interface=sketch.PORTS["client_a"]))]))
+    assert [one.source for one in datagrams.found()] == [""]
+    assert list(datagrams.forged()) == []
+
+
 def test_a_broadcast_arrives_at_each() -> None:
     packet = sketch.ip(sketch.HOSTS["client_a"], "192.168.153.255", sketch.udp((1, 2), b"all"), protocol=17)
     frames = [(1, sketch.framed(packet, interface=sketch.PORTS["client_a"]))]
