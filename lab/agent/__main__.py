@@ -12,13 +12,13 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from . import output
+from . import output, protocol
 from .capture import Capture
-from .diag import LISTEN, Row
+from .diag import LISTEN
 from .exits import signal_that_ended, status_of_ended
 from .lane import Lane, cable_end
 from .lookout import Lookout
@@ -53,20 +53,22 @@ _DUTY = 10
 _LITTLE = 0.01
 """Seconds of such a rest that are left out when frames were passed on."""
 
-Condition = Callable[[], Any]
-"""Tried until it gives something: True, which is answered with the time, or the answer."""
+A = TypeVar("A")
+
+Condition = Callable[[], A | None]
+"""Tried until it gives something that is true: the answer."""
 
 
-class Process(NamedTuple):
+class Process(NamedTuple, Generic[A]):
     """A process that is waited for, by its pidfd(2), which becomes readable when it ends."""
 
     pidfd: int
-    answer: Callable[[], Any]
+    answer: Callable[[], A]
     """Called then: what is answered."""
 
 
 class Agent:
-    """What the agent holds, and a method ``do_OP`` for each request.
+    """What the agent holds, and a method ``do_NAME`` for each request of the protocol, where it is explained.
 
     It returns the answer, or what to wait for before the answer is given: a condition that is tried again and
     again, or a process.
@@ -77,10 +79,10 @@ class Agent:
         self.outbox = Outbox()
         self.losses = Losses()
         self.sampler = Sampler(self._tell_sockets, self.losses)
-        self.lookout = Lookout(self.outbox.say, self.losses)
+        self.lookout = Lookout(self._tell, self.losses)
         self.lanes: dict[str, list[Lane]] = {}
         self.captures: dict[str, Capture] = {}
-        self.conditions: dict[int, Condition] = {}
+        self.conditions: dict[int, Condition[Any]] = {}
         self._again: dict[int, float] = {}
         """When to try a condition again (time.monotonic): one that costs much keeps nobody else waiting."""
         self.exits: dict[int, int] = {}
@@ -93,143 +95,116 @@ class Agent:
         self._sources.register(self.lookout.exits, selectors.EVENT_READ, self._hear_exits)
         self._attentive = False
 
-    def do_hello(self, lease: float) -> dict[str, Any]:
-        """Who and what the agent is; it ends, with the hosts, after ``lease`` seconds."""
-        signal.setitimer(signal.ITIMER_REAL, lease)
-        return {"clock": time.time_ns(), "kernel": os.uname().release, "python": sys.version.split()[0]}
+    def do_hello(self, asked: protocol.Hello) -> protocol.Greeting:
+        signal.setitimer(signal.ITIMER_REAL, asked.lease)
+        return protocol.Greeting(
+            clock=time.time_ns(), kernel=os.uname().release, python=sys.version.split()[0]
+        )
 
-    def do_ping(self) -> None:
-        """Say that the agent is at work."""
+    def do_ping(self, _: protocol.Ping) -> None: ...
 
-    def do_started(self, pid: int) -> dict[str, Any]:
-        """When the kernel made a process (``made``, ns since the epoch), and where its output goes.
-
-        ``made`` is None if the process is gone. ``output`` is what ``output_held`` takes as ``ends``.
-        """
+    def do_started(self, asked: protocol.Started) -> protocol.Origin:
         try:
-            made = began(pid)
+            made = began(asked.pid)
         except OSError:
             made = None
-        return {"made": made, "output": output.of(pid)}
+        return protocol.Origin(made=made, output=output.of(asked.pid))
 
-    def do_output_held(self, pid: int, host: int, ends: list[list[int]]) -> dict[str, bool]:
-        """Whether a program lives, and whether any process of its host can still write to its output.
+    def do_output_held(self, asked: protocol.OutputHeld) -> protocol.OutputState:
+        held = bool(output.holders(asked.host, asked.output))
+        return protocol.OutputState(alive=output.lives(asked.pid), held=held)
 
-        ``host`` is the first process of the host.
-        """
-        return {"alive": output.lives(pid), "held": bool(output.holders(host, ends))}
-
-    def do_keep(self) -> None:
-        """Outlive the CLI, until the lease ends."""
+    def do_keep(self, _: protocol.Keep) -> None:
         self.kept = True
 
-    def do_own(self, pid: int) -> None:
-        """A host container has this first process."""
-        self.hosts.own(pid)
+    def do_own(self, asked: protocol.Own) -> None:
+        self.hosts.own(asked.pid)
 
-    def do_wire(
-        self, networks: list[dict[str, Any]], hosts: list[dict[str, Any]], names: str
-    ) -> dict[str, int]:
-        """Make all bridges and cables; ``names`` is every host's /etc/hosts."""
-        indices = wire(networks, hosts, names)
-        for host in hosts:
-            if host["lane"]:
-                tell = partial(self._tell_of, host["name"])
-                lanes = [Lane(cable_end(port), cable_end(trunk(port)[1]), tell) for port in _ports(host)]
-                self.lanes[host["name"]] = lanes
+    def do_wire(self, asked: protocol.Wire) -> Mapping[str, int]:
+        indices = wire(asked.bridges, asked.hosts, asked.names)
+        for host in asked.hosts:
+            if host.lane:
+                ends = [(cable_end(leg.port), cable_end(trunk(leg.port)[1])) for leg in host.legs]
+                lanes = self.lanes[host.name] = [Lane(host.name, *both, self._tell) for both in ends]
                 for lane in lanes:
                     for end, forward in ((lane.port, lane.outward), (lane.trunk, lane.inward)):
-                        passing = partial(self._forward, host["name"], forward)
+                        passing = partial(self._forward, host.name, forward)
                         self._sources.register(end, selectors.EVENT_READ, passing)
         return indices
 
-    def do_hold(self, host: str, segment: str, peers: list[str], step: str) -> None:
-        """Keep back segments of a kind that a host sends, as a step says; told as events."""
-        for lane in self.lanes[host]:
-            lane.hold(segment, peers, step)
+    def do_hold(self, asked: protocol.Hold) -> None:
+        for lane in self.lanes[asked.host]:
+            lane.hold(asked.segment, asked.peers, asked.step)
 
-    def do_wait_held(self, host: str, segment: str) -> Condition:
-        """Answered when a segment of a kind is kept back of a host."""
-        return lambda: any(lane.keeps(segment) for lane in self.lanes.get(host, ()))
+    def do_wait_held(self, asked: protocol.WaitHeld) -> Condition[bool]:
+        return lambda: any(lane.keeps(asked.segment) for lane in self.lanes.get(asked.host, ()))
 
-    def do_release(self, host: str, segment: str) -> int:
-        """Send on what was kept back of a host, of a kind or all; how many frames."""
-        return sum(lane.release(segment) for lane in self.lanes.get(host, ()))
+    def do_release(self, asked: protocol.Release) -> int:
+        return sum(lane.release(asked.segment) for lane in self.lanes.get(asked.host, ()))
 
-    def do_capture(self, name: str, limit: int, pid: int | None = None) -> None:
-        """Start a capture, of the switch or of the loopback of a host; it is ready when this is answered.
-
-        Not on a network that is not ours: a capture sends frames of its own there.
-        """
+    def do_begin_capture(self, asked: protocol.BeginCapture) -> None:
+        # Not on a network that is not ours: a capture sends frames of its own there.
         require_own_networks([])
         os.makedirs(_CAPTURES, exist_ok=True)
-        self.captures[name] = Capture(f"{_CAPTURES}/{name}.pcap", limit, pid)
-        self.captures[name].wait_ready()
+        capture = Capture(f"{_CAPTURES}/{asked.capture}.pcap", asked.limit, asked.pid)
+        self.captures[asked.capture] = capture
+        capture.wait_ready()
 
-    def do_end_capture(self, name: str) -> dict[str, Any]:
-        """Prove a capture complete and end it."""
-        return self.captures[name].stop()
+    def do_end_capture(self, asked: protocol.EndCapture) -> protocol.CaptureEnd:
+        return self.captures[asked.capture].stop()
 
-    def do_read_capture(self, name: str, offset: int) -> str:
-        """A piece of a capture's file, in base64; empty at its end, which may move on."""
-        with open(self.captures[name].path, "rb") as file:
-            file.seek(offset)
+    def do_read_capture(self, asked: protocol.ReadCapture) -> str:
+        with open(self.captures[asked.capture].path, "rb") as file:
+            file.seek(asked.offset)
             return base64.b64encode(file.read(_CHUNK)).decode()
 
-    def do_sample(self, hosts: dict[str, int], interval: float) -> None:
-        """Begin to look at the sockets and the processes of these hosts."""
-        self.lookout.start(hosts)
-        self.sampler.start(hosts, interval)
+    def do_begin_sampling(self, asked: protocol.BeginSampling) -> None:
+        self.lookout.start(asked.hosts)
+        self.sampler.start(asked.hosts, asked.interval)
 
-    def do_end_sample(self) -> dict[str, Any]:
-        """Stop looking; how well it was done, and what was lost."""
-        told = self.sampler.stop()
+    def do_end_sampling(self, _: protocol.EndSampling) -> protocol.SamplingEnd:
+        ended = self.sampler.stop()
         self.lookout.stop()
-        return {**told, "lost": self.losses.told()}
+        return ended
 
-    def do_look(self) -> Condition:
-        """Look at the processes; answered when all that have ended were waited for, or had time enough."""
+    def do_look(self, _: protocol.Look) -> Condition[bool]:
         enough = time.monotonic() + _REAPING_SECONDS
         return _now_and_then(lambda: self.lookout.is_clean() or time.monotonic() > enough)
 
-    def do_glance(self, host: str) -> None:
-        """Look at the processes of a host once: a program there is about to be given input."""
-        self.lookout.glance(host)
+    def do_glance(self, asked: protocol.Glance) -> None:
+        self.lookout.glance(asked.host)
 
-    def do_situation(self, window: float) -> Condition:
-        """Answered with what every program of every host is doing, looked at for so many seconds."""
-        return Situation(self.lookout.processes, self.sampler, window).seen
+    def do_look_around(self, asked: protocol.LookAround) -> Condition[Sequence[protocol.HostSituation]]:
+        return Situation(self.lookout.processes, self.sampler, asked.window).seen
 
-    def do_wait_asleep(self, host: str, pid: int, call: str) -> Condition:
-        """Answered when a program of the host, or one of any if ``pid`` is 0, sleeps in a call."""
-        return _now_and_then(lambda: self.lookout.sleeps(host, pid, call))
+    def do_wait_asleep(self, asked: protocol.WaitAsleep) -> Condition[bool]:
+        return _now_and_then(lambda: self.lookout.sleeps(asked.host, asked.pid, asked.call))
 
-    def do_signal(self, pid: int, name: str) -> bool:
-        """Send a signal to a program of a host; False if it has ended."""
-        program = self._program(pid)
-        return program != 0 and self.hosts.signal(program, signal.Signals[name])
+    def do_signal(self, asked: protocol.Signal) -> bool:
+        program = self._program(asked.pid)
+        return program != 0 and self.hosts.signal(program, signal.Signals[asked.signal])
 
-    def do_wait_socket(self, host: str, states: list[int], port: int, peers: list[str]) -> Condition:
-        """Answered when a socket of the host is in one of the states, at this port (0: any), with a peer."""
-        wanted = frozenset(states)
+    def do_wait_socket(self, asked: protocol.WaitSocket) -> Condition[bool]:
+        wanted = frozenset(asked.states)
 
-        def among(rows: Iterable[Row]) -> bool:
+        def among(rows: Iterable[protocol.SocketRow]) -> bool:
             return any(
-                row[0] in wanted and (not port or port in (row[2], row[4])) and (not peers or row[3] in peers)
+                row[0] in wanted
+                and (not asked.port or asked.port in (row[2], row[4]))
+                and (not asked.peers or row[3] in asked.peers)
                 for row in rows
             )
 
         def met() -> bool:
-            return among(self.sampler.now_in(host, wanted)) and among(self.sampler.look(host))
+            return among(self.sampler.now_in(asked.host, wanted)) and among(self.sampler.look(asked.host))
 
         return met
 
-    def do_wait_ready(self, host: str, mark: int, ports: list[int]) -> Condition:
-        """Answered when the processes of one start hold a socket in LISTEN on each of the ports."""
-        wanted, listening = {*ports}, frozenset({LISTEN})
+    def do_wait_ready(self, asked: protocol.WaitReady) -> Condition[bool]:
+        host, wanted, listening = asked.host, {*asked.ports}, frozenset({LISTEN})
 
         def by_this_start() -> bool:
-            held = frozenset[int]().union(*self.lookout.of_start(host, mark).values())
+            held = frozenset[int]().union(*self.lookout.of_start(host, asked.mark).values())
             return wanted <= {row[2] for row in self.sampler.now_in(host, listening) if row[7] in held}
 
         looked = _now_and_then(by_this_start)
@@ -240,27 +215,41 @@ class Agent:
 
         return met
 
-    def do_wait_left(self, host: str, mark: int) -> Condition:
-        """Answered when no process of one start is left."""
-        return _now_and_then(lambda: not self.lookout.of_start(host, mark))
+    def do_wait_left(self, asked: protocol.WaitLeft) -> Condition[bool]:
+        return _now_and_then(lambda: not self.lookout.of_start(asked.host, asked.mark))
 
-    def do_wait_exit(self, pid: int) -> Process | None:
-        """Answered when a program has ended: when, and how, if that is known; at once if there is none."""
-        self.lookout.begun(pid)
+    def do_wait_exit(self, asked: protocol.WaitExit) -> Process[protocol.Exit] | None:
+        self.lookout.begun(asked.pid)
         try:
-            program = self.lookout.processes.ends_as(pid)
+            program = self.lookout.processes.ends_as(asked.pid)
             pidfd = os.pidfd_open(program)
         except OSError:
             return None
-        return Process(pidfd, partial(_ended_below, _between(pid, program), pidfd, program))
+        return Process(pidfd, partial(_ended_below, _between(asked.pid, program), pidfd, program))
 
-    def do_wait_killed(self, pid: int) -> Process | int:
-        """Answered when the first process of a host has ended: by which signal, 0 if none is known."""
+    def do_wait_killed(self, asked: protocol.WaitKilled) -> Process[int] | int:
         try:
-            pidfd = os.pidfd_open(pid)
+            pidfd = os.pidfd_open(asked.pid)
         except ProcessLookupError:
             return 0
-        return Process(pidfd, partial(signal_that_ended, pidfd, pid))
+        return Process(pidfd, partial(signal_that_ended, pidfd, asked.pid))
+
+    def do_settle(self, asked: protocol.Settle) -> Condition[bool]:
+        since = time.monotonic()
+        self.sampler.look_everywhere()
+
+        def met() -> bool:
+            nonlocal since
+            if not self.sampler.settled():
+                since = time.monotonic()
+            return time.monotonic() - since >= asked.quiet
+
+        return met
+
+    def do_cancel(self, asked: protocol.Cancel) -> None:
+        self._forget_condition(asked.request)
+        if asked.request in self.exits:
+            self._forget_exit(asked.request)
 
     def _program(self, pid: int) -> int:
         """The program that the engine started as this process; 0 if it has ended."""
@@ -269,35 +258,16 @@ class Agent:
         except OSError:
             return 0
 
-    def do_settle(self, quiet: float) -> Condition:
-        """Answered when no socket has been in a passing state for so many seconds."""
-        since = time.monotonic()
-        self.sampler.look_everywhere()
-
-        def met() -> bool:
-            nonlocal since
-            if not self.sampler.settled():
-                since = time.monotonic()
-            return time.monotonic() - since >= quiet
-
-        return met
-
-    def do_cancel(self, request: int) -> None:
-        """Nobody waits for this condition, or for the end of this process, any more."""
-        self._forget_condition(request)
-        if request in self.exits:
-            self._forget_exit(request)
-
-    def _tell_of(self, host: str, event: dict[str, Any]) -> None:
-        self.outbox.say({**event, "host": host})
-
     def _hear_exits(self) -> None:
         with self.losses.noted("ends", ""):
             self.lookout.exits.hear()
 
-    def _tell_sockets(self, event: dict[str, Any]) -> None:
-        self.outbox.say_soon(event)
-        self.lookout.stir(event["host"])
+    def _tell(self, event: protocol.Event) -> None:
+        self.outbox.say(protocol.tell(event))
+
+    def _tell_sockets(self, event: protocol.SocketsChanged) -> None:
+        self.outbox.say_soon(protocol.tell(event))
+        self.lookout.stir(event.host)
 
     # --- the loop ------------------------------------------------------------------------------
 
@@ -336,7 +306,7 @@ class Agent:
         chunk = os.read(_INPUT, 1 << 16)
         *lines, self._input = (self._input + chunk).split(b"\n")
         for line in lines:
-            self._answer(json.loads(line))
+            self._answer(line)
         self._open = bool(chunk) and len(self._input) <= _LONGEST_REQUEST
 
     def _forward(self, host: str, forward: Callable[[], None]) -> None:
@@ -367,7 +337,7 @@ class Agent:
         for request, condition in list(self.conditions.items()):
             self._try(request, condition)
 
-    def _try(self, request: int, condition: Condition) -> None:
+    def _try(self, request: int, condition: Condition[Any]) -> None:
         if time.monotonic() < self._again.get(request, 0.0):
             return
         spent = time.thread_time()
@@ -375,17 +345,17 @@ class Agent:
             if not (met := condition()):
                 self._again[request] = time.monotonic() + _DUTY * (time.thread_time() - spent) - _POLL
                 return
-            answer: dict[str, Any] = {"id": request, "ok": time.time_ns() if met is True else met}
+            line = protocol.answer(request, met)
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
-            answer = {"id": request, "error": describe(error)}
+            line = protocol.refuse(request, describe(error))
         self._forget_condition(request)
-        self.outbox.say(answer)
+        self.outbox.say(line)
 
     def _forget_condition(self, request: int) -> None:
         self.conditions.pop(request, None)
         self._again.pop(request, None)
 
-    def _await_exit(self, request: int, process: Process) -> None:
+    def _await_exit(self, request: int, process: Process[Any]) -> None:
         self.exits[request] = process.pidfd
         ended = partial(self._ended, request, process.answer)
         self._sources.register(process.pidfd, selectors.EVENT_READ, ended)
@@ -394,38 +364,35 @@ class Agent:
         """The process that a request waits for has ended."""
         told = answer()
         self._forget_exit(request)
-        self.outbox.say({"id": request, "ok": told})
+        self.outbox.say(protocol.answer(request, told))
 
     def _forget_exit(self, request: int) -> None:
         pidfd = self.exits.pop(request)
         self._sources.unregister(pidfd)
         os.close(pidfd)
 
-    def _answer(self, request: dict[str, Any]) -> None:
-        number, operation = request.pop("id"), request.pop("op")
+    def _answer(self, line: bytes) -> None:
+        message = json.loads(line)
+        number = message.pop("id")
         try:
-            answer = getattr(self, f"do_{operation}")(**request)
+            request = protocol.request_in(message)
+            answer = getattr(self, f"do_{request.op}")(request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the CLI has to hear of it
-            self.outbox.say({"id": number, "error": describe(error)})
+            self.outbox.say(protocol.refuse(number, describe(error)))
             return
         if isinstance(answer, Process):
             self._await_exit(number, answer)
         elif callable(answer):
             self.conditions[number] = answer
         else:
-            self.outbox.say({"id": number, "ok": answer})
+            self.outbox.say(protocol.answer(number, answer))
 
 
-def _ports(host: dict[str, Any]) -> Iterable[str]:
-    """The ends in the sidecar of a host's cables."""
-    return (leg["port"] for leg in host["legs"])
-
-
-def _now_and_then(condition: Condition) -> Condition:
+def _now_and_then(condition: Callable[[], bool]) -> Callable[[], bool]:
     """The same condition, not tried as often: it is dear."""
     due = 0.0
 
-    def met() -> Any:
+    def met() -> bool:
         nonlocal due
         if time.monotonic() < due:
             return False
@@ -445,12 +412,12 @@ def _between(first: int, program: int) -> dict[int, int]:
     return above
 
 
-def _ended_below(above: dict[int, int], pidfd: int, program: int) -> dict[str, int | None]:
+def _ended_below(above: dict[int, int], pidfd: int, program: int) -> protocol.Exit:
     """When a program has ended (ns), which is now, and how.
 
     A program can stop what waits for it, and keep its end from the engine by that.
     """
-    told = {"at": time.time_ns(), "status": status_of_ended(pidfd, program)}
+    told = protocol.Exit(at=time.time_ns(), status=status_of_ended(pidfd, program))
     for pid, made in above.items():
         with contextlib.suppress(OSError):
             if status_of(pid).began == made:

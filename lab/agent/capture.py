@@ -11,9 +11,10 @@ import signal
 import socket
 import subprocess
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import namespaces
+from .protocol import CaptureEnd, Drop
 
 _ETHERTYPE = 0x88B5
 """Local experimental ethertype (IEEE 802): what the sentinel frames carry, on a loopback only."""
@@ -51,14 +52,6 @@ class Counts(NamedTuple):
     captured: int
     received: int
     dropped: int
-
-
-class Drop(NamedTuple):
-    """Between two moments (ns) so many frames were dropped for want of room; 0: nobody knows how many."""
-
-    began: int
-    ended: int
-    frames: int
 
 
 class Tally:
@@ -138,13 +131,8 @@ class Capture:
             self._asked = time.time_ns()
             self._process.send_signal(signal.SIGUSR1)
 
-    def stop(self) -> dict[str, Any]:
-        """End the capture.
-
-        Returns ``captured``, ``received`` and ``dropped`` as tcpdump counts (-1: not told), whether
-        it is ``sealed`` by the closing sentinel, whether it is ``full``, when frames were lost (``drops``),
-        and the file's ``size`` in bytes.
-        """
+    def stop(self) -> CaptureEnd:
+        """End the capture, and prove it."""
         try:
             self._await_sentinel(time.monotonic() + _READY_SECONDS)
             sealed = True
@@ -154,13 +142,11 @@ class Capture:
         full = not told and self._is_full()
         if full:
             self._tally.lost(time.time_ns(), 0)
-        return {
-            **(self._tally.counts if told else Counts(-1, -1, -1))._asdict(),
-            "sealed": sealed,
-            "full": full,
-            "drops": [drop._asdict() for drop in self._tally.drops],
-            "size": self.size(),
-        }
+        captured, received, dropped = self._tally.counts if told else Counts(-1, -1, -1)
+        return CaptureEnd(
+            captured=captured, received=received, dropped=dropped,
+            sealed=sealed, full=full, drops=self._tally.drops, size=self.size(),
+        )  # fmt: skip
 
     def _end(self) -> bool:
         """Have tcpdump end and tell its counts, whether it did: all it saw is then in the file.

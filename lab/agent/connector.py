@@ -16,11 +16,11 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import namespaces, processes
 from .losses import Losses
-from .processes import Row
+from .protocol import ProcessKilled, ProcessRow
 
 _NETLINK_CONNECTOR = 11
 _CN_IDX_PROC = _CN_VAL_PROC = 1
@@ -74,13 +74,13 @@ class Connector:
     """The kernel's words about the processes of the hosts; OSError if it says none."""
 
     def __init__(
-        self, tell: Callable[[dict[str, Any]], None], host_of: Callable[[int], str], losses: Losses
+        self, tell: Callable[[ProcessKilled], None], host_of: Callable[[int], str], losses: Losses
     ) -> None:
         self._tell = tell
         self._losses = losses
         self._host_of = host_of
         self._socket = _opened()
-        self._seen: dict[int, tuple[str, Row]] = {}
+        self._seen: dict[int, tuple[str, ProcessRow]] = {}
         self._shown: dict[str, set[int]] = {}
         """The processes of the hosts at the last two looks, and which were each host's at the last: that one
         has ended may be heard after a look that does not show it any more."""
@@ -96,7 +96,7 @@ class Connector:
         """Hear no more."""
         self._socket.close()
 
-    def hold(self, seen: Mapping[str, Iterable[Row]], process_of: Callable[[Row], int]) -> None:
+    def hold(self, seen: Mapping[str, Iterable[ProcessRow]], process_of: Callable[[ProcessRow], int]) -> None:
         """These are the processes of each host now; ``process_of`` tells which process a row is about."""
         self.hear()  # of those that were there before
         for host, rows in seen.items():
@@ -140,9 +140,10 @@ class Connector:
         self._told[host] += 1
         pid, parent, session, number, name = who
         self._tell(
-            {"event": "killed", "at": word.at, "host": host, "pid": pid, "parent": parent, "session": session,
-             "number": number, "name": name, "status": processes.as_shells_count(word.status),
-             "dying": word.dying}
+            ProcessKilled(
+                at=word.at, host=host, pid=pid, parent=parent, session=session, number=number, name=name,
+                status=processes.as_shells_count(word.status), dying=word.dying,
+            )
         )  # fmt: skip
 
     def _words(self) -> Iterator[Word]:

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Counts(NamedTuple):
-    """The counters since the host came up; 0 for one that a kernel does not have."""
-
-    overflows: int = 0
-    drops: int = 0
-    unread_closes: int = 0
-    data_aborts: int = 0
-    timeouts: int = 0
-    memory_aborts: int = 0
-    resets: int = 0
-    opens: int = 0
-
+from .protocol import Counts
 
 _NET = "/proc/{pid}/net/{file}"
 _PROTOCOLS = {"netstat": "TcpExt", "snmp": "Tcp"}

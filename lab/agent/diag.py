@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from . import namespaces
+from .protocol import Ends, SocketRow
 
 SOCK_DIAG = 4
 """NETLINK_SOCK_DIAG (linux/netlink.h)."""
@@ -41,12 +42,6 @@ _BOUND_INACTIVE = 1 << 13
 
 _EVERY_STATE = 0xFFFFFFFF
 
-Row = tuple[int, str, int, str, int, int, int, int]
-"""state, local address, local port, remote address, remote port, receive queue, send queue, inode"""
-
-Ends = tuple[str, int, str, int]
-"""Local address and port, remote address and port."""
-
 _HEADER = struct.Struct("=IHHII")
 _MESSAGE = struct.Struct("=BB2x2s2s16s16sI8xIII4xI")
 """struct inet_diag_msg (linux/inet_diag.h).
@@ -66,7 +61,7 @@ class Found(NamedTuple):
     The kernel may end TIME_WAIT some seconds later than that, for it keeps many such timers together.
     """
 
-    row: Row
+    row: SocketRow
     interface: int
     left: float
 
@@ -124,11 +119,11 @@ class SocketTable:
         netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 1, 0))
         return netlink
 
-    def rows(self, states: frozenset[int] = ALL_STATES) -> tuple[Row, ...]:
+    def rows(self, states: frozenset[int] = ALL_STATES) -> tuple[SocketRow, ...]:
         """The TCP sockets in some states, sorted."""
         return tuple(sorted([found.row for found in self.sockets(states)]))
 
-    def listeners(self) -> tuple[Row, ...]:
+    def listeners(self) -> tuple[SocketRow, ...]:
         """The TCP sockets in LISTEN, sorted: ten times cheaper than all."""
         return tuple(sorted([found.row for found in self._dump(_LISTENERS, _parsed_before)]))
 
@@ -138,15 +133,15 @@ class SocketTable:
         found = self._dump(states - waiting, _parsed) if states - waiting else []
         return found + (self._dump(waiting, _parsed, MOST_WAITING) if waiting else [])
 
-    def bound(self) -> tuple[Row, ...]:
+    def bound(self) -> tuple[SocketRow, ...]:
         """The TCP sockets that are bound and neither listen nor connect; none if a kernel does not tell."""
         return self._of_families(socket.IPPROTO_TCP, _BOUND_INACTIVE)
 
-    def datagrams(self) -> tuple[Row, ...]:
+    def datagrams(self) -> tuple[SocketRow, ...]:
         """The UDP sockets; OSError where a kernel does not list them (no udp_diag)."""
         return self._of_families(socket.IPPROTO_UDP, _EVERY_STATE)
 
-    def _of_families(self, protocol: int, states: int) -> tuple[Row, ...]:
+    def _of_families(self, protocol: int, states: int) -> tuple[SocketRow, ...]:
         families = socket.AF_INET, socket.AF_INET6
         found = [self._answers(_of_family(family, protocol, states), _parsed) for family in families]
         return tuple(sorted([one.row for several in found for one in several]))

@@ -18,11 +18,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 from . import processes
 from .losses import Losses
-from .processes import Row
+from .protocol import ProcessKilled, ProcessRow
 
 _PIDFD_GET_INFO = 0xC040FF0B
 """_IOWR(0xFF, 11, struct pidfd_info), of which the first 64 bytes are asked for (linux/pidfd.h)."""
@@ -44,11 +43,11 @@ _MOST_TOLD = 1000
 class Exits:
     """The processes that were seen, each held by a pidfd until it has ended."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None], losses: Losses) -> None:
+    def __init__(self, tell: Callable[[ProcessKilled], None], losses: Losses) -> None:
         self._tell = tell
         self._losses = losses
         self._ready = select.epoll()
-        self._held: dict[int, tuple[str, Row, int]] = {}
+        self._held: dict[int, tuple[str, ProcessRow, int]] = {}
         """By pidfd: the host, what was seen last, and the process id."""
         self._pidfds: dict[int, int] = {}
         self._ended: dict[str, set[int]] = {}
@@ -65,7 +64,7 @@ class Exits:
         """Hear no more."""
         self._ready.close()
 
-    def hold(self, seen: Mapping[str, Iterable[Row]], process_of: Callable[[Row], int]) -> None:
+    def hold(self, seen: Mapping[str, Iterable[ProcessRow]], process_of: Callable[[ProcessRow], int]) -> None:
         """These are the processes of each host now; ``process_of`` tells which process a row is about."""
         for host, rows in seen.items():
             for row in rows:
@@ -75,7 +74,7 @@ class Exits:
                     self._open(host, row, process_of(row))
             self._ended[host] = self._ended.get(host, set()) & {row[0] for row in rows}
 
-    def _open(self, host: str, row: Row, pid: int) -> None:
+    def _open(self, host: str, row: ProcessRow, pid: int) -> None:
         if self._held_of[host] >= _MOST:
             self._losses.note("ends", host, f"there were more than {_MOST} processes at once")
             return
@@ -102,8 +101,10 @@ class Exits:
                     continue
                 pid, parent, session, number, name = row[:5]
                 self._tell(
-                    {"event": "killed", "at": at, "host": host, "pid": pid, "parent": parent,
-                     "session": session, "number": number, "name": name, "status": status, "dying": 0}
+                    ProcessKilled(
+                        at=at, host=host, pid=pid, parent=parent, session=session, number=number, name=name,
+                        status=status, dying=0,
+                    )
                 )  # fmt: skip
 
 

@@ -11,9 +11,11 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from .protocol import SegmentHeld, SegmentReleased
 
 _ETH_P_ALL = 3
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
@@ -51,7 +53,7 @@ class _Hold(NamedTuple):
     step: str
 
 
-class _Held(NamedTuple):
+class _Kept(NamedTuple):
     """A frame that is kept back, and its number."""
 
     frame: bytes
@@ -69,12 +71,17 @@ class Lane:
     """
 
     def __init__(
-        self, port: socket.socket, trunk: socket.socket, tell: Callable[[dict[str, Any]], None]
+        self,
+        host: str,
+        port: socket.socket,
+        trunk: socket.socket,
+        tell: Callable[[SegmentHeld | SegmentReleased], None],
     ) -> None:
         self.port, self.trunk = port, trunk
+        self._host = host
         self._tell = tell
         self._holds: dict[str, _Hold] = {}
-        self._held: dict[Flow, tuple[str, list[_Held]]] = {}
+        self._held: dict[Flow, tuple[str, list[_Kept]]] = {}
         self._fins: dict[Flow, int] = {}
         """For each way back, the number that acknowledges the FIN that reached the host."""
 
@@ -93,7 +100,7 @@ class Lane:
             if not self._takes(frame):
                 _send(self.trunk, frame)
 
-    def hold(self, word: str, peers: list[str], step: str) -> None:
+    def hold(self, word: str, peers: Sequence[str], step: str) -> None:
         """From now on, as a step says, keep back each segment of a kind to one of these addresses.
 
         No address is any. What the host sends behind it in the same connection waits too, so that the order
@@ -112,7 +119,7 @@ class Lane:
         held = [one for flow in flows for one in self._held.pop(flow)[1]]
         for one in held:
             _send(self.trunk, one.frame)
-            self._tell({"event": "released", "number": one.number, "at": time.time_ns()})
+            self._tell(SegmentReleased(at=time.time_ns(), number=one.number))
         return len(held)
 
     def _takes(self, frame: bytes) -> bool:
@@ -124,18 +131,20 @@ class Lane:
         if (not word and waiting is None) or sum(len(held) for _, held in self._held.values()) >= _MOST_HELD:
             return False
         reason, held = self._held.setdefault(segment.flow, (word, []))
-        held.append(_Held(frame, next(_NUMBERS)))
+        held.append(_Kept(frame, next(_NUMBERS)))
         self._tell_of(segment, held[-1].number, reason)
         return True
 
     def _tell_of(self, segment: Segment, number: int, reason: str) -> None:
         source, target, ports = segment.flow
         source_port, target_port = struct.unpack(">HH", ports)
-        told = {"source": _text(source), "source_port": source_port}
-        told |= {"target": _text(target), "target_port": target_port}
-        told |= {"seq": segment.seq, "ack": segment.ack, "flags": segment.flags, "length": segment.length}
-        event = {"event": "held", "number": number, "at": time.time_ns(), "step": self._holds[reason].step}
-        self._tell({**event, "segment": told})
+        self._tell(
+            SegmentHeld(
+                at=time.time_ns(), host=self._host, number=number, step=self._holds[reason].step,
+                source=_text(source), source_port=source_port, target=_text(target), target_port=target_port,
+                seq=segment.seq, ack=segment.ack, flags=segment.flags, length=segment.length,
+            )
+        )  # fmt: skip
 
     def _is_meant(self, word: str, segment: Segment) -> bool:
         peers = self._holds[word].peers

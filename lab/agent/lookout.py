@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
 
 from .connector import Connector
 from .exits import Exits
 from .losses import Losses
-from .processes import HIDDEN, UNKNOWN, Processes, Row
+from .processes import HIDDEN, UNKNOWN, Processes
+from .protocol import ProcessesChanged, ProcessKilled, ProcessRow
 
 _NEVER = float("inf")
 _SOON_SECONDS = 0.002, 0.006
@@ -35,12 +35,12 @@ _SAVED_SECONDS = 0.05
 class Lookout:
     """The processes of all hosts at the last look, and when the next one is due."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None], losses: Losses) -> None:
+    def __init__(self, tell: Callable[[ProcessesChanged | ProcessKilled], None], losses: Losses) -> None:
         self._tell = tell
         self._losses = losses
         self.processes = Processes(losses)
         self.exits = _exits(tell, self.processes, losses)
-        self._told: dict[str, tuple[Row, ...]] = {}
+        self._told: dict[str, tuple[ProcessRow, ...]] = {}
         self._soon: tuple[dict[str, float], ...] = tuple({} for _ in _SOON_SECONDS)
         self._later: dict[str, float] = {}
         """When to look at a host where something happened (time.monotonic)."""
@@ -58,7 +58,7 @@ class Lookout:
         peek = self._peeked + _PEEK_SECONDS if self._children else _NEVER
         return max(min(first, peek), self._rested)
 
-    def start(self, hosts: dict[str, int]) -> None:
+    def start(self, hosts: Mapping[str, int]) -> None:
         """Watch these hosts, name to the process id of the first process. OSError if one is gone."""
         self.processes.start(hosts)
         self._watching = True
@@ -111,10 +111,10 @@ class Lookout:
         """When a debt is paid off."""
         return self._saved_at - min(0.0, self._saved) / _SHARE
 
-    def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
+    def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[ProcessRow, ...]]:
         """Look at some hosts now, or at all; the processes of each, told as an event if they have changed."""
         at, now = time.time_ns(), time.monotonic()
-        seen: dict[str, tuple[Row, ...]] = {}
+        seen: dict[str, tuple[ProcessRow, ...]] = {}
         with self._losses.noted("processes", ""):
             seen = self.processes.look(hosts)
         with self._losses.noted("ends", ""):
@@ -125,7 +125,7 @@ class Lookout:
                     del dues[host]
             if rows != self._told.get(host, ()):
                 self._told[host] = rows
-                self._tell({"event": "processes", "at": at, "host": host, "rows": rows})
+                self._tell(ProcessesChanged(at=at, host=host, rows=rows))
         return seen
 
     def is_clean(self) -> bool:
@@ -162,7 +162,7 @@ class Lookout:
             dues.clear()
 
 
-def _exits(tell: Callable[[dict[str, Any]], None], seen: Processes, losses: Losses) -> Connector | Exits:
+def _exits(tell: Callable[[ProcessKilled], None], seen: Processes, losses: Losses) -> Connector | Exits:
     """The kernel's own words of what ends; where it says none, what looks show."""
     try:
         return Connector(tell, seen.host_of, losses)

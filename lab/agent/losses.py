@@ -6,37 +6,39 @@ instrument. All else goes on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from .protocol import Instrument, Loss
 
 
 class Losses:
-    """How often each instrument failed at each host, and why it did so first.
-
-    The instruments: ``sockets``, ``counters``, ``processes``, ``ends``, ``capture`` and ``hold``.
-    """
+    """How often each instrument failed at each host, and why it did so first."""
 
     def __init__(self) -> None:
-        self._lost: dict[tuple[str, str], dict[str, Any]] = {}
+        self._lost: Counter[tuple[Instrument, str]] = Counter()
+        self._why: dict[tuple[Instrument, str], str] = {}
 
-    def note(self, instrument: str, host: str, why: Exception | str) -> None:
+    def note(self, instrument: Instrument, host: str, why: Exception | str) -> None:
         """One more failure."""
-        text = why if isinstance(why, str) else describe(why)
-        new = {"instrument": instrument, "host": host, "count": 0, "why": text}
-        self._lost.setdefault((instrument, host), new)["count"] += 1
+        self._lost[instrument, host] += 1
+        self._why.setdefault((instrument, host), why if isinstance(why, str) else describe(why))
 
     @contextmanager
-    def noted(self, instrument: str, host: str) -> Iterator[None]:
+    def noted(self, instrument: Instrument, host: str) -> Iterator[None]:
         """Whatever is raised inside is one more failure, and goes no further."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, the other hosts are looked at
             self.note(instrument, host, error)
 
-    def told(self) -> list[dict[str, Any]]:
+    def told(self) -> list[Loss]:
         """All of them, for the record."""
-        return list(self._lost.values())
+        return [
+            Loss(instrument=instrument, host=host, count=count, why=self._why[instrument, host])
+            for (instrument, host), count in self._lost.items()
+        ]
 
 
 def describe(error: Exception) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from typing import Any
+
+from .protocol import Line, encode
 
 _OUTPUT = 1
 _LATE_SECONDS = 0.1
@@ -14,7 +14,6 @@ _LATE_SECONDS = 0.1
 _MOST_WAITING = 256
 """Messages that may wait to be written."""
 
-_AS_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 _NEVER = float("inf")
 
 
@@ -25,16 +24,16 @@ class Outbox:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[Line] = []
         self.due = _NEVER
         """When what waits is to be written (time.monotonic); infinity if nothing does."""
 
-    def say(self, message: dict[str, Any]) -> None:
+    def say(self, message: Line) -> None:
         """Write a message, and before it whatever waits. SystemExit as in :meth:`write`."""
         self._waiting.append(message)
         self.write()
 
-    def say_soon(self, message: dict[str, Any]) -> None:
+    def say_soon(self, message: Line) -> None:
         """Keep a message until the next is said or it is :attr:`due`. SystemExit as in :meth:`write`."""
         self._waiting.append(message)
         self.due = min(self.due, time.monotonic() + _LATE_SECONDS)
@@ -43,9 +42,8 @@ class Outbox:
 
     def write(self) -> None:
         """Write what waits. SystemExit if nobody reads any more: that alone ends the agent."""
-        lines = [_AS_TEXT(message) for message in self._waiting]
+        data = b"".join(map(encode, self._waiting))
         self._waiting, self.due = [], _NEVER
-        data = "\n".join([*lines, ""]).encode()
         try:
             while data:
                 data = data[os.write(_OUTPUT, data) :]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from . import processes
+from .protocol import PipeOrTerminal
 
 _PROC = "/proc"
 _TERMINALS = range(136, 144)
@@ -16,9 +17,9 @@ _STANDARD = ("1", "2")
 """Standard output and standard error."""
 
 
-def of(pid: int) -> list[list[int]]:
-    """The pipes and terminals that are a process's output, each by device and inode; none if it has ended."""
-    return [list(end) for end in sorted({end for number in _STANDARD for end in _end(pid, number)})]
+def of(pid: int) -> list[PipeOrTerminal]:
+    """The pipes and terminals that are a process's output; none if it has ended."""
+    return sorted({end for number in _STANDARD for end in _end(pid, number)})
 
 
 def lives(pid: int) -> bool:
@@ -29,9 +30,9 @@ def lives(pid: int) -> bool:
         return False
 
 
-def holders(first: int, ends: list[list[int]]) -> list[int]:
-    """The processes of the host with this first process that have one of these ends open."""
-    wanted = {(device, inode) for device, inode in ends}
+def holders(first: int, output: Iterable[PipeOrTerminal]) -> list[int]:
+    """The processes of the host with this first process that have one of these open."""
+    wanted = {*output}
     return [pid for pid in _of_host(first) if any(end in wanted for end in _open(pid))]
 
 
@@ -49,7 +50,7 @@ def _namespace(pid: int) -> int | None:
         return None
 
 
-def _open(pid: int) -> Iterator[tuple[int, int]]:
+def _open(pid: int) -> Iterator[PipeOrTerminal]:
     try:
         numbers = os.listdir(f"{_PROC}/{pid}/fd")
     except OSError:
@@ -58,7 +59,7 @@ def _open(pid: int) -> Iterator[tuple[int, int]]:
         yield from _end(pid, number)
 
 
-def _end(pid: int, number: str) -> Iterator[tuple[int, int]]:
+def _end(pid: int, number: str) -> Iterator[PipeOrTerminal]:
     """The pipe or terminal behind a descriptor that can be written to: one or none."""
     path = f"{_PROC}/{pid}/fd/{number}"
     try:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from .losses import Losses
+from .protocol import ProcessRow
 
 _CALLS = {
     "x86_64": {
@@ -72,11 +73,6 @@ _MOST = 512
 _REST_SECONDS = 2.0
 """How long a host where there was more than that is not looked at again: others do not wait for it."""
 
-Row = tuple[int, int, int, int, str, bool, int, tuple[int, ...], tuple[tuple[str, int], ...], int]
-"""pid, parent, session, number within the host, name, whether it is a zombie, how many descriptors it has,
-the inodes of its sockets, for each sleeping thread the call and the inode of its socket (0: none), and the
-mark of the start that it came from (0: none, HIDDEN: nobody knows)"""
-
 
 class Status(NamedTuple):
     """What /proc/PID/stat tells; ``began`` is in the kernel's ticks."""
@@ -112,7 +108,7 @@ class Processes:
         """How many descriptors of each host may still be looked at in this look."""
         self._rests: dict[str, tuple[float, str]] = {}
         """Until when a host where there was too much rests (time.monotonic), and what that was."""
-        self._rows_before: dict[str, tuple[Row, ...]] = {}
+        self._rows_before: dict[str, tuple[ProcessRow, ...]] = {}
         """What was found of each host at the last look."""
         self._began: dict[int, int] = {}
         """When each process was made, by which it is told from another with its number."""
@@ -124,12 +120,12 @@ class Processes:
         self._hosts = dict(hosts)
         self._by_namespace = {_namespace(pid): name for name, pid in hosts.items()}
 
-    def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
+    def look(self, hosts: Collection[str] | None = None) -> dict[str, tuple[ProcessRow, ...]]:
         """The programs of some hosts, or of all, by process id; of one that rests those found before."""
         self._find()
         wanted = self._hosts.keys() if hosts is None else self._hosts.keys() & hosts
         resting = {host for host in wanted if self._is_resting(host)}
-        found: dict[str, list[Row]] = {name: [] for name in self._hosts if name in wanted - resting}
+        found: dict[str, list[ProcessRow]] = {name: [] for name in self._hosts if name in wanted - resting}
         self._room = dict.fromkeys(found, _MOST_DESCRIPTORS)
         for pid, host in sorted(self._known.items()):
             if host not in found or pid == self._hosts[host]:
@@ -206,7 +202,7 @@ class Processes:
                     return True
         return False
 
-    def process_of(self, row: Row) -> int:
+    def process_of(self, row: ProcessRow) -> int:
         """The process that a row tells of: what is wrapped has the process id of what wraps it there."""
         return self._wrapped.get(row[0], row[0])
 
@@ -229,7 +225,7 @@ class Processes:
             self._began[pid] = status.began
         return status
 
-    def _without_wrappers(self, rows: list[Row]) -> tuple[Row, ...]:
+    def _without_wrappers(self, rows: list[ProcessRow]) -> tuple[ProcessRow, ...]:
         """What is wrapped is told in the place of what wraps it: by its process id, with its parent."""
         wrappers = {row[0]: row for row in rows if self._wraps(row[0])}
         first = {pid: row for pid, row in wrappers.items() if row[1] not in wrappers}
@@ -271,7 +267,7 @@ class Processes:
             for pid in gone:
                 known.pop(pid, None)
 
-    def _rows(self, pid: int, host: str, first: int) -> Iterator[Row]:
+    def _rows(self, pid: int, host: str, first: int) -> Iterator[ProcessRow]:
         try:
             status, mark = self._status(pid), self._mark(pid)
             if status.session == first or (status.name.startswith(_ENGINE) and not mark):

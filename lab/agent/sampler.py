@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
-from .diag import Row
 from .losses import Losses
+from .protocol import SamplingEnd, SocketRow, SocketsChanged
 from .watched import Difference, Listed, Watched
 
 _DUTY = 20
@@ -49,7 +48,7 @@ _NEVER = float("inf")
 class Sampler:
     """The hosts that are watched, and how often they were looked at."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None], losses: Losses) -> None:
+    def __init__(self, tell: Callable[[SocketsChanged], None], losses: Losses) -> None:
         self._tell = tell
         self._losses = losses
         self._hosts: dict[str, Watched] = {}
@@ -90,7 +89,7 @@ class Sampler:
         saved = min(_SAVED_SECONDS, self._saved + (now - self._saved_at) * _SHARE)
         self._saved, self._saved_at = max(saved - seconds, -_LONGEST_REST * _SHARE), now
 
-    def start(self, hosts: dict[str, int], interval: float) -> None:
+    def start(self, hosts: Mapping[str, int], interval: float) -> None:
         """Watch these hosts (name to process id), none oftener than every ``interval`` seconds."""
         self._interval = interval
         self._began = time.time_ns()
@@ -137,7 +136,7 @@ class Sampler:
         for name in self._hosts:
             self.look(name)
 
-    def look(self, name: str, *, whole: bool = True, last: bool = False) -> Iterable[Row]:
+    def look(self, name: str, *, whole: bool = True, last: bool = False) -> Iterable[SocketRow]:
         """The sockets of a host as they are now; told as an event if they have changed, and the last time.
 
         Without ``whole`` only what may have changed is asked for.
@@ -163,10 +162,13 @@ class Sampler:
 
     def _tell_of(self, name: str, host: Watched, took: int, difference: Difference) -> None:
         """What a host shows now, and how long what was told of it before had been so."""
-        event = {"event": "sockets", "at": host.looked, "took": took, "host": name, **difference._asdict()}
-        event["counts"] = host.counts._asdict()
-        event["before"] = {"until": host.same_until, "took": host.longest}
-        self._tell(event)
+        whole, rows, gone = difference
+        self._tell(
+            SocketsChanged(
+                at=host.looked, host=name, took=took, whole=whole, rows=rows, gone=gone, counts=host.counts,
+                before_until=host.same_until, before_took=host.longest,
+            )
+        )  # fmt: skip
 
     def _plan_next(self, host: Watched, *, changed: bool) -> None:
         """Soon after a change, then ever later, unless something happens.
@@ -184,7 +186,7 @@ class Sampler:
             self._sources.modify(source, select.EPOLLIN | select.EPOLLONESHOT)
         host.stirred.clear()
 
-    def now_in(self, name: str, states: frozenset[int]) -> tuple[Row, ...]:
+    def now_in(self, name: str, states: frozenset[int]) -> tuple[SocketRow, ...]:
         """The sockets of a host in one of these states; nothing is told."""
         try:
             return self._hosts[name].now_in(states)
@@ -203,8 +205,8 @@ class Sampler:
                 self.look(name, whole=False)
         return not any(host.passing for host in self._hosts.values())
 
-    def stop(self) -> dict[str, Any]:
-        """Look a last time and end; how well it was done (all times in nanoseconds)."""
+    def stop(self) -> SamplingEnd:
+        """Look a last time and end; how well it was done."""
         for name in self._hosts:
             self.look(name, last=True)
         for host in self._hosts.values():
@@ -212,9 +214,10 @@ class Sampler:
                 self._sources.unregister(source)
         self._due = _NEVER
         ended = time.time_ns()
-        return {
-            "began": self._began,
-            "ended": ended,
-            "mean_gap": (ended - self._began) * len(self._hosts) // max(1, self._looks),
-            "worst_gap": self._worst_gap,
-        }
+        return SamplingEnd(
+            began=self._began,
+            ended=ended,
+            mean_gap=(ended - self._began) * len(self._hosts) // max(1, self._looks),
+            worst_gap=self._worst_gap,
+            lost=self._losses.told(),
+        )

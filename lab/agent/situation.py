@@ -8,12 +8,12 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import processes
 from .diag import LISTEN
-from .diag import Row as Socket
-from .processes import Processes, Row
+from .processes import Processes
+from .protocol import Doing, HostSituation, ProcessRow, SocketRow
 from .sampler import Sampler
 from .watched import Listed
 
@@ -56,7 +56,7 @@ class Situation:
         self._processes_of = {row[0]: looked_at.process_of(row) for row in rows}
         self._before = {pid: _usage(process) for pid, process in self._processes_of.items()}
 
-    def seen(self) -> list[dict[str, Any]] | None:
+    def seen(self) -> list[HostSituation] | None:
         """An entry for each host once the time between the looks is over; None before that."""
         now = time.monotonic()
         if now < self._until:
@@ -72,45 +72,41 @@ class Situation:
         before = self._before[pid]
         return bool(before.ready) and -1 < _awake(before, _usage(self._processes_of[pid])) < AWAKE
 
-    def _told(self, host: str, rows: tuple[Row, ...], window: int) -> dict[str, Any]:
+    def _told(self, host: str, rows: tuple[ProcessRow, ...], window: int) -> HostSituation:
         trouble, listed = "", Listed()
         try:
             listed = self._sampler.listed(host)
         except (OSError, LookupError) as error:
             trouble = f"the sockets of {host} could not be listed: {error}"
         known = {socket[7] for table in listed for socket in table}
-        return {
-            "host": host,
-            "at": time.time_ns(),
-            "window": window,
-            "processes": [{"row": row, **self._doing(row, known)} for row in rows[:_MOST_PROCESSES]],
-            **{name: _most_telling(table) for name, table in listed._asdict().items()},
-            "trouble": trouble,
-        }
+        return HostSituation(
+            at=time.time_ns(),
+            host=host,
+            window=window,
+            processes=[self._doing(row, known) for row in rows[:_MOST_PROCESSES]],
+            tcp=_most_telling(listed.tcp),
+            bound=_most_telling(listed.bound),
+            udp=_most_telling(listed.udp),
+            trouble=trouble,
+        )
 
-    def _doing(self, row: Row, known: set[int]) -> dict[str, Any]:
-        """What is known of a process beyond its row.
-
-        What it ``used`` of a processor and ``waited`` for one between the looks (ns), and what one of its
-        threads used that was ``awake`` all the time; whether a thread was ``running`` at both, all are
-        ``stopped``, one reads its standard ``input``; how many TCP sockets it has that are listed nowhere
-        (``unlisted``); of a zombie, how it ended (``status``).
-        """
+    def _doing(self, row: ProcessRow, known: set[int]) -> Doing:
         pid = self._processes.process_of(row)
         before, after = self._before.get(row[0], Usage()), _usage(pid)
-        return {
-            "used": max(0, after.used - before.used) if before.states else 0,
-            "waited": max(0, after.waited - before.waited) if before.states else 0,
-            "awake": max(0, _awake(before, after)),
-            "running": "R" in before.states and "R" in after.states,
-            "stopped": bool(after.states) and {*after.states} <= _STOPPED,
-            "input": ("read", 0) in row[8] and _reads_input(pid),
-            "unlisted": _unlisted_tcp(pid, {*row[7]} - known),
-            "status": processes.status_of_zombie(pid) if row[5] else 0,
-        }
+        return Doing(
+            row=row,
+            used=max(0, after.used - before.used) if before.states else 0,
+            waited=max(0, after.waited - before.waited) if before.states else 0,
+            awake=max(0, _awake(before, after)),
+            running="R" in before.states and "R" in after.states,
+            stopped=bool(after.states) and {*after.states} <= _STOPPED,
+            input=("read", 0) in row[8] and _reads_input(pid),
+            unlisted=_unlisted_tcp(pid, {*row[7]} - known),
+            status=processes.status_of_zombie(pid) if row[5] else 0,
+        )
 
 
-def _most_telling(sockets: Iterable[Socket]) -> list[Socket]:
+def _most_telling(sockets: Iterable[SocketRow]) -> list[SocketRow]:
     """As many as are told: those that listen or wait to be accepted before those that are held."""
     return sorted(sockets, key=lambda socket: (socket[0] != LISTEN, socket[7] != 0))[:_MOST_SOCKETS]
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from . import namespaces
-from .diag import Ends, text_of
+from .diag import text_of
+from .protocol import Ends
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26

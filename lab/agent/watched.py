@@ -17,10 +17,11 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from . import namespaces
-from .counters import Counters, Counts
+from .counters import Counters
 from .destroyed import Destroyed
-from .diag import ALL_STATES, LISTEN, TIME_WAIT, Ends, Found, Row, SocketTable
+from .diag import ALL_STATES, LISTEN, TIME_WAIT, Found, SocketTable
 from .losses import Losses
+from .protocol import Counts, Ends, SocketRow
 from .tap import Tap
 
 _LISTED_SECONDS = 5.0
@@ -60,16 +61,16 @@ class Difference(NamedTuple):
     """
 
     whole: bool
-    rows: list[Row]
+    rows: list[SocketRow]
     gone: list[Ends]
 
 
 class Listed(NamedTuple):
     """The sockets of a host: TCP; TCP that is bound and neither listens nor connects; UDP."""
 
-    tcp: tuple[Row, ...] = ()
-    bound: tuple[Row, ...] = ()
-    udp: tuple[Row, ...] = ()
+    tcp: tuple[SocketRow, ...] = ()
+    bound: tuple[SocketRow, ...] = ()
+    udp: tuple[SocketRow, ...] = ()
 
 
 class Watched:
@@ -94,14 +95,14 @@ class Watched:
         self._listing = 0.0
         """What it costs to list all sockets but those in TIME_WAIT (seconds of processor)."""
         self._overdue = False
-        self._listeners: tuple[Row, ...] = ()
+        self._listeners: tuple[SocketRow, ...] = ()
         self._overfull = False
         """Whether more connections wait to be accepted than a listener wants."""
         self._live: dict[Ends, Found] = {}
         self._waiting: dict[Ends, tuple[Found, float]] = {}
         """The connections in TIME_WAIT with the time when that should end (time.monotonic), in the order of
         these; and the others."""
-        self._news: dict[Ends, tuple[Row, ...]] = {}
+        self._news: dict[Ends, tuple[SocketRow, ...]] = {}
         self.counts = Counts()
         self.stirred = {*self.sources}
         """Those of the sources where something happened since the last look."""
@@ -243,11 +244,11 @@ class Watched:
     def _ends_at(self, ends: Ends) -> float:
         return self._waiting[ends][1] if ends in self._waiting else 0.0
 
-    def _take_listeners(self, listeners: tuple[Row, ...]) -> None:
+    def _take_listeners(self, listeners: tuple[SocketRow, ...]) -> None:
         """These are the listeners now; some may share an address and a port."""
         if listeners == self._listeners:
             return
-        there: dict[Ends, list[Row]] = {}
+        there: dict[Ends, list[SocketRow]] = {}
         for row in listeners:
             there.setdefault(row[1:5], []).append(row)
         for ends in {row[1:5] for row in {*self._listeners} ^ {*listeners}}:
@@ -258,13 +259,13 @@ class Watched:
     # --- telling -------------------------------------------------------------------------------
 
     @property
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[SocketRow]:
         """All sockets that are known."""
         yield from self._listeners
         yield from (found.row for found in self._live.values())
         yield from (found.row for found, _ in self._waiting.values())
 
-    def now_in(self, states: frozenset[int]) -> tuple[Row, ...]:
+    def now_in(self, states: frozenset[int]) -> tuple[SocketRow, ...]:
         """The sockets in some of the states: cheap for LISTEN alone. OSError."""
         return self._table.rows(states)
 
@@ -283,5 +284,5 @@ class Watched:
         return bool(self._live or self._counting or self._overdue)
 
 
-def _listeners(sockets: Iterable[Found]) -> tuple[Row, ...]:
+def _listeners(sockets: Iterable[Found]) -> tuple[SocketRow, ...]:
     return tuple(sorted(found.row for found in sockets if found.row[0] == LISTEN))

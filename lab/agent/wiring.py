@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from . import namespaces
 from .names import name_hosts
+from .protocol import Bridge, WiredHost
 
 _QUIET_BRIDGE = "stp_state 0 forward_delay 0 mcast_snooping 0"
 """It forwards from the first frame on and says nothing of its own."""
@@ -17,21 +17,19 @@ _IPV6_MTU = 1280
 """Below this an interface has no IPv6 (RFC 8200, section 5), and Linux refuses settings for it."""
 
 
-def wire(networks: list[dict[str, Any]], hosts: list[dict[str, Any]], names: str) -> dict[str, int]:
-    """Make a bridge for each network and a cable for each leg; the index of every interface here, by name.
+def wire(bridges: Iterable[Bridge], hosts: Sequence[WiredHost], names: str) -> dict[str, int]:
+    """Make the bridges and a cable for each leg; the index of every interface here, by name.
 
-    A network is ``{"bridge", "mtu"}``; a host ``{"pid", "users", "lane", "legs", "routes"}`` with legs
-    ``{"bridge", "port", "interface", "mac", "mtu", "addresses"}`` and routes ``{"to", "via"}``. The cables of
-    a host with ``lane`` end at the agent, and a trunk of each leads to the switch. ``users`` are lines of its
-    /etc/passwd, ``names`` is every host's /etc/hosts.
+    The cables of a host with ``lane`` end at the agent, and a trunk of each leads to the switch. ``names`` is
+    every host's /etc/hosts.
 
     Raises RuntimeError with what ``ip`` or ``bridge`` refused, OSError for what the kernel did.
     """
-    namespaces.require_own_networks(host["pid"] for host in hosts)
-    _ip(_switches(networks) + [line for host in hosts for line in _cables(host)])
+    namespaces.require_own_networks(host.pid for host in hosts)
+    _ip(_switches(bridges) + [line for host in hosts for line in _cables(host)])
     _finish(_popen(["bridge", "-batch", "-"]), [line for host in hosts for line in _places(host)])
-    started = [(host, _start_ip(host["pid"])) for host in hosts]
-    name_hosts({host["pid"]: host["users"] for host in hosts}, names)
+    started = [(host, _start_ip(host.pid)) for host in hosts]
+    name_hosts({host.pid: host.users for host in hosts}, names)
     for host, process in started:
         _finish(process, _inside_host(host))
     for host in hosts:
@@ -39,45 +37,44 @@ def wire(networks: list[dict[str, Any]], hosts: list[dict[str, Any]], names: str
     return {name: index for index, name in socket.if_nameindex()}
 
 
-def _switches(networks: Iterable[dict[str, Any]]) -> list[str]:
+def _switches(bridges: Iterable[Bridge]) -> list[str]:
     lines = []
-    for network in networks:
-        bridge = network["bridge"]
+    for bridge in bridges:
         lines += [
-            f"link add {bridge} mtu {network['mtu']} type bridge {_QUIET_BRIDGE}",
-            *_silent([bridge], network["mtu"]),
-            f"link set {bridge} up",
+            f"link add {bridge.name} mtu {bridge.mtu} type bridge {_QUIET_BRIDGE}",
+            *_silent([bridge.name], bridge.mtu),
+            f"link set {bridge.name} up",
         ]
     return lines
 
 
-def _cables(host: dict[str, Any]) -> list[str]:
+def _cables(host: WiredHost) -> list[str]:
     lines = []
-    for leg in host["legs"]:
-        port, far_end = leg["port"], f"name {leg['interface']} address {leg['mac']} mtu {leg['mtu']}"
-        lines.append(f"link add {port} mtu {leg['mtu']} type veth peer {far_end} netns {host['pid']}")
+    for leg in host.legs:
+        port, far_end = leg.port, f"name {leg.interface} address {leg.mac} mtu {leg.mtu}"
+        lines.append(f"link add {port} mtu {leg.mtu} type veth peer {far_end} netns {host.pid}")
         switched = port
-        if host["lane"]:
+        if host.lane:
             switched, end = trunk(port)
             lines += [
-                f"link add {switched} mtu {leg['mtu']} type veth peer name {end} mtu {leg['mtu']}",
-                *_silent([port, end], leg["mtu"]),
+                f"link add {switched} mtu {leg.mtu} type veth peer name {end} mtu {leg.mtu}",
+                *_silent([port, end], leg.mtu),
                 *(f"link set {name} up" for name in (port, end)),
             ]
         lines += [
-            *_silent([switched], leg["mtu"]),
-            f"link set {switched} master {leg['bridge']}",
+            *_silent([switched], leg.mtu),
+            f"link set {switched} master {leg.bridge}",
             f"link set {switched} up",
         ]
     return lines
 
 
-def _places(host: dict[str, Any]) -> Iterator[str]:
+def _places(host: WiredHost) -> Iterator[str]:
     """Where the switch sends frames to a host: told once, and not learned from what anybody sends."""
-    for leg in host["legs"]:
-        switched = trunk(leg["port"])[0] if host["lane"] else leg["port"]
+    for leg in host.legs:
+        switched = trunk(leg.port)[0] if host.lane else leg.port
         yield f"link set dev {switched} learning off"
-        yield f"fdb replace {leg['mac']} dev {switched} master static"
+        yield f"fdb replace {leg.mac} dev {switched} master static"
 
 
 def _silent(interfaces: Iterable[str], mtu: int) -> list[str]:
@@ -90,13 +87,13 @@ def trunk(port: str) -> tuple[str, str]:
     return f"{port}s", f"{port}a"
 
 
-def _inside_host(host: dict[str, Any]) -> list[str]:
+def _inside_host(host: WiredHost) -> list[str]:
     lines = []
-    for leg in host["legs"]:
-        interface = leg["interface"]
-        lines += [_address(address, interface) for address in leg["addresses"]]
+    for leg in host.legs:
+        interface = leg.interface
+        lines += [_address(address, interface) for address in leg.addresses]
         lines.append(f"link set {interface} up")
-    lines += [f"route add {route['to']} via {route['via']}" for route in host["routes"]]
+    lines += [f"route add {route.to} via {route.via}" for route in host.routes]
     return lines
 
 
@@ -105,13 +102,13 @@ def _address(address: str, interface: str) -> str:
     return f"address add {address} dev {interface} {'nodad' if ':' in address else 'broadcast +'}"
 
 
-def _no_offload(host: dict[str, Any]) -> None:
-    for leg in host["legs"]:
-        for interface in (leg["port"], *(trunk(leg["port"]) if host["lane"] else ())):
+def _no_offload(host: WiredHost) -> None:
+    for leg in host.legs:
+        for interface in (leg.port, *(trunk(leg.port) if host.lane else ())):
             namespaces.offload_off(interface)
-    with namespaces.inside(host["pid"]):
-        for leg in host["legs"]:
-            namespaces.offload_off(leg["interface"])
+    with namespaces.inside(host.pid):
+        for leg in host.legs:
+            namespaces.offload_off(leg.interface)
 
 
 def _ip(lines: list[str]) -> None:

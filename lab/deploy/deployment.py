@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lab.agent import protocol
 from lab.core import limits
 from lab.core.archive import FOLDER, archive
 from lab.core.errors import EngineError, LabError
@@ -162,7 +163,7 @@ class Deployment(Struct):
 
     async def keep(self) -> None:
         """Let the lab outlive this process, until its lease ends or it is taken down."""
-        await self.agent.ask("keep")
+        await self.agent.ask(protocol.Keep())
         self.kept = True
         self.begin_sweep()
 
@@ -224,10 +225,11 @@ class Deployment(Struct):
         self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event, self.health.fail)
         self.health.ask("the lab's sidecar", self._agent_answers)
         asked = time.time_ns()
-        hello = await self.agent.ask("hello", lease=max(1.0, self.labels.expires - time.time()))
-        self.clock_offset = _offset(asked, hello.pop("clock"), time.time_ns())
-        self.versions = {name: str(version) for name, version in hello.items()}
-        await self.agent.ask("capture", name="capture", limit=CAPTURE_LIMIT)
+        lease = max(1.0, self.labels.expires - time.time())
+        greeting = await self.agent.ask(protocol.Hello(lease=lease))
+        self.clock_offset = _offset(asked, greeting.clock, time.time_ns())
+        self.versions = {"kernel": greeting.kernel, "python": greeting.python}
+        await self.agent.ask(protocol.BeginCapture(capture="capture", limit=CAPTURE_LIMIT))
 
     async def _agent_answers(self) -> None:
         """Ask the agent whether it is there. By whom hosts that it has told of were killed is known then."""
@@ -256,7 +258,7 @@ class Deployment(Struct):
         delivery = archive((f"{name}.tar", content) for name, content in files.items())
         container, pid = await self.call(self._make_host, spec, delivery)
         await instruments
-        await self.agent.ask("own", pid=pid)
+        await self.agent.ask(protocol.Own(pid=pid))
         self.hosts[host.name] = RunningHost(host, container, pid, spec.uid, spec.programs)
         watch = asyncio.create_task(self._watch(self.hosts[host.name]))
         self._watches.add(watch)
@@ -269,7 +271,7 @@ class Deployment(Struct):
         """
         name, number = host.plan.name, 0
         with contextlib.suppress(EngineError):  # the agent was let go
-            number = await self.agent.ask("wait_killed", pid=host.pid)
+            number = await self.agent.ask(protocol.WaitKilled(pid=host.pid))
         if number == 0:
             return
         self._doubtful.add(name)
@@ -307,24 +309,23 @@ class Deployment(Struct):
         return container, box.first_process(self.engine, container)
 
     async def _wire(self, plan: Plan) -> None:
-        names = await self.agent.ask(
-            "wire",
-            seconds=ANSWER_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts),
-            networks=[{"bridge": bridge.name, "mtu": bridge.mtu} for bridge in plan.bridges],
-            hosts=[_cabling(self.hosts[host.name]) for host in plan.hosts],
+        wire = protocol.Wire(
+            bridges=[protocol.Bridge(name=bridge.name, mtu=bridge.mtu) for bridge in plan.bridges],
+            hosts=[_wired(self.hosts[host.name]) for host in plan.hosts],
             names=_names(plan.names),
         )
-        self.interfaces = _interfaces(plan, names)
+        seconds = ANSWER_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts)
+        self.interfaces = _interfaces(plan, await self.agent.ask(wire, seconds=seconds))
         await self.sample()
         for host in plan.hosts:
             if host.loopback:
-                pid = self.hosts[host.name].pid
-                await self.agent.ask("capture", name=f"loopback-{host.name}", limit=CAPTURE_LIMIT, pid=pid)
+                name, pid = f"loopback-{host.name}", self.hosts[host.name].pid
+                await self.agent.ask(protocol.BeginCapture(capture=name, limit=CAPTURE_LIMIT, pid=pid))
 
     async def sample(self) -> None:
         """Have the hosts' sockets and processes looked at from now on."""
         pids = {name: host.pid for name, host in self.hosts.items()}
-        await self.agent.ask("sample", hosts=pids, interval=SAMPLING_INTERVAL)
+        await self.agent.ask(protocol.BeginSampling(hosts=pids, interval=SAMPLING_INTERVAL))
 
     # --- going down ----------------------------------------------------------------------------
 
@@ -423,7 +424,7 @@ class Deployment(Struct):
             self._left = ()
 
 
-def _nobody(_: dict[str, Any]) -> None:
+def _nobody(_: protocol.Event | protocol.Misheard) -> None:
     """Hears what the agent tells as long as nobody else does."""
 
 
@@ -543,25 +544,18 @@ def _users(host: RunningHost) -> str:
     return "".join(f"nobody:x:{user}:nobody:{home}:/bin/sh\n" for user, home in homes)
 
 
-def _cabling(host: RunningHost) -> dict[str, Any]:
-    return {
-        "name": host.plan.name,
-        "pid": host.pid,
-        "users": _users(host),
-        "lane": host.plan.lane,
-        "legs": [
-            {
-                "bridge": leg.bridge,
-                "port": leg.port,
-                "interface": leg.interface,
-                "mac": leg.mac,
-                "mtu": leg.mtu,
-                "addresses": [str(address) for address in leg.addresses],
-            }
-            for leg in host.plan.legs
-        ],
-        "routes": [{"to": route.to, "via": route.via} for route in host.plan.routes],
-    }
+def _wired(host: RunningHost) -> protocol.WiredHost:
+    legs = [
+        protocol.Leg(
+            bridge=leg.bridge, port=leg.port, interface=leg.interface, mac=leg.mac, mtu=leg.mtu,
+            addresses=[str(address) for address in leg.addresses],
+        )
+        for leg in host.plan.legs
+    ]  # fmt: skip
+    routes = [protocol.Route(to=route.to, via=route.via) for route in host.plan.routes]
+    return protocol.WiredHost(
+        name=host.plan.name, pid=host.pid, users=_users(host), lane=host.plan.lane, legs=legs, routes=routes
+    )
 
 
 def _interfaces(plan: Plan, indices: Mapping[str, int]) -> tuple[Interface, ...]:

@@ -6,8 +6,10 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from lab.agent import protocol
+from lab.agent.protocol import Event, Misheard, Request
 from lab.core.errors import EngineError
 from lab.deploy.health import not_counted
 from lab.engine.containers import Stream
@@ -19,7 +21,9 @@ ANSWER_SECONDS = 30.0
 _LONGEST_MESSAGE = 1 << 24
 _TROUBLE_KEPT = 4096
 
-Listener = Callable[[dict[str, Any]], None]
+A = TypeVar("A")
+
+Listener = Callable[[Event | Misheard], None]
 Loss = Callable[[EngineError], None]
 
 
@@ -41,7 +45,7 @@ class Agent(asyncio.Protocol):
         """Requests under way that wait for no program."""
         self._nonsense = ""
         self._numbers = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._asked: dict[int, tuple[type[Request[Any]], asyncio.Future[Any]]] = {}
         self._frames = Frames()
         self._line = bytearray()
         self._trouble = b""
@@ -58,22 +62,20 @@ class Agent(asyncio.Protocol):
             agent.data_received(stream.early)
         return agent
 
-    async def ask(self, op: str, *, seconds: float = 0.0, **words: Any) -> Any:
+    async def ask(self, request: Request[A], *, seconds: float = ANSWER_SECONDS) -> A:
         """The agent's answer to a request. EngineError if it refuses, fails, is gone or takes too long.
 
-        One that waits for what programs do ("wait_...", "settle") may take as long as whoever asks will wait.
-        For others ``seconds`` are given, :data:`ANSWER_SECONDS` unless said.
+        One that waits for what programs do may take as long as whoever asks will wait, others ``seconds``.
         """
-        seconds = seconds or ANSWER_SECONDS
-        if op.startswith("wait_") or op == "settle":
-            return await self._ask(op, words)
+        if request.waits:
+            return await self._ask(request)
         self._prompt += 1
         try:
-            with not_counted(f"the sidecar's answer to {op!r}"):
+            with not_counted(f"the sidecar's answer to {request.op!r}"):
                 async with asyncio.timeout(seconds):
-                    return await self._ask(op, words)
+                    return await self._ask(request)
         except TimeoutError:
-            what = f"the lab's sidecar has not answered {op!r} for {seconds:g} s"
+            what = f"the lab's sidecar has not answered {request.op!r} for {seconds:g} s"
             raise EngineError("sidecar-silent", what, fix="lab doctor") from None
         finally:
             self._prompt -= 1
@@ -81,19 +83,20 @@ class Agent(asyncio.Protocol):
     async def answers(self) -> None:
         """Ask whether it is at work, unless it has work that it answers when that is done."""
         if not self._prompt and not self._ended:
-            await self._ask("ping", {})
+            await self._ask(protocol.Ping())
 
-    async def _ask(self, op: str, words: dict[str, Any]) -> Any:
+    async def _ask(self, request: Request[A]) -> A:
         if self._ended or self._transport is None:
             raise self._gone()
         number = next(self._numbers)
-        future = self._asked[number] = asyncio.get_running_loop().create_future()
-        self._send({"id": number, "op": op, **words})
+        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._asked[number] = type(request), future
+        self._send(number, request)
         try:
             return await future
         except asyncio.CancelledError:
             if self._asked.pop(number, None) and not self._ended:
-                self._send({"id": next(self._numbers), "op": "cancel", "request": number})
+                self._send(next(self._numbers), protocol.Cancel(request=number))
             raise
 
     def tell(self, listener: Listener) -> None:
@@ -123,7 +126,7 @@ class Agent(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """The agent is gone: nobody waits for it any longer."""
         self._ended = True
-        for future in self._asked.values():
+        for _kind, future in self._asked.values():
             if not future.done():
                 future.set_exception(self._gone())
         self._asked.clear()
@@ -141,33 +144,35 @@ class Agent(asyncio.Protocol):
 
     def _read(self, line: bytes) -> None:
         """Take a line; after one that is no message nothing that comes can be believed."""
+        event: Event | Misheard | None = None
         try:
             message = json.loads(line)
-        except ValueError:
-            message = None
-        if isinstance(message, dict) and ("event" in message or "id" in message):
-            self._hear(message)
-        elif self._transport is not None:
-            self._nonsense = line[:200].decode(errors="replace")
-            self._transport.abort()
-
-    def _hear(self, message: dict[str, Any]) -> None:
-        if "event" in message:
+            if "event" in message:
+                event = protocol.event_in(message)
+            else:
+                self._take_answer(message)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            if self._transport is not None:
+                self._nonsense = line[:200].decode(errors="replace")
+                self._transport.abort()
+        if event is not None:
             for listener in self._listeners:
-                listener(message)
-            return
-        future = self._asked.pop(message["id"], None)
-        if future is None or future.done():
+                listener(event)
+
+    def _take_answer(self, message: dict[str, Any]) -> None:
+        kind, future = self._asked.get(message["id"], (None, None))
+        if kind is None or future is None or future.done():
             return
         if "error" in message:
             what = f"the lab's sidecar could not do its work: {message['error']}"
             future.set_exception(EngineError("sidecar", what, fix="lab doctor"))
         else:
-            future.set_result(message["ok"])
+            future.set_result(protocol.answer_in(kind, message["ok"]))
+        del self._asked[message["id"]]
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, number: int, request: Request[Any]) -> None:
         if self._transport is not None:
-            self._transport.write(json.dumps(message).encode() + b"\n")
+            self._transport.write(protocol.encode(protocol.ask(number, request)))
 
     def _gone(self) -> EngineError:
         if self._nonsense:

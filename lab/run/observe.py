@@ -6,14 +6,14 @@ import asyncio
 import base64
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
-from typing import Any
 
 from msgspec.structs import replace
 
+from lab.agent import protocol
 from lab.core import limits
 from lab.core.errors import EngineError
 from lab.core.files import written
@@ -29,6 +29,15 @@ _WINDOW_SECONDS = 0.08
 
 _HOME_SECONDS = 180.0
 """How long it may take to bring all captures home, be every single answer in time."""
+
+_INSTRUMENTS = {
+    protocol.SocketsChanged.event: Instrument.SOCKETS,
+    protocol.ProcessesChanged.event: Instrument.PROCESSES,
+    protocol.SegmentHeld.event: Instrument.HOLD,
+    protocol.SegmentReleased.event: Instrument.HOLD,
+    protocol.ProcessKilled.event: Instrument.ENDS,
+}
+"""Whose evidence is lost with an event."""
 
 
 class Observer:
@@ -49,59 +58,72 @@ class Observer:
         self._parts: dict[tuple[Instrument, str], int] = {}
         """How many rows there is room for, and how many in the part of each host."""
         self._lost: Counter[tuple[Instrument, str, str]] = Counter()
-        self._hearers: dict[str, tuple[Instrument, Callable[[dict[str, Any]], None]]] = {
-            "sockets": (Instrument.SOCKETS, self._hear_sockets),
-            "processes": (Instrument.PROCESSES, self._hear_processes),
-            "held": (Instrument.HOLD, self._hear_held),
-            "released": (Instrument.HOLD, self._hear_released),
-            "killed": (Instrument.ENDS, self._hear_killed),
-        }
 
-    def hear(self, event: dict[str, Any]) -> None:
-        """Take an event of the agent; one that is not known is a loss."""
-        name = str(event["event"])
-        if name not in self._hearers:
-            self._lost[Instrument.EVENTS, "", repr(name[:100])] += 1
-            return
-        instrument, hearer = self._hearers[name]
-        try:
-            hearer(event)
-        except (LookupError, TypeError, ValueError) as error:
-            self._lost[instrument, "", f"an event of the sidecar is not as it should be: {error!r}"] += 1
-
-    def _hear_held(self, event: dict[str, Any]) -> None:
-        if len(self._held) < limits.HELD:
-            self._held[event["number"]] = held_in(event)
+    def hear(self, event: protocol.Event | protocol.Misheard) -> None:
+        """Take an event of the agent; one that is not known, or not as it should be, is a loss."""
+        instrument, why = _INSTRUMENTS.get(event.event, Instrument.EVENTS), ""
+        if isinstance(event, protocol.Misheard):
+            why = event.why
         else:
-            self._lost[Instrument.HOLD, event["host"], f"there were more than {limits.HELD}"] += 1
+            try:
+                self._take(event)
+            except (LookupError, TypeError, ValueError) as error:
+                why = f"an event of the sidecar is not as it should be: {error!r}"
+        if why:
+            self._lost[instrument, "", why] += 1
 
-    def _hear_released(self, event: dict[str, Any]) -> None:
-        if held := self._held.get(event["number"]):
-            self._held[event["number"]] = replace(held, until=event["at"])
+    def _take(self, event: protocol.Event) -> None:
+        match event:
+            case protocol.SocketsChanged():
+                self._take_sockets(event)
+            case protocol.ProcessesChanged():
+                self._take_processes(event)
+            case protocol.SegmentHeld():
+                self._take_held(event)
+            case protocol.SegmentReleased():
+                self._take_released(event)
+            case protocol.ProcessKilled():
+                self._take_killed(event)
+            case _:
+                raise LookupError(event.event)
 
-    def _hear_killed(self, event: dict[str, Any]) -> None:
-        self._situation.append(Killed(**{key: value for key, value in event.items() if key != "event"}))
+    def _take_held(self, event: protocol.SegmentHeld) -> None:
+        if len(self._held) < limits.HELD:
+            self._held[event.number] = held_segment(event)
+        else:
+            self._lost[Instrument.HOLD, event.host, f"there were more than {limits.HELD}"] += 1
 
-    def _hear_processes(self, event: dict[str, Any]) -> None:
-        if self._finds_room(Instrument.PROCESSES, event):
-            programs = tuple(_process(row) for row in event["rows"])
-            self._processes.append(ProcessSample(event["at"], event["host"], programs))
+    def _take_released(self, event: protocol.SegmentReleased) -> None:
+        if held := self._held.get(event.number):
+            self._held[event.number] = replace(held, until=event.at)
 
-    def _hear_sockets(self, event: dict[str, Any]) -> None:
-        if self._finds_room(Instrument.SOCKETS, event):
+    def _take_killed(self, event: protocol.ProcessKilled) -> None:
+        self._situation.append(
+            Killed(
+                at=event.at, host=event.host, pid=event.pid, parent=event.parent, session=event.session,
+                number=event.number, name=event.name, status=event.status, dying=event.dying,
+            )
+        )  # fmt: skip
+
+    def _take_processes(self, event: protocol.ProcessesChanged) -> None:
+        needed = sum(1 + len(row[7]) + len(row[8]) for row in event.rows)
+        if self._finds_room(Instrument.PROCESSES, event.host, needed):
+            programs = tuple(_process(row) for row in event.rows)
+            self._processes.append(ProcessSample(event.at, event.host, programs))
+
+    def _take_sockets(self, event: protocol.SocketsChanged) -> None:
+        if self._finds_room(Instrument.SOCKETS, event.host, len(event.rows) + len(event.gone)):
             sample = _sample(event)
-            self._end_last(sample.host, **event["before"])
+            self._end_last(sample.host, event.before_until, event.before_took)
             self._last[sample.host] = len(self._samples)
             self._samples.append(sample)
 
-    def _finds_room(self, kind: Instrument, event: dict[str, Any]) -> bool:
-        """Whether so much may be kept; once it may not, nothing more is."""
-        several = (value for row in event["rows"] for value in row if isinstance(value, list))
-        needed = 1 + len(event["rows"]) + len(event.get("gone", ())) + sum(map(len, several))
+    def _finds_room(self, kind: Instrument, host: str, rows: int) -> bool:
+        """Whether a sample of so many rows may be kept; once one may not, nothing more is."""
+        needed = 1 + rows
         if self._room[kind] - needed >= 0:
             self._room[kind] -= needed
             return True
-        host = event["host"]
         part = self._parts.get((kind, host), self._part) - needed
         self._parts[kind, host] = part if part >= 0 else -1
         if part < 0:
@@ -150,8 +172,8 @@ class Observer:
         """The script has broken off: ask what every program is doing, and keep what nobody has read."""
         self._situation += unread
         with contextlib.suppress(EngineError):  # without an answer nothing is said of what they do
-            told = await deployment.agent.ask("situation", window=_WINDOW_SECONDS)
-            self._situation += [_host_situation(one) for one in told]
+            told = await deployment.agent.ask(protocol.LookAround(window=_WINDOW_SECONDS))
+            self._situation += map(_situation, told)
 
     async def ask_for_memory(self, deployment: Deployment, since: int, *, patient: bool) -> None:
         """Ask on which hosts a process was killed because the memory was used up (see ``Deployment``)."""
@@ -161,13 +183,10 @@ class Observer:
 
     async def end_sampling(self, deployment: Deployment) -> Sampling:
         """Stop looking at sockets; how well it was done."""
-        told = await deployment.agent.ask("end_sample")
-        lost = [
-            Loss(Instrument(one["instrument"]), one["host"], one["count"], one["why"])
-            for one in told.pop("lost")
-        ]
+        end = await deployment.agent.ask(protocol.EndSampling())
+        lost = [Loss(Instrument(one.instrument), one.host, one.count, one.why) for one in end.lost]
         lost += [Loss(kind, host, count, why) for (kind, host, why), count in self._lost.items()]
-        return Sampling(**told, lost=tuple(lost))
+        return Sampling(end.began, end.ended, end.mean_gap, end.worst_gap, tuple(lost))
 
     async def end_captures(self, deployment: Deployment, folder: Path) -> tuple[CaptureFile, ...]:
         """End every capture, prove it, and bring its file into the record's folder, in bounded time."""
@@ -182,45 +201,62 @@ class Observer:
             raise EngineError("engine-slow", what, where=deployment.engine.address, fix=fix) from None
 
 
-def _host_situation(told: dict[str, Any]) -> Situation:
-    processes = tuple(Doing(_process(one.pop("row")), **one) for one in told["processes"])
-    tables = {name: tuple(_socket(*row) for row in told[name]) for name in ("tcp", "bound", "udp")}
-    return Situation(told["at"], told["host"], told["window"], processes, **tables, trouble=told["trouble"])
+def _situation(told: protocol.HostSituation) -> Situation:
+    doings = tuple(map(_doing, told.processes))
+    tcp, bound, udp = (tuple(_socket(*row) for row in rows) for rows in (told.tcp, told.bound, told.udp))
+    return Situation(told.at, told.host, told.window, doings, tcp, bound, udp, told.trouble)
 
 
-def held_in(event: dict[str, Any]) -> HeldSegment:
-    """The segment that the agent tells to have kept back."""
-    return HeldSegment(event["at"], 0, event["host"], event["step"], **event["segment"])
+def _doing(told: protocol.Doing) -> Doing:
+    return Doing(
+        _process(told.row), used=told.used, waited=told.waited, awake=told.awake, running=told.running,
+        stopped=told.stopped, input=told.input, unlisted=told.unlisted, status=told.status,
+    )  # fmt: skip
 
 
-def _sample(event: dict[str, Any]) -> SocketSample:
-    rows = tuple(_socket(*row) for row in event["rows"])
+def held_segment(event: protocol.SegmentHeld) -> HeldSegment:
+    """The segment that the agent has kept back."""
+    return HeldSegment(
+        at=event.at, until=0, host=event.host, step=event.step,
+        source=event.source, source_port=event.source_port,
+        target=event.target, target_port=event.target_port,
+        seq=event.seq, ack=event.ack, flags=event.flags, length=event.length,
+    )  # fmt: skip
+
+
+def _sample(event: protocol.SocketsChanged) -> SocketSample:
+    rows = tuple(_socket(*row) for row in event.rows)
     gone = tuple(
-        SocketEnds(intern(here), port, intern(there), peer) for here, port, there, peer in event["gone"]
+        SocketEnds(intern(here), port, intern(there), peer) for here, port, there, peer in event.gone
     )
-    at, host, took, whole = event["at"], event["host"], event["took"], event["whole"]
-    return SocketSample(at, host, rows, **event["counts"], took=took, until=at, whole=whole, gone=gone)
+    at, counts = event.at, event.counts._asdict()
+    return SocketSample(
+        at, event.host, rows, **counts, took=event.took, until=at, whole=event.whole, gone=gone
+    )
 
 
 def _socket(state: int, local: str, local_port: int, remote: str, *rest: int) -> SocketRow:
     return SocketRow(kernel_state(state), intern(local), local_port, intern(remote), *rest)
 
 
-def _process(row: list[Any]) -> ProcessRow:
+def _process(row: protocol.ProcessRow) -> ProcessRow:
     pid, parent, session, number, name, zombie, descriptors, sockets, asleep, mark = row
     sleeps = tuple(Sleep(call, inode) for call, inode in asleep)
-    return ProcessRow(pid, parent, session, number, name, zombie, descriptors, tuple(sockets), sleeps, mark)
+    return ProcessRow(pid, parent, session, number, name, zombie, descriptors, sockets, sleeps, mark)
 
 
 async def _bring(deployment: Deployment, folder: Path, name: str, host: str) -> CaptureFile:
-    proof = await deployment.agent.ask("end_capture", name=name)
-    size, drops = proof.pop("size"), tuple(Drop(**drop) for drop in proof.pop("drops"))
+    ask = deployment.agent.ask
+    end = await ask(protocol.EndCapture(capture=name))
     offset = 0
     with written(folder / f"{name}.pcap") as file:
-        while offset < size:
-            chunk = base64.b64decode(await deployment.agent.ask("read_capture", name=name, offset=offset))
+        while offset < end.size:
+            piece = await ask(protocol.ReadCapture(capture=name, offset=offset))
+            chunk = base64.b64decode(piece)
             if not chunk:
                 break
             file.write(chunk)
             offset += len(chunk)
-    return CaptureFile(f"{name}.pcap", host, **proof, drops=drops)
+    drops = tuple(Drop(*drop) for drop in end.drops)
+    counts = end.captured, end.received, end.dropped
+    return CaptureFile(f"{name}.pcap", host, *counts, sealed=end.sealed, full=end.full, drops=drops)

@@ -16,10 +16,10 @@ import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from ipaddress import ip_address
-from typing import Any
 
 from msgspec import Struct, field
 
+from lab.agent import protocol
 from lab.core.errors import EngineError
 from lab.core.words import TcpState, kernel_state
 from lab.deploy.deployment import Deployment
@@ -29,7 +29,7 @@ from lab.evidence.transcript import TranscriptEvent
 from lab.output.ladder.live import Live, Wire
 from lab.output.ladder.scroll import Scroll
 from lab.output.style import Style
-from lab.run.observe import held_in
+from lab.run.observe import held_segment
 from lab.wire.packets.growing import Growing
 from lab.wire.tcp import Vantage
 
@@ -70,7 +70,7 @@ class Watch:
         columns = [(host.name, next(iter(sum(host.addresses.values(), ())), "")) for host in plan.hosts]
         self._scroll = Scroll(columns, deployment.now(), style)
         self._newest = 0
-        self._listeners: dict[str, dict[tuple[Any, ...], int]] = {}
+        self._listeners: dict[str, dict[protocol.Ends, int]] = {}
         """The listeners of each host by their ends, and the port of each."""
         self._looking: asyncio.Task[None] | None = None
 
@@ -91,35 +91,33 @@ class Watch:
             if task := asyncio.current_task():
                 task.uncancel()
 
-    def notice(self, event: dict[str, Any]) -> None:
+    def notice(self, event: protocol.Event | protocol.Misheard) -> None:
         """The agent tells something: listeners and segments that are kept back are drawn."""
-        if event["event"] == "held":
-            self._live.keep(held_in(event))
-        if event["event"] == "sockets":
-            self._note_listeners(event)
+        match event:
+            case protocol.SegmentHeld():
+                self._live.keep(held_segment(event))
+            case protocol.SocketsChanged():
+                self._note_listeners(event)
 
-    def _note_listeners(self, event: dict[str, Any]) -> None:
+    def _note_listeners(self, event: protocol.SocketsChanged) -> None:
         """A host's sockets have changed: on which ports it listens now."""
-        listeners = self._listeners.setdefault(event["host"], {})
-        if event["whole"]:
+        listeners = self._listeners.setdefault(event.host, {})
+        if event.whole:
             listeners.clear()
-        for ends in event["gone"]:
-            listeners.pop(tuple(ends), None)
-        for state, *ends in (row[:5] for row in event["rows"]):
-            if kernel_state(state) is TcpState.LISTEN:
-                listeners[tuple(ends)] = ends[1]
-        self._live.listen(event["at"], event["host"], set(listeners.values()))
+        for ends in event.gone:
+            listeners.pop(ends, None)
+        for row in event.rows:
+            if kernel_state(row[0]) is TcpState.LISTEN:
+                listeners[row[1:5]] = row[2]
+        self._live.listen(event.at, event.host, set(listeners.values()))
 
     async def begin(self, group: asyncio.TaskGroup) -> None:
         """Start the captures, and to look at them in this group."""
         self._deployment.agent.tell(self.notice)
         for source in self._sources:
-            await self._deployment.agent.ask(
-                "capture",
-                name=source.name,
-                limit=CAPTURE_LIMIT,
-                pid=self._deployment.hosts[source.host].pid if source.host else None,
-            )
+            pid = self._deployment.hosts[source.host].pid if source.host else None
+            capture = protocol.BeginCapture(capture=source.name, limit=CAPTURE_LIMIT, pid=pid)
+            await self._deployment.agent.ask(capture)
         self._looking = group.create_task(self._look_on())
 
     async def end(self) -> None:
@@ -129,8 +127,8 @@ class Watch:
         self._show(self._deployment.now() + _PATIENCE)
         with contextlib.suppress(EngineError):  # with the lab the captures are gone too
             for source in self._sources:
-                await self._deployment.agent.ask("end_capture", name=source.name)
-            await self._deployment.agent.ask("end_sample")
+                await self._deployment.agent.ask(protocol.EndCapture(capture=source.name))
+            await self._deployment.agent.ask(protocol.EndSampling())
 
     async def _look_on(self) -> None:
         try:
@@ -147,7 +145,8 @@ class Watch:
         """Take in what is new in a capture; whether that was all there is."""
         source = self._sources[place]
         for _ in range(_PIECES):
-            told = await self._deployment.agent.ask("read_capture", name=source.name, offset=source.offset)
+            read = protocol.ReadCapture(capture=source.name, offset=source.offset)
+            told = await self._deployment.agent.ask(read)
             if not told:
                 self._tell_end(source)
                 return True

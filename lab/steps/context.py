@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 from msgspec import Struct
 
+from lab.agent.protocol import Request
 from lab.evidence.transcript import Input
 from lab.scenario.steps import Line
 from lab.steps.failure import StepFailure
 from lab.steps.program import Program
 from lab.steps.programs import Programs, Variables
+
+A = TypeVar("A")
 
 
 class Context(Struct, frozen=True):
@@ -22,9 +25,9 @@ class Context(Struct, frozen=True):
     variables: Variables
     """What is captured is added to them."""
 
-    async def ask(self, operation: str, **what: Any) -> Any:
+    async def ask(self, request: Request[A]) -> A:
         """Have the agent do something (docs/contributing.md); its answer."""
-        return await self.programs.deployment.agent.ask(operation, **what)
+        return await self.programs.deployment.agent.ask(request)
 
     def program(self) -> Program:
         """The program that the actor is. StepFailure if none was started."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from msgspec import Struct, field
 
+from lab.agent.protocol import OutputHeld, OutputState, PipeOrTerminal
 from lab.core.errors import EngineError
 from lab.deploy.deployment import Deployment, RunningHost
 from lab.deploy.health import SILENCE_SECONDS
@@ -20,8 +22,8 @@ class OutputWatch(Struct):
     host: RunningHost
     program: str
     pid: int
-    ends: list[list[int]]
-    """Its pipes or its terminal, as the agent names them; none once it has ended."""
+    output: Sequence[PipeOrTerminal]
+    """Its pipes or its terminal; none once it has ended."""
     asking: set[asyncio.Task[None]] = field(default_factory=set)
 
     def ended(self) -> None:
@@ -34,7 +36,7 @@ class OutputWatch(Struct):
 
     async def until_ended(self, drained: asyncio.Event) -> None:
         """The program has ended, and its output has not: wait, unless a child of it holds that."""
-        if (await self._held())["held"]:
+        if (await self._state()).held:
             return
         try:
             await asyncio.wait_for(drained.wait(), SILENCE_SECONDS)
@@ -42,14 +44,13 @@ class OutputWatch(Struct):
             self._blame("has not brought the end of")
 
     async def _find_out(self) -> None:
-        state = await self._held()
-        if state["alive"] and state["held"]:
+        state = await self._state()
+        if state.alive and state.held:
             self._blame("has lost")
 
-    async def _held(self) -> dict[str, bool]:
-        host, ask = self.host, self.deployment.agent.ask
-        found: dict[str, bool] = await ask("output_held", pid=self.pid, host=host.pid, ends=self.ends)
-        return found
+    async def _state(self) -> OutputState:
+        request = OutputHeld(pid=self.pid, host=self.host.pid, output=self.output)
+        return await self.deployment.agent.ask(request)
 
     def _blame(self, what: str) -> None:
         where = f"{self.program} on {self.host.plan.name}"

@@ -7,10 +7,11 @@ import contextlib
 import itertools
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 from msgspec import Struct
 
+from lab.agent import protocol
 from lab.core.errors import EngineError
 from lab.core.words import describe_status
 from lab.deploy.deployment import Deployment, RunningHost
@@ -172,14 +173,14 @@ class Program(asyncio.Protocol):
         await asyncio.get_running_loop().create_connection(lambda: self, sock=started.stream.socket)
         self.data_received(started.stream.early)
         self.pid = await self._process_id(deployment, started)
-        told = await deployment.agent.ask("started", pid=self.pid)
-        self._output = OutputWatch(deployment, self.host, self.name, self.pid, told["output"])
+        origin = await deployment.agent.ask(protocol.Started(pid=self.pid))
+        self._output = OutputWatch(deployment, self.host, self.name, self.pid, origin.output)
         if self._drained.is_set():
             self._output.ended()
         with not_counted("the engine's bringing what is printed"):
             await self._set.wait()
         # The kernel counts in ticks of 10 ms: its time may be before that at which the engine was asked.
-        self._began = max(asked, told["made"] or 0)
+        self._began = max(asked, origin.made or 0)
         host = self.host.plan.name
         self._scribe.note(Started(self._began, host, self.name, step, " ".join(starter.argv), self.pid))
         self._listen()
@@ -197,10 +198,8 @@ class Program(asyncio.Protocol):
         How it ended the engine hears from the shell above it, which it may have stopped: it is asked only if
         the agent does not know.
         """
-        told: dict[str, Any] = {}
-        if self.pid:
-            told = await deployment.agent.ask("wait_exit", pid=self.pid) or {}
-        ended, status = told.get("at", deployment.now()), told.get("status")
+        told = await deployment.agent.ask(protocol.WaitExit(pid=self.pid)) if self.pid else None
+        ended, status = (told.at, told.status) if told else (deployment.now(), None)
         await self._drain()
         self.status = status if status is not None else await self._exit_status(deployment, started)
         self._scribe.note(Exited(max(ended, self._began), self.host.plan.name, self.name, self.status))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, MutableMapping
 
+from lab.agent.protocol import Look, Release, Settle
 from lab.core.archive import FOLDER
 from lab.core.words import MEMORY_ENDS
 from lab.deploy.deployment import Deployment
@@ -109,14 +110,14 @@ class Programs:
         await self.vouch(asyncio.get_running_loop().time())
         for host in self.deployment.hosts.values():
             if host.plan.lane:
-                await self.deployment.agent.ask("release", host=host.plan.name, segment="")
+                await self.deployment.agent.ask(Release(host=host.plan.name, segment=""))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await asyncio.gather(*(program.until_exit() for program in ending))
         # A FIN may wait 40 ms for its ACK: connections that are just closing are seen to their end.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING_SECONDS):
-                await self.deployment.agent.ask("settle", quiet=_SETTLED_SECONDS)
+                await self.deployment.agent.ask(Settle(quiet=_SETTLED_SECONDS))
         await self.look()
 
     def unread(self) -> list[Unread]:
@@ -158,4 +159,4 @@ class Programs:
 
     async def look(self) -> None:
         """Have the processes of all hosts looked at: what follows may end some."""
-        await self.deployment.agent.ask("look")
+        await self.deployment.agent.ask(Look())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from lab.agent import protocol
 from lab.core.words import Signal
 from lab.evidence.transcript import Input
 from lab.steps.executable import Executable
@@ -83,7 +84,7 @@ class SendSignal(_Ending):
         program = context.program()
         await context.programs.look()
         at = context.programs.scribe.now()
-        if not await context.ask("signal", pid=program.pid, name=self.signal):
+        if not await context.ask(protocol.Signal(pid=program.pid, signal=self.signal)):
             await program.until_exit()
             raise StepFailure("the program is running", program.life(), program.screen.rest)
         context.programs.told_to_end.add(program)

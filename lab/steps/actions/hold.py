@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from lab.agent import protocol
 from lab.scenario import Scenario
 from lab.scenario.base import HostName
 from lab.scenario.mistake import Mistake
@@ -40,7 +41,7 @@ class Hold(Executable):
 
     async def execute(self, context: Context) -> None:
         peers, host = context.programs.addresses(self.to), context.line.host
-        await context.ask("hold", host=host, segment=self.hold, peers=peers, step=context.step)
+        await context.ask(protocol.Hold(host=host, segment=self.hold, peers=peers, step=context.step))
 
 
 class Release(Executable):
@@ -63,5 +64,5 @@ class Release(Executable):
 
     async def execute(self, context: Context) -> None:
         # What the host has sent may be on its way, though a state that it leads to was seen.
-        await context.ask("wait_held", host=context.line.host, segment=self.release)
-        await context.ask("release", host=context.line.host, segment=self.release)
+        await context.ask(protocol.WaitHeld(host=context.line.host, segment=self.release))
+        await context.ask(protocol.Release(host=context.line.host, segment=self.release))

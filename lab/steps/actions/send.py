@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from lab.agent.protocol import Glance
 from lab.core.quote import quoted
 from lab.scenario.base import Bytes, Text
 from lab.steps.executable import Executable
@@ -35,7 +36,7 @@ class _Giving(Executable):
         if program.tty and longest > LONGEST_LINE:
             expected = f"a line of at most {LONGEST_LINE} bytes, which is what a terminal takes"
             raise StepFailure(expected, f"{longest} bytes; a program with `tty: false` takes any number")
-        await context.ask("glance", host=context.line.host)  # what it is told may end it
+        await context.ask(Glance(host=context.line.host))  # what it is told may end it
         context.write(program, data, kind, text)
 
 

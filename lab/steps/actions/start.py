@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from msgspec.structs import replace
 from pydantic import Field
 
+from lab.agent.protocol import WaitLeft, WaitReady
 from lab.scenario import Scenario
 from lab.scenario.base import Name, OneOrMany
 from lab.scenario.loader.wording import did_you_mean
@@ -81,7 +82,7 @@ async def _until_ready(context: Context, program: Program, ports: tuple[int, ...
     """Wait until processes of this start listen on its ports; one that left others behind is not over."""
     numbers = " and ".join(map(str, ports))
     expected = f"{program.name} listens on port{'s' if len(ports) > 1 else ''} {numbers}"
-    asked = context.ask("wait_ready", host=context.line.host, mark=program.mark, ports=ports)
+    asked = context.ask(WaitReady(host=context.line.host, mark=program.mark, ports=ports))
     ready = asyncio.ensure_future(asked)
     over = asyncio.ensure_future(_until_over(context, program))
     try:
@@ -98,4 +99,4 @@ async def _until_ready(context: Context, program: Program, ports: tuple[int, ...
 async def _until_over(context: Context, program: Program) -> None:
     """Wait until a program has ended, and all that came from it."""
     await program.until_exit()
-    await context.ask("wait_left", host=context.line.host, mark=program.mark)
+    await context.ask(WaitLeft(host=context.line.host, mark=program.mark))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from lab.agent.protocol import WaitAsleep, WaitSocket
 from lab.core.words import SleepingCall, TcpState, kernel_numbers
 from lab.scenario import Scenario
 from lab.scenario.base import HostName, Model, Port
@@ -84,12 +85,12 @@ class Wait(Executable):
             await _until_socket(context, about.state, about.port or 0, peers)
         elif about.asleep_in is not None:
             pid = context.program().pid
-            await context.ask("wait_asleep", host=context.line.host, pid=pid, call=about.asleep_in)
+            await context.ask(WaitAsleep(host=context.line.host, pid=pid, call=about.asleep_in))
 
 
 async def _until_socket(context: Context, state: TcpState, port: int, peers: list[str]) -> None:
     states = list(kernel_numbers(state))
-    await context.ask("wait_socket", host=context.line.host, states=states, port=port, peers=peers)
+    await context.ask(WaitSocket(host=context.line.host, states=states, port=port, peers=peers))
 
 
 def _fault(about: Condition) -> tuple[str, str, str] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lab.agent.capture import Counts, Drop, Tally
+from lab.agent.capture import Counts, Tally
+from lab.agent.protocol import Drop
 from lab.evidence.capture import CaptureFile
 from lab.evidence.capture import Drop as Recorded
 

@@ -8,23 +8,22 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from lab.agent.connector import Connector
 from lab.agent.losses import Losses
-from lab.agent.processes import Row
+from lab.agent.protocol import Loss, ProcessKilled, ProcessRow
 
-TOLD = list[dict[str, Any]]
+TOLD = list[ProcessKilled]
 _PATIENCE = 30.0
 
 
-def row(pid: int) -> Row:
+def row(pid: int) -> ProcessRow:
     return pid, 1, 5, 40, "srv", False, 3, (), (), 0
 
 
-def process_of(shown: Row) -> int:
+def process_of(shown: ProcessRow) -> int:
     return shown[0]
 
 
@@ -82,15 +81,10 @@ def test_a_child_that_nobody_saw_is_told(heard: tuple[Connector, TOLD], number: 
     hear(connector, lambda: bool(told))
     after = time.time_ns()
     (event,) = told
-    assert (event["event"], event["host"], event["pid"], event["status"]) == (
-        "killed",
-        "a",
-        child,
-        128 + number,
-    )
-    assert (event["parent"], event["session"]) == (os.getpid(), 5)
-    assert before < event["at"] < after
-    assert before < event["dying"] < event["at"] if core else not event["dying"]
+    assert (event.host, event.pid, event.status) == ("a", child, 128 + number)
+    assert (event.parent, event.session) == (os.getpid(), 5)
+    assert before < event.at < after
+    assert before < event.dying < event.at if core else not event.dying
 
 
 def test_the_child_of_a_parent_that_ignores_its_end_is_told(heard: tuple[Connector, TOLD]) -> None:
@@ -106,7 +100,7 @@ def test_the_child_of_a_parent_that_ignores_its_end_is_told(heard: tuple[Connect
     finally:
         signal.signal(signal.SIGCHLD, before)
     hear(connector, lambda: bool(told))
-    assert [(event["pid"], event["parent"], event["status"]) for event in told] == [(child, os.getpid(), 139)]
+    assert [(event.pid, event.parent, event.status) for event in told] == [(child, os.getpid(), 139)]
 
 
 def test_nothing_is_told_of_one_that_ends_by_itself_or_is_of_no_host(heard: tuple[Connector, TOLD]) -> None:
@@ -126,7 +120,7 @@ def test_an_end_that_is_heard_after_a_look_that_does_not_show_it_is_that_of_who_
     connector.hold({"a": ()}, process_of)
     child = ended(signal.SIGSEGV)
     hear(connector, lambda: bool(told))
-    assert [event["pid"] for event in told] == [child]
+    assert [event.pid for event in told] == [child]
 
 
 def test_no_host_makes_more_be_told_than_there_is_room_for(
@@ -136,11 +130,10 @@ def test_no_host_makes_more_be_told_than_there_is_room_for(
     connector, told = heard
     for _ in range(4):
         ended(signal.SIGSEGV)
-    hear(connector, lambda: any(lost["count"] == 2 for lost in losses.told()))
+    hear(connector, lambda: any(lost.count == 2 for lost in losses.told()))
     assert len(told) == 2
-    assert losses.told() == [
-        {"instrument": "ends", "host": "a", "count": 2, "why": "signals ended more than 2 of them"}
-    ]
+    why = "signals ended more than 2 of them"
+    assert losses.told() == [Loss(instrument="ends", host="a", count=2, why=why)]
 
 
 def test_ends_that_the_kernel_had_no_room_for_are_told_to_be_missing(
@@ -154,11 +147,11 @@ def test_ends_that_the_kernel_had_no_room_for_are_told_to_be_missing(
     connector.hear()
     assert 0 < len(told) < 200
     (lost,) = losses.told()
-    assert (lost["instrument"], lost["host"]) == ("ends", "")
+    assert (lost.instrument, lost.host) == ("ends", "")
     last = ended(signal.SIGKILL)
-    hear(connector, lambda: told[-1]["pid"] == last)
+    hear(connector, lambda: told[-1].pid == last)
     connector.close()
-    assert told[-1]["pid"] == last
+    assert told[-1].pid == last
 
 
 def test_ends_that_began_and_are_too_many_to_be_remembered_are_told_to_be_missing(
@@ -168,7 +161,7 @@ def test_ends_that_began_and_are_too_many_to_be_remembered_are_told_to_be_missin
     connector, _ = heard
     ended(signal.SIGSEGV)
     connector.hear()
-    assert [(lost["instrument"], lost["host"]) for lost in losses.told()] == [("ends", "")]
+    assert [(lost.instrument, lost.host) for lost in losses.told()] == [("ends", "")]
 
 
 def test_the_first_look_at_a_parent_may_come_later_than_the_end_of_its_child() -> None:
@@ -181,5 +174,5 @@ def test_the_first_look_at_a_parent_may_come_later_than_the_end_of_its_child() -
     hear(connector, lambda: bool(told))
     connector.close()
     (event,) = told
-    assert (event["host"], event["pid"], event["parent"]) == ("a", child, os.getpid())
-    assert event["session"] == os.getsid(0)
+    assert (event.host, event.pid, event.parent) == ("a", child, os.getpid())
+    assert event.session == os.getsid(0)

@@ -6,11 +6,11 @@ import socket
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
 from lab.agent.lane import Lane
+from lab.agent.protocol import SegmentHeld, SegmentReleased
 
 HOST, PEER, OTHER = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -45,8 +45,8 @@ class Cable:
         self.sockets = self.host, port, self.switch, trunk
         for end in self.sockets:
             end.setblocking(False)
-        self.told: list[dict[str, Any]] = []
-        self.lane = Lane(port, trunk, self.told.append)
+        self.told: list[SegmentHeld | SegmentReleased] = []
+        self.lane = Lane("a", port, trunk, self.told.append)
 
     def send(self, *frames: bytes) -> list[bytes]:
         """The host sends; what reaches the switch."""
@@ -141,17 +141,20 @@ def test_who_kept_what_back_and_until_when_is_told(cable: Cable) -> None:
     cable.lane.hold("fin", [], "4")
     cable.send(frame(ACK), frame(FIN | ACK, seq=9, ack=3, data=b"hi"), frame(ACK, seq=12), six(FIN))
     cable.lane.release("")
-    first, behind, other, *released = cable.told
-    assert [event["step"] for event in (first, behind, other)] == ["4", "4", "4"]
-    assert first["segment"] == {
-        "source": HOST, "source_port": 7000, "target": PEER, "target_port": 7000,
-        "seq": 9, "ack": 3, "flags": FIN | ACK, "length": 2,
-    }  # fmt: skip
-    assert behind["segment"]["seq"] == 12
-    assert (other["segment"]["source"], other["segment"]["target_port"]) == (SIX_HOST, 7001)
-    assert [event["event"] for event in released] == ["released"] * 3
-    assert [event["number"] for event in released] == [one["number"] for one in (first, behind, other)]
-    assert all(one["at"] <= next_one["at"] for one, next_one in pairwise(cable.told))
+    held = [event for event in cable.told if isinstance(event, SegmentHeld)]
+    first, behind, other = held
+    assert first == SegmentHeld(
+        at=first.at, host="a", number=first.number, step="4",
+        source=HOST, source_port=7000, target=PEER, target_port=7000,
+        seq=9, ack=3, flags=FIN | ACK, length=2,
+    )  # fmt: skip
+    assert [event.step for event in held] == ["4", "4", "4"]
+    assert behind.seq == 12
+    assert (other.source, other.target_port) == (SIX_HOST, 7001)
+    released = cable.told[3:]
+    assert all(isinstance(event, SegmentReleased) for event in released)
+    assert [event.number for event in released] == [event.number for event in held]
+    assert all(one.at <= next_one.at for one, next_one in pairwise(cable.told))
 
 
 def test_what_is_not_kept_back_is_not_told(cable: Cable) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from itertools import count
-from typing import Any
 
 import pytest
 
 from lab.agent.lookout import Lookout
 from lab.agent.losses import Losses
-from lab.agent.processes import UNKNOWN, Row
+from lab.agent.processes import UNKNOWN
+from lab.agent.protocol import Loss, ProcessesChanged, ProcessKilled, ProcessRow
 
 NEVER = float("inf")
 
@@ -24,7 +24,7 @@ def row(
     zombie: bool = False,
     calls: tuple[str, ...] = (),
     mark: int = 0,
-) -> Row:
+) -> ProcessRow:
     return pid, parent, session or pid, pid, "srv", zombie, 3, (), tuple((call, 0) for call in calls), mark
 
 
@@ -32,15 +32,19 @@ class Watched:
     """A lookout over processes that are only said to be there."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.told: list[ProcessesChanged | ProcessKilled] = []
         self.losses = Losses()
-        self.there: dict[str, tuple[Row, ...]] = {"a": ()}
+        self.there: dict[str, tuple[ProcessRow, ...]] = {"a": ()}
         self.lookout = Lookout(self.told.append, self.losses)
         self.lookout.start({})
         monkeypatch.setattr(self.lookout.processes, "look", self._seen)
         monkeypatch.setattr(self.lookout.exits, "hold", lambda *_: None)
 
-    def _seen(self, hosts: Collection[str] | None = None) -> dict[str, tuple[Row, ...]]:
+    @property
+    def changes(self) -> list[ProcessesChanged]:
+        return [event for event in self.told if isinstance(event, ProcessesChanged)]
+
+    def _seen(self, hosts: Collection[str] | None = None) -> dict[str, tuple[ProcessRow, ...]]:
         return {host: rows for host, rows in self.there.items() if hosts is None or host in hosts}
 
 
@@ -78,11 +82,11 @@ def test_only_what_has_changed_is_told(watched: Watched) -> None:
     watched.lookout.look()
     watched.lookout.look()
     (event,) = watched.told
-    assert (event["event"], event["host"], event["rows"]) == ("processes", "a", (row(7),))
-    assert before <= event["at"] <= time.time_ns()
+    assert event == ProcessesChanged(at=event.at, host="a", rows=(row(7),))
+    assert before <= event.at <= time.time_ns()
     watched.there = {"a": (), "b": (row(8),)}
     watched.lookout.look()
-    assert [(one["host"], len(one["rows"])) for one in watched.told[1:]] == [("a", 0), ("b", 1)]
+    assert [(one.host, len(one.rows)) for one in watched.changes[1:]] == [("a", 0), ("b", 1)]
 
 
 def test_nobody_looks_without_reason(clock: Clock, watched: Watched) -> None:
@@ -116,7 +120,7 @@ def test_a_new_child_is_a_reason_to_look(
     assert not watched.told
     monkeypatch.setattr(watched.lookout.processes, "has_new_child", lambda host: host == "a")
     watched.lookout.look_where_due()
-    assert [len(event["rows"]) for event in watched.told] == [2]
+    assert [len(event.rows) for event in watched.changes] == [2]
 
 
 def test_only_the_host_where_something_happened_is_looked_at(watched: Watched) -> None:
@@ -124,7 +128,7 @@ def test_only_the_host_where_something_happened_is_looked_at(watched: Watched) -
     watched.lookout.stir("b")
     time.sleep(0.005)
     watched.lookout.look_where_due()
-    assert [event["host"] for event in watched.told] == ["b"]
+    assert [event.host for event in watched.told] == ["b"]
 
 
 def test_no_reason_is_lost_until_much_was_spent(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +148,7 @@ def test_no_reason_is_lost_until_much_was_spent(watched: Watched, monkeypatch: p
 def test_how_a_started_program_ends_is_heard_though_no_look_may_be_afforded(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held: list[dict[str, tuple[Row, ...]]] = []
+    held: list[dict[str, tuple[ProcessRow, ...]]] = []
     watched.there = {"a": (row(7),), "b": (row(8),)}
     monkeypatch.setattr(watched.lookout.exits, "hold", lambda seen, _: held.append(seen))
     monkeypatch.setattr(watched.lookout.processes, "host_of", lambda _: "a")
@@ -206,13 +210,7 @@ def test_a_look_that_fails_is_counted_and_the_next_one_is_taken(
         now.setattr(watched.lookout.processes, "look", fails)
         assert watched.lookout.look() == {}
         assert watched.lookout.look() == {}
-    assert watched.losses.told() == [
-        {
-            "instrument": "processes",
-            "host": "",
-            "count": 2,
-            "why": "ValueError: a line that nobody thought of",
-        }
-    ]
+    why = "ValueError: a line that nobody thought of"
+    assert watched.losses.told() == [Loss(instrument="processes", host="", count=2, why=why)]
     watched.there = {"a": (row(7),)}
     assert watched.lookout.look() == watched.there

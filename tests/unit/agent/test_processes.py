@@ -17,7 +17,8 @@ import pytest
 
 from lab.agent import processes
 from lab.agent.losses import Losses
-from lab.agent.processes import HIDDEN, UNKNOWN, WRAPPER, Processes, Row
+from lab.agent.processes import HIDDEN, UNKNOWN, WRAPPER, Processes
+from lab.agent.protocol import ProcessRow
 
 X86_64, AARCH64, I386 = (2, 62), (2, 183), (1, 3)
 ACCEPT, READ, FUTEX = 43, 0, 202
@@ -149,7 +150,7 @@ def test_zombies_are_told_and_hold_nothing(tree: Tree) -> None:
     assert watching().look()["a"] == ((111, 1, 110, 11, "srv", True, 0, (), (), 0),)
 
 
-def asleep(row: Row) -> Any:
+def asleep(row: ProcessRow) -> Any:
     return row[8]
 
 
@@ -248,9 +249,7 @@ def test_what_cannot_be_looked_at_is_lost_of_its_host_alone(
     seen = watching(losses).look()
     assert seen["a"] == ()
     assert [row[0] for row in seen["b"]] == [211]
-    assert [(one["instrument"], one["host"], one["count"]) for one in losses.told()] == [
-        ("processes", "a", 1)
-    ]
+    assert [(one.instrument, one.host, one.count) for one in losses.told()] == [("processes", "a", 1)]
 
 
 def test_very_many_processes_are_not_all_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +261,7 @@ def test_very_many_processes_are_not_all_told(tree: Tree, monkeypatch: pytest.Mo
     seen = watching(losses).look()
     assert [row[0] for row in seen["a"]] == [110, 111, 112]
     assert [row[0] for row in seen["b"]] == [211]
-    assert [(one["host"], one["why"]) for one in losses.told()] == [("a", "there are more than 3")]
+    assert [(one.host, one.why) for one in losses.told()] == [("a", "there are more than 3")]
 
 
 def test_very_many_descriptors_are_not_all_looked_at(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +275,7 @@ def test_very_many_descriptors_are_not_all_looked_at(tree: Tree, monkeypatch: py
     for _ in range(2):
         seen = watched.look()
         assert [row[7] for row in (*seen["a"], *seen["b"])] == [(1, 2, 3), (4,), (), (8,)]
-    assert [(one["host"], one["count"], one["why"]) for one in losses.told()] == [
+    assert [(one.host, one.count, one.why) for one in losses.told()] == [
         ("a", 3, "they hold more than 3 descriptors")
     ]
     assert watched.of_start("a", MARK) == {112: {4, 5}, 113: {6, 7}}

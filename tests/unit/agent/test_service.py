@@ -16,6 +16,7 @@ from typing import IO, Any
 import pytest
 
 from lab.agent.__main__ import Agent
+from lab.agent.protocol import Line
 from lab.core import assets
 
 PATIENCE = 10.0
@@ -87,7 +88,7 @@ def test_what_it_cannot_do_is_an_answer_and_not_its_end(service: Service) -> Non
     service.tell(7, "fly", high=True)
     told = service.hear()
     assert told["id"] == 7
-    assert "do_fly" in told["error"]
+    assert "there is no request 'fly'" in told["error"]
     service.tell(8, "hello")
     assert "lease" in service.hear()["error"]
     service.ask("hello", lease=60)
@@ -120,7 +121,7 @@ def test_a_condition_that_costs_much_keeps_nobody_waiting(
     ends = os.pipe()
     monkeypatch.setattr("lab.agent.__main__._INPUT", ends[0])
     agent = Agent()
-    said: list[dict[str, Any]] = []
+    said: list[Line] = []
     monkeypatch.setattr(agent.outbox, "say", said.append)
     tried: list[float] = []
 
@@ -190,14 +191,14 @@ def test_when_a_process_began(service: Service, sleeper: subprocess.Popen[bytes]
 def test_a_process_that_is_in_no_host_gets_no_signal(
     service: Service, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    assert service.ask("signal", pid=sleeper.pid, name="SIGKILL") is False
-    assert service.ask("signal", pid=0, name="SIGKILL") is False
+    assert service.ask("signal", pid=sleeper.pid, signal="SIGKILL") is False
+    assert service.ask("signal", pid=0, signal="SIGKILL") is False
     assert sleeper.poll() is None
 
 
 def test_a_process_of_a_host_gets_it(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
     service.ask("own", pid=sleeper.pid)
-    assert service.ask("signal", pid=sleeper.pid, name="SIGTERM") is True
+    assert service.ask("signal", pid=sleeper.pid, signal="SIGTERM") is True
     assert sleeper.wait(PATIENCE) == -15
 
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,7 +20,8 @@ from lab.agent import processes
 from lab.agent.diag import SocketTable
 from lab.agent.exits import Exits
 from lab.agent.losses import Losses
-from lab.agent.processes import Processes, Row
+from lab.agent.processes import Processes
+from lab.agent.protocol import HostSituation, ProcessKilled, ProcessRow
 from lab.agent.situation import AWAKE, Situation
 from lab.agent.watched import Listed
 
@@ -53,14 +53,14 @@ class Here:
         self.processes = Processes(Losses())
         monkeypatch.setattr(self.processes, "look", self._look)
 
-    def _look(self, _: object = None) -> dict[str, tuple[Row, ...]]:
+    def _look(self, _: object = None) -> dict[str, tuple[ProcessRow, ...]]:
         return {"a": tuple(row for pid in self.pids for row in self.processes._rows(pid, "a", 1))}  # noqa: SLF001
 
     def listed(self, _: str) -> Listed:
         with closing(SocketTable()) as table:
             return Listed(table.rows(), table.bound(), table.datagrams())
 
-    def situation(self) -> dict[str, Any]:
+    def situation(self) -> HostSituation:
         taken = Situation(self.processes, self, 0.1)  # type: ignore[arg-type]
         while (seen := taken.seen()) is None:
             time.sleep(0.01)
@@ -92,18 +92,16 @@ def started() -> Iterator[dict[str, int]]:
 
 def test_what_programs_are_doing(here: Here, started: dict[str, int]) -> None:
     here.pids = list(started.values())
-    told = here.situation()
-    doing = {
-        name: next(one for one in told["processes"] if one["row"][0] == started[name]) for name in started
-    }
+    told = here.situation().processes
+    doing = {name: next(one for one in told if one.row[0] == started[name]) for name in started}
     busy, pauses = doing.pop("busy"), doing.pop("pauses")
-    assert not pauses["awake"]
-    assert busy["running"]
-    assert busy["awake"] >= AWAKE
-    assert not any(one["running"] or one["awake"] for one in doing.values())
-    assert [name for name, one in doing.items() if one["stopped"]] == ["stopped"]
-    assert [name for name, one in doing.items() if one["input"]] == ["input"]
-    assert {name: one["unlisted"] for name, one in doing.items()} == {
+    assert not pauses.awake
+    assert busy.running
+    assert busy.awake >= AWAKE
+    assert not any(one.running or one.awake for one in doing.values())
+    assert [name for name, one in doing.items() if one.stopped] == ["stopped"]
+    assert [name for name, one in doing.items() if one.input] == ["input"]
+    assert {name: one.unlisted for name, one in doing.items()} == {
         "asleep": 0, "input": 0, "stopped": 0, "never_bound": 1,
     }  # fmt: skip
 
@@ -139,9 +137,9 @@ sys.stdin.read()
 """
 
 
-def _ended(name: str, here: Here) -> list[dict[str, Any]]:
+def _ended(name: str, here: Here) -> list[ProcessKilled]:
     """What is told of a child that its parent waits for at once."""
-    told: list[dict[str, Any]] = []
+    told: list[ProcessKilled] = []
     exits = Exits(told.append, Losses())
     words = [sys.executable, "-c", PARENT, name]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
@@ -164,8 +162,8 @@ def _ended(name: str, here: Here) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
 def test_a_child_that_a_signal_ends_is_told_though_its_parent_waited_for_it(here: Here, name: str) -> None:
     (event,) = _ended(name, here)
-    assert (event["event"], event["host"], event["pid"]) == ("killed", "a", here.pids[0])
-    assert event["status"] == 128 + getattr(signal, name)
+    assert (event.host, event.pid) == ("a", here.pids[0])
+    assert event.status == 128 + getattr(signal, name)
 
 
 def test_of_one_that_ends_by_itself_nothing_is_told(here: Here) -> None:
@@ -173,7 +171,7 @@ def test_of_one_that_ends_by_itself_nothing_is_told(here: Here) -> None:
 
 
 def test_a_zombie_is_told_once_though_no_look_has_shown_it_alive(here: Here) -> None:
-    told: list[dict[str, Any]] = []
+    told: list[ProcessKilled] = []
     exits = Exits(told.append, Losses())
     with subprocess.Popen([sys.executable, "-c", "import os; os.abort()"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -181,7 +179,7 @@ def test_a_zombie_is_told_once_though_no_look_has_shown_it_alive(here: Here) -> 
         for _ in range(3):
             exits.hold(here.processes.look(), here.processes.process_of)
             exits.hear()
-    assert [(event["pid"], event["status"]) for event in told] == [(child.pid, 128 + signal.SIGABRT)]
+    assert [(event.pid, event.status) for event in told] == [(child.pid, 128 + signal.SIGABRT)]
 
 
 def test_a_zombie_tells_how_it_ended_on_any_kernel() -> None:

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from lab.agent.counters import Counters, Counts
-from lab.agent.diag import LISTEN, TIME_WAIT, Found, Row, SocketTable
+from lab.agent import protocol
+from lab.agent.counters import Counters
+from lab.agent.diag import LISTEN, TIME_WAIT, Found, SocketTable
 from lab.agent.losses import Losses
+from lab.agent.protocol import Counts, Loss, SocketsChanged
 from lab.agent.sampler import Sampler
 from lab.agent.tap import Heard
 from lab.core.words import TcpState, kernel_state
@@ -85,7 +87,7 @@ def test_a_socket_that_is_only_bound_is_none_yet(table: SocketTable) -> None:
 
 
 def test_rows_come_sorted(table: SocketTable) -> None:
-    rows: tuple[Row, ...] = table.rows()
+    rows: tuple[protocol.SocketRow, ...] = table.rows()
     assert list(rows) == sorted(rows)
 
 
@@ -123,10 +125,12 @@ def test_more_than_are_listed_are_not_listed_for_a_while(
 
 
 def test_twenty_thousand_listeners_are_taken_at_once(
-    sampled: tuple[Sampler, list[dict[str, Any]]],
+    sampled: tuple[Sampler, list[SocketsChanged]],
 ) -> None:
     host = sampled[0]._hosts["a"]  # noqa: SLF001
-    many: list[Row] = [(LISTEN, "10.0.0.1", port, "0.0.0.0", 0, 0, 1, port) for port in range(20_000)]  # noqa: S104
+    many: list[protocol.SocketRow] = [
+        (LISTEN, "10.0.0.1", port, "10.0.0.2", 0, 0, 1, port) for port in range(20_000)
+    ]
     began = time.thread_time()
     host._take_listeners(tuple(many))  # noqa: SLF001
     assert time.thread_time() - began < 2
@@ -230,11 +234,11 @@ class Quiet:
 
 
 @pytest.fixture
-def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[dict[str, Any]]]]:
+def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[SocketsChanged]]]:
     """A sampler of the namespace that the tests run in, and what it tells."""
     monkeypatch.setattr("lab.agent.watched.Tap", Quiet)
     monkeypatch.setattr("lab.agent.namespaces.inside", lambda _: nullcontext())
-    told: list[dict[str, Any]] = []
+    told: list[SocketsChanged] = []
     sampler = Sampler(told.append, Losses())
     sampler.start({"a": os.getpid()}, 0.005)
     yield sampler, told
@@ -247,12 +251,12 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[dic
     sampler._sources.close()  # noqa: SLF001
 
 
-def listeners(event: dict[str, Any]) -> set[int]:
-    return {row[2] for row in event["rows"] if row[0] == LISTEN}
+def listeners(event: SocketsChanged) -> set[int]:
+    return {row[2] for row in event.rows if row[0] == LISTEN}
 
 
 def test_a_look_says_until_when_the_one_before_was_true(
-    sampled: tuple[Sampler, list[dict[str, Any]]],
+    sampled: tuple[Sampler, list[SocketsChanged]],
 ) -> None:
     sampler, told = sampled
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -265,9 +269,9 @@ def test_a_look_says_until_when_the_one_before_was_true(
     sampler.look("a")
     last = told[-1]
     assert port not in listeners(last)
-    assert shown["at"] <= last["before"]["until"] <= looked <= last["at"]
-    assert last["took"] > 0
-    assert last["before"]["took"] > 0
+    assert shown.at <= last.before_until <= looked <= last.at
+    assert last.took > 0
+    assert last.before_took > 0
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -310,7 +314,7 @@ def test_an_ipv4_mapped_connection_is_asked_for_as_ipv4(table: SocketTable) -> N
 
 
 def test_what_was_heard_of_is_looked_at_and_what_is_known(
-    sampled: tuple[Sampler, list[dict[str, Any]]],
+    sampled: tuple[Sampler, list[SocketsChanged]],
 ) -> None:
     """A connection that nobody heard of is seen by a look at the whole table only."""
     sampler, _ = sampled
@@ -337,15 +341,15 @@ def test_what_was_heard_of_is_looked_at_and_what_is_known(
         assert states()[theirs] == 6
 
 
-def test_the_last_look_is_told_though_nothing_changed(sampled: tuple[Sampler, list[dict[str, Any]]]) -> None:
+def test_the_last_look_is_told_though_nothing_changed(sampled: tuple[Sampler, list[SocketsChanged]]) -> None:
     sampler, told = sampled
     before = time.time_ns()
     sampling = sampler.stop()
-    assert before <= told[-1]["at"] <= sampling["ended"]
-    assert set(told[-1]["counts"]) == set(Counts._fields)
+    assert before <= told[-1].at <= sampling.ended
+    assert told[-1].counts.opens >= 0
 
 
-def test_looks_take_a_share_of_a_processor_and_no_more(sampled: tuple[Sampler, list[dict[str, Any]]]) -> None:
+def test_looks_take_a_share_of_a_processor_and_no_more(sampled: tuple[Sampler, list[SocketsChanged]]) -> None:
     sampler, _ = sampled
     for _ in range(100):
         sampler._spend(0.0001)  # noqa: SLF001 - what looks cost is the machine's affair
@@ -360,7 +364,7 @@ def test_looks_take_a_share_of_a_processor_and_no_more(sampled: tuple[Sampler, l
 
 
 def test_what_happened_while_nobody_may_look_is_not_lost(
-    sampled: tuple[Sampler, list[dict[str, Any]]],
+    sampled: tuple[Sampler, list[SocketsChanged]],
 ) -> None:
     sampler, told = sampled
     tap: Any = sampler._hosts["a"].tap  # noqa: SLF001
@@ -378,11 +382,11 @@ def test_what_happened_while_nobody_may_look_is_not_lost(
         time.sleep(max(0.0, sampler._hosts["a"].due - time.monotonic()))  # noqa: SLF001 - it rests after a list
         sampler.look_where_due()
         client.close()
-    assert list(ends) in [list(row[1:5]) for row in told[-1]["rows"]]
+    assert ends in [row[1:5] for row in told[-1].rows]
 
 
 def test_a_look_that_fails_costs_what_it_would_have_shown_and_no_more(
-    sampled: tuple[Sampler, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    sampled: tuple[Sampler, list[SocketsChanged]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was heard of meanwhile is shown by the next look that comes to an end."""
     sampler, told = sampled
@@ -401,19 +405,14 @@ def test_a_look_that_fails_costs_what_it_would_have_shown_and_no_more(
             assert sampler.look("a", whole=False) == ()
         sampler.look("a", whole=False)
         client.close()
-    assert list(ends) in [list(row[1:5]) for row in told[-1]["rows"]]
-    assert sampler._losses.told() == [  # noqa: SLF001
-        {
-            "instrument": "sockets",
-            "host": "a",
-            "count": 1,
-            "why": "error: a message that nobody thought of",
-        }
-    ]
+    assert ends in [row[1:5] for row in told[-1].rows]
+    why = "error: a message that nobody thought of"
+    lost = sampler._losses.told()  # noqa: SLF001
+    assert lost == [Loss(instrument="sockets", host="a", count=1, why=why)]
 
 
 def test_counters_that_cannot_be_read_cost_no_sockets(
-    sampled: tuple[Sampler, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    sampled: tuple[Sampler, list[SocketsChanged]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampler, told = sampled
     host: Any = sampler._hosts["a"]  # noqa: SLF001
@@ -426,7 +425,7 @@ def test_counters_that_cannot_be_read_cost_no_sockets(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sampler.look("a")
         assert listener.getsockname()[1] in listeners(told[-1])
-    assert {one["instrument"] for one in sampler._losses.told()} == {"counters"}  # noqa: SLF001
+    assert {one.instrument for one in sampler._losses.told()} == {"counters"}  # noqa: SLF001
 
 
 def test_a_host_that_cannot_be_watched_is_lost_and_the_others_are_watched(
@@ -439,7 +438,7 @@ def test_a_host_that_cannot_be_watched_is_lost_and_the_others_are_watched(
     losses = Losses()
     sampler = Sampler(print, losses)
     sampler.start({"a": 1, "b": 2}, 0.005)
-    assert [one["host"] for one in losses.told()] == ["a", "b"]
+    assert [one.host for one in losses.told()] == ["a", "b"]
     assert sampler.settled()
     sampler._sources.close()  # noqa: SLF001
 
@@ -465,7 +464,7 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 def test_where_all_cost_much_they_are_listed_seldom_for_what_was_missed(
-    sampled: tuple[Sampler, list[dict[str, Any]]], lists: list[bool]
+    sampled: tuple[Sampler, list[SocketsChanged]], lists: list[bool]
 ) -> None:
     sampler, _ = sampled
     host = sampler._hosts["a"]  # noqa: SLF001
@@ -482,7 +481,7 @@ def test_where_all_cost_much_they_are_listed_seldom_for_what_was_missed(
 
 
 def test_connections_are_asked_for_one_by_one_where_many_more_wait(
-    sampled: tuple[Sampler, list[dict[str, Any]]], lists: list[bool]
+    sampled: tuple[Sampler, list[SocketsChanged]], lists: list[bool]
 ) -> None:
     sampler, _ = sampled
     host = sampler._hosts["a"]  # noqa: SLF001

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lab.agent import protocol
+from lab.agent.protocol import Event, Hello, Misheard, Release, SegmentReleased, WaitExit
 from lab.core.errors import EngineError
 from lab.deploy.sidecar import Agent
 from lab.engine.containers import Stream
@@ -41,7 +43,7 @@ class Far:
         self._end.close()
 
 
-def together(part: Part, heard: list[dict[str, Any]] | None = None) -> None:
+def together(part: Part, heard: list[Event | Misheard] | None = None) -> None:
     """Play a part with an agent and its far end."""
 
     async def play() -> None:
@@ -61,22 +63,51 @@ def together(part: Part, heard: list[dict[str, Any]] | None = None) -> None:
 
 def test_answers_find_their_questions_and_events_their_listener() -> None:
     async def part(agent: Agent, far: Far) -> None:
-        first, second = asyncio.ensure_future(agent.ask("a", x=1)), asyncio.ensure_future(agent.ask("b"))
+        first = asyncio.ensure_future(agent.ask(Release(host="a", segment="fin")))
+        second = asyncio.ensure_future(agent.ask(protocol.LookAround(window=0.5)))
         asked = [await far.hear(), await far.hear()]
-        assert [(one["op"], one.get("x")) for one in asked] == [("a", 1), ("b", None)]
-        await far.say({"event": "sockets", "n": 1})
-        await far.say({"id": asked[1]["id"], "ok": "second"})
-        await far.say({"id": asked[0]["id"], "ok": "first"})
-        assert (await first, await second) == ("first", "second")
+        assert [(one["op"], one.get("host")) for one in asked] == [("release", "a"), ("look_around", None)]
+        await far.say({"event": "segment_released", "at": 5, "number": 1})
+        await far.say({"id": asked[1]["id"], "ok": []})
+        await far.say({"id": asked[0]["id"], "ok": 3})
+        assert (await first, await second) == (3, ())
 
-    heard: list[dict[str, Any]] = []
+    heard: list[Event | Misheard] = []
     together(part, heard)
-    assert heard == [{"event": "sockets", "n": 1}]
+    assert heard == [SegmentReleased(at=5, number=1)]
+
+
+def test_an_event_that_is_not_known_is_heard_as_such_and_ends_nothing() -> None:
+    async def part(agent: Agent, far: Far) -> None:
+        asked = asyncio.ensure_future(agent.ask(protocol.Ping()))
+        await far.say({"event": "weather", "sky": "blue"})
+        await far.say({"event": "segment_released", "at": "noon", "number": 1})
+        await far.say({"id": (await far.hear())["id"], "ok": None})
+        await asked
+
+    heard: list[Event | Misheard] = []
+    together(part, heard)
+    assert [type(event) for event in heard] == [Misheard, Misheard]
+    assert [event.event for event in heard] == ["weather", "segment_released"]
+
+
+@pytest.mark.parametrize(
+    "said", [b"7\n", b"{}\n", b'{"id": 1}\n', b'{"id": 1, "ok": "three"}\n', b'{"id": []}\n']
+)
+def test_after_an_answer_that_is_none_nothing_is_believed(said: bytes) -> None:
+    async def part(agent: Agent, far: Far) -> None:
+        asked = asyncio.ensure_future(agent.ask(Release(host="a", segment="")))
+        await far.hear()
+        await far.say(said)
+        with pytest.raises(EngineError, match="came through damaged"):
+            await asked
+
+    together(part)
 
 
 def test_a_refusal_is_an_engine_error() -> None:
     async def part(agent: Agent, far: Far) -> None:
-        asked = asyncio.ensure_future(agent.ask("a"))
+        asked = asyncio.ensure_future(agent.ask(protocol.Ping()))
         await far.say({"id": (await far.hear())["id"], "error": "RuntimeError: ip refused"})
         with pytest.raises(EngineError, match="ip refused"):
             await asked
@@ -86,7 +117,7 @@ def test_a_refusal_is_an_engine_error() -> None:
 
 def test_a_question_that_is_given_up_is_cancelled_over_there_too() -> None:
     async def part(agent: Agent, far: Far) -> None:
-        asked = asyncio.ensure_future(agent.ask("wait_exit", pid=1))
+        asked = asyncio.ensure_future(agent.ask(WaitExit(pid=1)))
         number = (await far.hear())["id"]
         asked.cancel()
         told = await far.hear()
@@ -98,13 +129,13 @@ def test_a_question_that_is_given_up_is_cancelled_over_there_too() -> None:
 
 def test_an_agent_that_ends_is_told_with_its_last_words() -> None:
     async def part(agent: Agent, far: Far) -> None:
-        asked = asyncio.ensure_future(agent.ask("a"))
+        asked = asyncio.ensure_future(agent.ask(protocol.Ping()))
         await far.hear()
         await far.say(b"Traceback\nOSError: no tcpdump\n", STDERR)
         far.leave()
         with pytest.raises(EngineError, match="the lab's sidecar has ended: OSError: no tcpdump"):
             await asked
         with pytest.raises(EngineError):
-            await agent.ask("b")
+            await agent.ask(Hello(lease=1.0))
 
     together(part)

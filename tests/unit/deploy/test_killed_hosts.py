@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from lab.agent.protocol import Request, WaitKilled
 from lab.core.errors import EngineError
 from lab.deploy.deployment import Deployment, RunningHost
 from lab.engine import containers as box
@@ -21,8 +22,8 @@ class _Agent:
     def __init__(self, number: int) -> None:
         self._number = number
 
-    async def ask(self, operation: str, **words: Any) -> int:
-        assert (operation, words) == ("wait_killed", {"pid": HOST.pid})
+    async def ask(self, request: Request[Any]) -> int:
+        assert request == WaitKilled(pid=HOST.pid)
         return self._number
 
     async def answers(self) -> None:

@@ -6,8 +6,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from lab.agent.protocol import SegmentHeld, SegmentReleased
 from lab.evidence.capture import HeldSegment
 from lab.output.ladder import as_mermaid, as_text, segments_of, story
 from lab.output.ladder.live import Live, Wire
@@ -102,16 +103,19 @@ def test_while_it_goes_on_a_held_segment_is_not_called_lost() -> None:
     assert (arrived.fate, arrived.held) == ("arrived", "")
 
 
-def event(kind: str, number: int, milliseconds: float) -> dict[str, object]:
-    held = fin(milliseconds, 0)
-    segment = {name: getattr(held, name) for name in held.__struct_fields__[4:]}
-    told = {"event": kind, "number": number, "at": held.at, "host": held.host}
-    return {**told, "step": held.step, "segment": segment} if kind == "held" else told
+def held(number: int, milliseconds: float) -> SegmentHeld:
+    fields = asdict(fin(milliseconds, 0))
+    del fields["until"]
+    return SegmentHeld(number=number, **fields)
+
+
+def released(number: int, milliseconds: float) -> SegmentReleased:
+    return SegmentReleased(at=staged.at(milliseconds), number=number)
 
 
 def test_what_the_agent_tells_is_put_together() -> None:
     observer = Observer()
-    for one in (event("held", 1, 2), event("held", 2, 3), event("released", 1, 5), event("released", 9, 6)):
+    for one in (held(1, 2), held(2, 3), released(1, 5), released(9, 6)):
         observer.hear(one)
     assert observer.held == (fin(2, 5), fin(3, 0))
     assert staged.at(2) == observer.held[0].at

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from lab.agent.protocol import CaptureEnd, EndCapture, EndSampling, Request, answer_in, event_in
 from lab.core import limits
 from lab.core.errors import EngineError
 from lab.deploy.deployment import Deployment
@@ -15,8 +16,10 @@ from lab.evidence.sockets import Instrument, Loss, Sampling
 from lab.run import observe
 from lab.run.observe import Observer
 
-WHOLE = {"event": "sockets", "at": 5, "took": 1, "host": "a", "whole": True, "rows": [], "gone": []}
-SOCKETS = {**WHOLE, "counts": {}, "before": {"until": 4, "took": 1}}
+SOCKETS: dict[str, Any] = {
+    "event": "sockets_changed", "at": 5, "took": 1, "host": "a", "whole": True, "rows": [], "gone": [],
+    "counts": [0] * 8, "before_until": 4, "before_took": 1,
+}  # fmt: skip
 
 
 class Told:
@@ -26,9 +29,14 @@ class Told:
         self.lost = [lost] if lost else []
         self.agent = self
 
-    async def ask(self, op: str) -> dict[str, Any]:
-        assert op == "end_sample"
-        return {"began": 1, "ended": 9, "mean_gap": 2, "worst_gap": 3, "lost": self.lost}
+    async def ask(self, request: Request[Any]) -> Any:
+        assert isinstance(request, EndSampling)
+        told = {"began": 1, "ended": 9, "mean_gap": 2, "worst_gap": 3, "lost": self.lost}
+        return answer_in(EndSampling, told)
+
+
+def hear(observer: Observer, line: dict[str, Any]) -> None:
+    observer.hear(event_in({**line}))
 
 
 def ended(observer: Observer, **lost: Any) -> Sampling:
@@ -38,16 +46,24 @@ def ended(observer: Observer, **lost: Any) -> Sampling:
 def test_an_event_that_is_not_known_is_told_and_ends_nothing() -> None:
     observer = Observer()
     for event in ({"event": "weather", "host": "a"}, SOCKETS, {"event": "weather"}):
-        observer.hear(event)
+        hear(observer, event)
     assert [sample.host for sample in observer.samples] == ["a"]
     assert ended(observer).lost == (Loss(Instrument.EVENTS, "", 2, "'weather'"),)
 
 
-@pytest.mark.parametrize("spoilt", [{**SOCKETS, "rows": [[1, 2]]}, WHOLE, {**SOCKETS, "rows": 7}])
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {**SOCKETS, "rows": [[1, 2]]},
+        {**SOCKETS, "rows": [[99, "10.0.0.1", 1, "10.0.0.2", 2, 0, 0, 0]]},
+        {**SOCKETS, "rows": 7},
+        {key: value for key, value in SOCKETS.items() if key != "counts"},
+    ],
+)
 def test_an_event_that_is_not_as_it_should_be_is_lost_evidence(spoilt: dict[str, Any]) -> None:
     observer = Observer()
-    observer.hear(spoilt)
-    observer.hear(SOCKETS)
+    hear(observer, spoilt)
+    hear(observer, SOCKETS)
     assert len(observer.samples) == 1
     (loss,) = ended(observer).lost
     assert (loss.instrument, loss.host, loss.count) == (Instrument.SOCKETS, "", 1)
@@ -63,7 +79,7 @@ def test_what_finds_no_room_is_lost_of_its_host(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(limits, "ROWS", 8)
     observer = Observer(hosts=2)
     for host in "aaaaaaaabb":
-        observer.hear({**SOCKETS, "host": host})
+        hear(observer, {**SOCKETS, "host": host})
     assert [sample.host for sample in observer.samples] == [*"aaaaaabb"]
     assert ended(observer).lost == (Loss(Instrument.SOCKETS, "a", 2, "the samples held too many sockets"),)
 
@@ -76,9 +92,12 @@ class Slow:
         self.address = "far away"
         self.hosts: dict[str, Any] = {}
 
-    async def ask(self, op: str, **_: Any) -> Any:
+    async def ask(self, request: Request[Any]) -> Any:
         await asyncio.sleep(0.01)
-        return {"size": 1 << 30, "drops": []} if op == "end_capture" else "AAAA"
+        if isinstance(request, EndCapture):
+            counts = {"captured": 1, "received": 1, "dropped": 0}
+            return CaptureEnd(**counts, sealed=True, full=False, drops=(), size=1 << 30)
+        return "AAAA"
 
 
 def test_captures_that_never_end_are_brought_home_in_bounded_time(
