@@ -19,6 +19,7 @@ from unittest.mock import patch
 import scenes
 from measure import Samples, installed, process, seconds
 
+from lab.agent.protocol import Request, WaitSocket
 from lab.checks import judging
 from lab.core.archive import FOLDER
 from lab.core.assets import HOST_IMAGE
@@ -266,7 +267,7 @@ async def _until_runs(deployment: Deployment, talker: scenes.Talker) -> None:
         client.exec_start(made["Id"], detach=True)
     state = TcpState.TIME_WAIT if talker.server else TcpState.LISTEN
     where, states = talker.server or talker.host, kernel_numbers(state)
-    await deployment.agent.ask("wait_socket", host=where, states=[*states], port=scenes.PORT, peers=[])
+    await deployment.agent.ask(WaitSocket(host=where, states=[*states], port=scenes.PORT, peers=[]))
 
 
 async def _agent_cpu(deployment: Deployment, seconds: float) -> float:
@@ -321,9 +322,9 @@ def _requests(samples: Samples, suffix: str) -> Iterator[None]:
     """Measure every request to the agent by its word."""
     real = Agent.ask
 
-    async def ask(agent: Agent, op: str, **words: Any) -> Any:
-        with samples.timed(f"{op} {suffix}"):
-            return await real(agent, op, **words)
+    async def ask(agent: Agent, request: Request[Any], **options: Any) -> Any:
+        with samples.timed(f"{request.op} {suffix}"):
+            return await real(agent, request, **options)
 
     with patch.object(Agent, "ask", ask):
         yield

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from msgspec import Struct, field
@@ -26,16 +25,16 @@ from msgspec.structs import replace
 
 from lab.agent import protocol
 from lab.core import limits
-from lab.core.archive import FOLDER, archive
 from lab.core.errors import EngineError, LabError
-from lab.core.escape import one_line
-from lab.core.words import LOOPBACK, signal_by_number
+from lab.core.words import signal_by_number
+from lab.deploy.cabling import interfaces, wiring
 from lab.deploy.health import SILENCE_SECONDS, Health, not_counted
-from lab.deploy.labs import sweep
+from lab.deploy.host import RunningHost, make, stay
+from lab.deploy.removal import Removal
 from lab.deploy.sidecar import ANSWER_SECONDS, Agent, Listener
-from lab.engine import ANSWER_TIMEOUT, Engine, users
+from lab.engine import Engine, users
 from lab.engine import containers as box
-from lab.engine.containers import BUSYBOX, ContainerSpec, Stream
+from lab.engine.containers import ContainerSpec, Stream
 from lab.engine.events import Act, Events
 from lab.engine.labels import Labels
 from lab.engine.workers import Workers
@@ -54,12 +53,6 @@ SAMPLING_INTERVAL = 0.005
 UP_SECONDS, UP_SECONDS_A_HOST = 180.0, 3.0
 """How long a lab may take to go up, and each of its hosts beside that, images and builds not counted."""
 
-DOWN_SECONDS = 90.0
-"""How long it may take to go down."""
-
-HURRIED_SECONDS = 1.5
-"""How long somebody who interrupts waits for that. What is left by then goes at the next run."""
-
 _OUT_OF_MEMORY_NANOSECONDS = 200_000_000
 """How often the engine is asked whether a process was killed for its memory."""
 
@@ -72,27 +65,7 @@ _JUST_NOW_NANOSECONDS = 1_000_000_000
 _SIGKILL = 9
 """On Linux, where the hosts are."""
 
-_PING_SECONDS = 5.0
-_UNDER_WAY_SECONDS = 10.0
-"""How long a call of the engine that was under way may take until the lab goes down without it."""
-
 _SUBSCRIBING_SECONDS = 15.0
-_DELIVERY_SECONDS = 30.0
-_LOOK_AGAIN_SECONDS = 0.1
-_SWEEP_SECONDS = 2.0
-"""How long a run waits at its end while no container of another run goes."""
-
-
-class RunningHost(Struct, frozen=True):
-    """A host that is up: its container, and its first process as the engine's machine counts."""
-
-    plan: PlannedHost
-    container: str
-    pid: int
-    uid: int
-    """The lab's own user there: of its first process, of commands, and of who looks around."""
-    programs: Mapping[str, int]
-    """The user of each program of sources."""
 
 
 class Deployment(Struct):
@@ -101,8 +74,7 @@ class Deployment(Struct):
     engine: Engine
     labels: Labels
     on_event: Listener
-    hurried: Callable[[], bool]
-    """Whether somebody has interrupted: nothing is waited for any longer."""
+    removal: Removal
     pool: Workers = field(default_factory=lambda: Workers(box.WORKERS))
     health: Health = field(default_factory=Health)
     sidecar: str = ""
@@ -113,18 +85,10 @@ class Deployment(Struct):
     kept: bool = False
     _agent: Agent | None = None
     _under_way: set[Future[Any]] = field(default_factory=set)
-    _removals: set[Future[None]] = field(default_factory=set)
-    _sweeping: Future[None] | None = None
-    """The removal of what other runs left behind, once it has begun."""
-    _swept_at: float = 0.0
-    """When the last container of another run was removed (time.monotonic)."""
     _begun: tuple[Future[str], Future[Stream]] | None = None
     """The sidecar's container, and the connection to it once it is started."""
-    _asides: Workers = field(default_factory=lambda: Workers(3))
-    """For what must not wait until others are done, nor they for it.
-
-    To ask whether the engine is there, to take down, to sweep.
-    """
+    _asides: Workers = field(default_factory=lambda: Workers(1))
+    """To ask whether the engine is there: that must not wait until others are done."""
     _others: Events | None = None
     """What others do to the containers."""
     _watches: set[asyncio.Task[None]] = field(default_factory=set)
@@ -132,8 +96,6 @@ class Deployment(Struct):
     _doubtful: set[str] = field(default_factory=set)
     """The hosts whose first process was killed, as long as it is not known by whom."""
     _known: asyncio.Condition = field(default_factory=asyncio.Condition)
-    _left: tuple[str, ...] = ()
-    """The names of the containers that are being removed."""
 
     @property
     def agent(self) -> Agent:
@@ -165,7 +127,7 @@ class Deployment(Struct):
         """Let the lab outlive this process, until its lease ends or it is taken down."""
         await self.agent.ask(protocol.Keep())
         self.kept = True
-        self.begin_sweep()
+        self.removal.begin_sweep()
 
     # --- going up ------------------------------------------------------------------------------
 
@@ -244,7 +206,7 @@ class Deployment(Struct):
             users=" ".join(f"{name}={user}" for name, user in programs.items()),
         )  # fmt: skip
         return ContainerSpec(
-            image, _stay(seconds), labels, host.name, host.limits, uid, self.sidecar, host.sysctls,
+            image, stay(seconds), labels, host.name, host.limits, uid, self.sidecar, host.sysctls,
             programs=programs,
         )  # fmt: skip
 
@@ -255,8 +217,7 @@ class Deployment(Struct):
         files: Mapping[str, bytes],
         instruments: asyncio.Task[None],
     ) -> None:
-        delivery = archive((f"{name}.tar", content) for name, content in files.items())
-        container, pid = await self.call(self._make_host, spec, delivery)
+        container, pid = await self.call(make, self.engine, spec, files)
         await instruments
         await self.agent.ask(protocol.Own(pid=pid))
         self.hosts[host.name] = RunningHost(host, container, pid, spec.uid, spec.programs)
@@ -300,22 +261,10 @@ class Deployment(Struct):
             if told or self.now() >= enough:
                 return tuple((hosts[one], at) for one, at in told if one in hosts)
 
-    def _make_host(self, spec: ContainerSpec, delivery: bytes) -> tuple[str, int]:
-        container = box.create_caged(self.engine, spec)
-        stream = box.attach(self.engine, container)
-        with contextlib.closing(stream.socket) as connection:
-            box.start(self.engine, container)
-            _deliver(connection, stream.early, delivery, spec.hostname)
-        return container, box.first_process(self.engine, container)
-
     async def _wire(self, plan: Plan) -> None:
-        wire = protocol.Wire(
-            bridges=[protocol.Bridge(name=bridge.name, mtu=bridge.mtu) for bridge in plan.bridges],
-            hosts=[_wired(self.hosts[host.name]) for host in plan.hosts],
-            names=_names(plan.names),
-        )
         seconds = ANSWER_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts)
-        self.interfaces = _interfaces(plan, await self.agent.ask(wire, seconds=seconds))
+        indices = await self.agent.ask(wiring(plan, self.hosts), seconds=seconds)
+        self.interfaces = interfaces(plan, indices)
         await self.sample()
         for host in plan.hosts:
             if host.loopback:
@@ -333,29 +282,8 @@ class Deployment(Struct):
         """Take the lab down, beside whatever else is done; :meth:`down` waits until it is."""
         self.hang_up()
         await asyncio.sleep(0)  # only then are connections closed
-        self._removals.add(self._submit(self._remove_all))
-        self.begin_sweep()
-
-    def begin_sweep(self) -> None:
-        """Take away what others left whose process was killed, once, beside whatever else is done."""
-        if self._sweeping is None:
-            self._sweeping = self._asides.submit(self._sweep)
-
-    def _sweep(self) -> None:
-        def removed() -> None:
-            self._swept_at = time.monotonic()
-
-        with contextlib.suppress(EngineError):  # it is not what this run is about: the next one tries again
-            sweep(self.engine, removed)
-
-    def _await_sweep(self) -> None:
-        """Wait while containers of other runs go; a container that the engine cannot remove keeps no run."""
-        if self._sweeping is None:
-            return
-        self._swept_at = time.monotonic()
-        while not wait([self._sweeping], timeout=_LOOK_AGAIN_SECONDS / 2).done:
-            if self.hurried() or time.monotonic() > self._swept_at + _SWEEP_SECONDS:
-                return
+        self.removal.begin(self._submit(self.removal.remove_all))
+        self.removal.begin_sweep()
 
     def hang_up(self) -> None:
         """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""
@@ -371,57 +299,17 @@ class Deployment(Struct):
             EngineError: something could not be removed, or not in time; it is named.
         """
         try:
-            self._await(self._asides.submit(self._finish if self.kept else self._take_down))
-            self._await_sweep()
+            self.removal.finish(self._under_way, kept=self.kept)
         finally:
+            self._close_unused()
             self.pool.shutdown()
             self._asides.shutdown()
 
-    def _await(self, removal: Future[None]) -> None:
-        """Wait until all is removed, in bounds. EngineError if it is not."""
-        latest = time.monotonic() + DOWN_SECONDS
-        while not wait([removal], timeout=_LOOK_AGAIN_SECONDS / 2).done:
-            if self.hurried():
-                latest = min(latest, time.monotonic() + HURRIED_SECONDS)
-            if time.monotonic() > latest:
-                left = ", ".join(self._left) or f"what there is of run {self.labels.run_id}"
-                what = f"not removed yet: {left}"
-                raise EngineError("lab-stays", what, fix="it goes at the next run, or by `lab wipe`")
-        removal.result()
-
-    def _finish(self) -> None:
-        wait(self._removals)
-
-    def _take_down(self) -> None:
-        if self.hurried():
-            # The connection may have been interrupted with a lock of its library's taken.
-            self.engine = self.engine.hurried(ANSWER_TIMEOUT)
-        self.engine.ping(_PING_SECONDS)
-        try:
-            # What is under way may still make a container, and wait for what is done in it.
-            latest = time.monotonic() + _UNDER_WAY_SECONDS
-            while wait(self._under_way - self._removals, timeout=_LOOK_AGAIN_SECONDS).not_done:
-                self._remove_all()
-                if time.monotonic() > latest:
-                    break
-            wait(self._removals)
-            self._remove_all()
-        finally:
-            self._close_unused()
-
     def _close_unused(self) -> None:
         """Close the connection to a sidecar that nobody came to use."""
-        if self._begun is None or self._agent is not None:
-            return
-        _, started = self._begun
-        started.add_done_callback(_close)
-
-    def _remove_all(self) -> None:
-        left = box.ours(self.engine, self.labels.run_id)
-        self._left = tuple(container.name for container in left)
-        if left:
-            box.remove_listed(self.engine, left)
-            self._left = ()
+        if self._begun is not None and self._agent is None:
+            _, started = self._begun
+            started.add_done_callback(_close)
 
 
 def _nobody(_: protocol.Event | protocol.Misheard) -> None:
@@ -441,7 +329,7 @@ def deployed(
     ``hurried`` says whether somebody has interrupted. What ends it and is an error stays the error that is
     raised; what could not be removed is told beside it.
     """
-    deployment = Deployment(engine, labels, on_event, hurried)
+    deployment = Deployment(engine, labels, on_event, Removal(engine, labels.run_id, hurried))
     deployment.health.ask("the container engine", deployment.engine_answers)
     try:
         yield deployment
@@ -494,72 +382,3 @@ def _offset(asked: int, there: int, answered: int) -> int:
     """How far the agent's clock is ahead of ours, in ns; 0 if that is less than the question took."""
     offset = there - (asked + answered) // 2
     return offset if abs(offset) > answered - asked else 0
-
-
-def _stay(seconds: int) -> tuple[str, ...]:
-    """A host's first process: stay until the lease ends, and meanwhile take the programs in.
-
-    Its lease runs from its first instruction, whatever becomes of the engine or of its input. The input ends
-    when the CLI dies; without a whole delivery it does not stay at all.
-    """
-    # The umask and the folders' group let programs write to their own files.
-    untar = f"{BUSYBOX} tar --no-same-permissions -xf"
-    each = f"for t in *.tar; do ! test -f $t || {{ {untar} $t && {BUSYBOX} rm $t; }} || exit; done"
-    unpack = f"(umask 002 && cd {FOLDER} && {BUSYBOX} tar xf - && {each} && echo delivered)"
-    # What it cannot take it reads all the same: its words would be lost with a connection that breaks.
-    refuse = f"{{ {BUSYBOX} cat >/dev/null; kill $$; }}"
-    # What runs in the background has no input but what is given to it. Its parent ends at once, so that
-    # init waits for it: nothing of the lab's is left as a zombie among the host's processes.
-    take_in = f"( {{ {unpack} || {refuse}; }} <&3 3<&- & ) &&"
-    return (BUSYBOX, "sh", "-c", f"exec 3<&0; {take_in} exec {BUSYBOX} sleep {seconds} 3<&-")
-
-
-def _deliver(connection: socket.socket, early: bytes, delivery: bytes, host: str) -> None:
-    connection.settimeout(_DELIVERY_SECONDS)
-    said = early
-    try:
-        connection.sendall(delivery)
-        connection.shutdown(socket.SHUT_WR)
-        while b"delivered" not in said and (chunk := connection.recv(4096)):
-            said += chunk
-    except OSError as error:
-        raise EngineError("delivery", f"cannot bring the programs to {host}: {error}") from error
-    if b"delivered" not in said:
-        text = one_line(said[8:].decode(errors="replace").strip())
-        raise EngineError(
-            "delivery", f"cannot unpack the programs on {host}: {text}", fix="raise limits.work"
-        )
-
-
-def _names(known: Iterable[tuple[str, str]]) -> str:
-    """Every host's /etc/hosts (hosts(5))."""
-    own = [(address, " ".join(names)) for address, names in LOOPBACK.items()]
-    return "".join(f"{address}\t{names}\n" for address, names in (*own, *known))
-
-
-def _users(host: RunningHost) -> str:
-    """What a host's /etc/passwd (passwd(5)) says of the lab's users: each is called nobody."""
-    homes = [(users.with_group(host.uid), FOLDER)]
-    homes += [(users.of_program(uid), f"{FOLDER}/{name}") for name, uid in host.programs.items()]
-    return "".join(f"nobody:x:{user}:nobody:{home}:/bin/sh\n" for user, home in homes)
-
-
-def _wired(host: RunningHost) -> protocol.WiredHost:
-    legs = [
-        protocol.Leg(
-            bridge=leg.bridge, port=leg.port, interface=leg.interface, mac=leg.mac, mtu=leg.mtu,
-            addresses=[str(address) for address in leg.addresses],
-        )
-        for leg in host.plan.legs
-    ]  # fmt: skip
-    routes = [protocol.Route(to=route.to, via=route.via) for route in host.plan.routes]
-    return protocol.WiredHost(
-        name=host.plan.name, pid=host.pid, users=_users(host), lane=host.plan.lane, legs=legs, routes=routes
-    )
-
-
-def _interfaces(plan: Plan, indices: Mapping[str, int]) -> tuple[Interface, ...]:
-    """Every interface in the sidecar, with the host and network it belongs to."""
-    known = {bridge.name: ("", bridge.network, "") for bridge in plan.bridges}
-    known |= {leg.port: (host.name, leg.network, leg.mac) for host in plan.hosts for leg in host.legs}
-    return tuple(Interface(index, name, *known.get(name, ("", "", ""))) for name, index in indices.items())

@@ -62,11 +62,13 @@ class Agent(asyncio.Protocol):
             agent.data_received(stream.early)
         return agent
 
-    async def ask(self, request: Request[A], *, seconds: float = ANSWER_SECONDS) -> A:
+    async def ask(self, request: Request[A], *, seconds: float = 0.0) -> A:
         """The agent's answer to a request. EngineError if it refuses, fails, is gone or takes too long.
 
-        One that waits for what programs do may take as long as whoever asks will wait, others ``seconds``.
+        One that waits for what programs do may take as long as whoever asks will wait. For others ``seconds``
+        are given, :data:`ANSWER_SECONDS` unless said.
         """
+        seconds = seconds or ANSWER_SECONDS
         if request.waits:
             return await self._ask(request)
         self._prompt += 1

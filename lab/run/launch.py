@@ -86,7 +86,7 @@ def launched(engine: Engine, file: Path, options: Options) -> Iterator[Launch]:
         finally:
             interruption.too_late()
             if not interruption.came:
-                deployment.begin_sweep()
+                deployment.removal.begin_sweep()
 
 
 def _allow_many_files() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from lab.core.archive import FOLDER
-from lab.deploy.deployment import Deployment, RunningHost
+from lab.deploy.deployment import Deployment
+from lab.deploy.host import RunningHost
 from lab.engine import users
 from lab.engine.containers import image_command
 from lab.evidence.capture import CaptureFile

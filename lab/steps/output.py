@@ -9,8 +9,9 @@ from msgspec import Struct, field
 
 from lab.agent.protocol import OutputHeld, OutputState, PipeOrTerminal
 from lab.core.errors import EngineError
-from lab.deploy.deployment import Deployment, RunningHost
+from lab.deploy.deployment import Deployment
 from lab.deploy.health import SILENCE_SECONDS
+from lab.deploy.host import RunningHost
 
 _FIX = "see whether the engine still runs (`docker info`), then run it again"
 

@@ -14,8 +14,9 @@ from msgspec import Struct
 from lab.agent import protocol
 from lab.core.errors import EngineError
 from lab.core.words import describe_status
-from lab.deploy.deployment import Deployment, RunningHost
+from lab.deploy.deployment import Deployment
 from lab.deploy.health import not_counted
+from lab.deploy.host import RunningHost
 from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, TOOLS, Exec, ExecState
 from lab.engine.frames import Frames

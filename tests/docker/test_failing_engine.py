@@ -23,7 +23,7 @@ import pytest
 from lab.core.errors import ExitCode, LabError
 from lab.core.words import Outcome
 from lab.deploy import deployment as deploy
-from lab.deploy import health, sidecar
+from lab.deploy import health, removal, sidecar
 from lab.engine import client, connect
 from lab.engine.containers import Container, create_sidecar, first_process, ours, remove
 from lab.engine.images import SIDECAR
@@ -87,8 +87,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         (sidecar, "ANSWER_SECONDS", 2.0),
         (client, "_NO_WORK_SECONDS", 2),
         (deploy, "UP_SECONDS_A_HOST", 0.0),
-        (deploy, "_PING_SECONDS", 1.0),
-        (deploy, "_UNDER_WAY_SECONDS", 0.5),
+        (removal, "_PING_SECONDS", 1.0),
+        (removal, "_UNDER_WAY_SECONDS", 0.5),
     ):
         monkeypatch.setattr(module, name, seconds)
 

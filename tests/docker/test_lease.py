@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from lab.core.assets import HOST_IMAGE
-from lab.deploy.deployment import _stay
+from lab.deploy.host import stay
 from lab.engine import Engine
 from lab.engine import containers as box
 from lab.engine.containers import ContainerSpec
@@ -36,7 +36,7 @@ def both(engine: Engine, own_images: dict[str, str]) -> Iterator[dict[str, str]]
     # What has expired is removed by the next run on this machine: that must not be what ends them.
     stays = replace(labels, role="host", host="a", expires=expires + 600)
     spec = ContainerSpec(
-        own_images[HOST_IMAGE], _stay(LEASE), stays, "a", Limits(), 1879048193, made["sidecar"]
+        own_images[HOST_IMAGE], stay(LEASE), stays, "a", Limits(), 1879048193, made["sidecar"]
     )
     made["host"] = box.create_caged(engine, spec)
     yield made

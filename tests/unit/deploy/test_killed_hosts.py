@@ -10,7 +10,8 @@ import pytest
 
 from lab.agent.protocol import Request, WaitKilled
 from lab.core.errors import EngineError
-from lab.deploy.deployment import Deployment, RunningHost
+from lab.deploy.deployment import Deployment
+from lab.deploy.host import RunningHost
 from lab.engine import containers as box
 
 HOST = RunningHost(cast("Any", SimpleNamespace(name="a")), "c0ffee" * 4, 7, 0, {})
@@ -41,7 +42,7 @@ def told(number: int, monkeypatch: pytest.MonkeyPatch, *short: str, fails: bool 
     monkeypatch.setattr(box, "out_of_memory", asked)
 
     async def run() -> str:
-        lab = Deployment(cast("Any", None), cast("Any", None), lambda _: None, lambda: False)
+        lab = Deployment(cast("Any", None), cast("Any", None), lambda _: None, cast("Any", None))
         lab.hosts, lab._agent = {"a": HOST}, cast("Any", _Agent(number))  # noqa: SLF001
         watch = asyncio.create_task(lab._watch(HOST))  # noqa: SLF001
         await lab._agent_answers()  # noqa: SLF001

@@ -16,7 +16,7 @@ from lab.steps.program import Program
 from lab.steps.scribe import Scribe
 
 if TYPE_CHECKING:
-    from lab.deploy.deployment import RunningHost
+    from lab.deploy.host import RunningHost
 
 
 def program(told: list[TranscriptEvent], *, tty: bool) -> Program:
