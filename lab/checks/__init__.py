@@ -10,6 +10,7 @@ from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude
 from lab.core.words import Outcome
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import message
 from lab.evidence.verdict import CheckResult
 from lab.scenario.checks import CheckBase
 from lab.scenario.variables import VariableError
@@ -21,7 +22,6 @@ def judge(spec: CheckBase, evidence: Evidence) -> CheckResult:
     try:
         return spec.judge(evidence)
     except VariableError as error:
-        unknown = Finding(
-            Outcome.INCONCLUSIVE, "a text whose variables have values", (error.what,), absent=True
-        )
-        return conclude(spec, spec.subject, [unknown])
+        why = message("text", text=error.what)
+        unknown = Finding(Outcome.INCONCLUSIVE, message("variables-have-values"), (why,), absent=True)
+        return conclude(spec, [unknown])

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from lab.checks.proofs import named
 from lab.checks.select import history_of
-from lab.checks.telling import Teller, named
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import Ends
-from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.message import Message, message
+from lab.evidence.sockets import SocketSample
 from lab.wire.tcp import Connection, Side
 
 LAG = 20_000_000
@@ -61,8 +62,8 @@ class Agreement:
         self._evidence = evidence
         self._history = history_of(evidence, host)
 
-    def dispute(self, connection: Connection, side: Side, only: TcpState | None = None) -> str:
-        """Where a look shows another state than the frames say, in words; empty if none does.
+    def dispute(self, connection: Connection, side: Side, only: TcpState | None = None) -> Message | None:
+        """Where a look shows another state than the frames say; None if none does.
 
         ``only`` is the one state that matters.
         """
@@ -73,10 +74,10 @@ class Agreement:
                 told = self._otherwise(ends, state, began + LAG, ended - LAG)
                 if told:
                     return told
-        return ""
+        return None
 
-    def _otherwise(self, ends: Ends, state: TcpState, began: int, ended: int) -> str:
-        """The first look of a time that shows another state, in words."""
+    def _otherwise(self, ends: Ends, state: TcpState, began: int, ended: int) -> Message | None:
+        """The first look of a time that shows another state."""
         looks = self._looks
         place = bisect_left(looks, (began,))
         while place < len(looks) and looks[place].began <= ended:
@@ -87,8 +88,10 @@ class Agreement:
             elif looks[place].ended > ended:
                 place += 1
             else:
-                return self._told(state, stand.row if stand else None, looks[place])
-        return ""
+                shown = stand.row.state if stand else None
+                at = looks[place].began
+                return message("wire-and-kernel", host=self._host, shown=shown, at=at, state=state)
+        return None
 
     def _stays(self, connection: Connection, side: Side) -> Iterator[tuple[TcpState, int, int]]:
         """Each state of a side, and from when to when."""
@@ -110,16 +113,12 @@ class Agreement:
     def _numbers(self) -> list[int]:
         return [look.number for look in self._looks]
 
-    def _told(self, state: TcpState, shown: SocketRow | None, look: _Look) -> str:
-        at = Teller(self._evidence).when(look.began)
-        kernel = f"the kernel of {self._host} shows {shown.state if shown else 'no such socket'} at {at}"
-        return f"{kernel}, the frames say {state}: wire and kernel disagree"
 
-
-def disagreements(evidence: Evidence) -> Iterator[str]:
-    """Where wire and kernel disagree about an end of a connection, a sentence each; of many some are held."""
+def disagreements(evidence: Evidence) -> Iterator[Message]:
+    """Where wire and kernel disagree about an end of a connection; of many some are held."""
     hosts = {host: Agreement(host, evidence) for host in evidence.scenario.hosts}
     for connection in evidence.connections[:_MOST]:
         for side in connection.sides:
             if side.seen and side.host in hosts and (told := hosts[side.host].dispute(connection, side)):
-                yield f"{named(side)}:{side.port} (peer {named(connection.peer_of(side))}): {told}"
+                end, peer = f"{named(side)}:{side.port}", named(connection.peer_of(side))
+                yield message("disagreement", end=end, peer=peer, what=told)

@@ -9,9 +9,10 @@ from msgspec import Struct
 from lab.checks import doubt
 from lab.checks.death import Death, death_behind
 from lab.checks.finding import Finding, find
+from lab.checks.proofs import frame, named
 from lab.checks.select import connections_to, history_of, went_on
-from lab.checks.telling import Teller, named
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, Proof, Value, message
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.scenario.checks import ConnectionRef, Role
 from lab.wire.tcp import Connection, Moment, Side
@@ -25,8 +26,7 @@ class Case(Struct, frozen=True):
     ref: ConnectionRef
     connection: Connection
     evidence: Evidence
-    teller: Teller
-    doubt: str
+    doubt: Message | None
     certain: bool
 
     def side(self, end: str) -> Side | None:
@@ -41,9 +41,9 @@ class Case(Struct, frozen=True):
             return named(side)
         return f"{named(side)} ({'from' if side is self._in_role('from') else 'to'})"
 
-    def frame(self, moment: Moment | None, what: str) -> str:
-        """A sentence of evidence about a frame of the connection."""
-        return self.teller.frame(self.connection.capture, moment, what)
+    def frame(self, moment: Moment | None, key: str, **parameters: Value) -> Proof:
+        """A frame of the connection as evidence, and what it is."""
+        return frame(self.evidence, self.connection, moment, key, **parameters)
 
     def death(self, side: Side) -> Death | None:
         """The end of a program that sent a side's FIN; None if a program closed, or there is no FIN."""
@@ -79,26 +79,24 @@ def case_of(ref: ConnectionRef, evidence: Evidence) -> Case | Finding:
         lacking, certain = doubt.of_connection(connection, evidence), True
     else:
         certain = ref.nth == 1
-    return Case(ref, connection, evidence, Teller(evidence), lacking, certain)
+    return Case(ref, connection, evidence, lacking, certain)
 
 
-def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: str) -> Finding:
+def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: Message | None) -> Finding:
     others = [c for c in evidence.connections if c.client.host == ref.from_ and c.client.syn]
-    teller = Teller(evidence)
     attempts = [
-        teller.frame(c.capture, c.began, f"SYN from {ref.from_} to {named(c.server)}:{c.server.port}")
+        frame(evidence, c, c.began, "syn-to", host=ref.from_, to=f"{named(c.server)}:{c.server.port}")
         for c in others
     ]
+    host, to = ref.from_, str(ref.to)
     none = (
-        f"no SYN from {ref.from_} to {ref.to} was captured"
+        message("no-syn-captured", host=host, to=to)
         if lacking
-        else (f"{ref.from_} never sent a SYN to {ref.to}")
+        else message("never-sent-syn", host=host, to=to)
     )
-    observed = f"there {'was' if found == 1 else 'were'} only {found}" if found else none
-    expected = f"a connection from {ref.from_} to {ref.to}" if ref.nth == 1 else f"{ref.nth} of them"
     return find(
-        expected,
-        observed,
+        message("a-connection", host=host, to=to) if ref.nth == 1 else message("so-many", number=ref.nth),
+        message("only-so-many", number=found) if found else none,
         attempts,
         holds=False,
         doubt=lacking,

@@ -12,6 +12,11 @@ from lab.scenario.checks import CheckBase
 class Check(CheckBase):
     """A check that can be judged."""
 
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What it is called if it has no name: whoever names checks at the command line may write that."""
+
     @abstractmethod
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every word; the same evidence gives the same result."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from lab.checks.causes.ends import crashes
+from lab.checks.causes.kinds import said
 from lab.checks.failed_step import explained
-from lab.checks.reasons import reasons
-from lab.checks.telling import span, unread
 from lab.core.words import FAULTS, Outcome, signal_name
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult
 
 SUBJECT = "conversation"
+
+_SHOWN = 200
+"""Characters of a program's output that are shown."""
 
 
 def judge(evidence: Evidence) -> CheckResult:
@@ -25,46 +30,46 @@ def judge(evidence: Evidence) -> CheckResult:
     return _unplayed(evidence, steps)
 
 
-def why_cut_short(evidence: Evidence) -> str:
-    """Why a check may have found nothing to judge: the first step that was not reached, or an empty text.
+def why_cut_short(evidence: Evidence) -> Message | None:
+    """Why a check may have found nothing to judge: the first step that was not reached, if there is one.
 
     Where every step was reached, what is not there did not come.
     """
     unplayed = evidence.transcript.unplayed
-    return f"step {unplayed} was not reached" if unplayed else ""
+    return message("step-not-reached", step=unplayed, trouble="") if unplayed else None
 
 
-def _result(outcome: Outcome, expected: str, observed: str, evidence: tuple[str, ...] = ()) -> CheckResult:
-    return CheckResult(SUBJECT, SUBJECT, outcome, expected, observed, evidence)
+def _result(
+    outcome: Outcome, expected: Message, observed: Message, evidence: Iterable[Proof] = ()
+) -> CheckResult:
+    return CheckResult(SUBJECT, SUBJECT, outcome, (expected,), (observed,), tuple(evidence))
 
 
 def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
-    place = f"step {step.step}, {step.host}: {step.what}"
-    more = "" if step.expected in step.what else f": {step.expected}"
-    proof = [f"step {step.step} at {step.where} ended after {span(step.at - step.began)}"]
+    more = "" if step.expected in step.what else step.expected
+    place = message("step", step=step.step, host=step.host, what=step.what, expected=more)
+    took = step.at - step.began
+    proofs = [proof("step", "step-ended", time=step.at, step=step.step, where=step.where, took=took)]
     if step.rest:
-        proof.append(unread(step.rest))
-    result = _result(step.outcome, f"{place}{more}", step.observed, tuple(proof))
+        proofs.append(proof("output", "not-consumed", host=step.host, text=step.rest[-_SHOWN:]))
+    result = _result(step.outcome, place, message("text", text=step.observed), proofs)
     return explained(result, step, evidence)
 
 
 def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:
     unplayed, trouble = evidence.transcript.unplayed, evidence.info.trouble
-    expected = "every step is played and passes"
+    expected = message("every-step-passes")
     if unplayed:
-        observed = f"step {unplayed} was not reached" + (f": {trouble}" if trouble else "")
+        observed = message("step-not-reached", step=unplayed, trouble=trouble)
         return _result(Outcome.INCONCLUSIVE if trouble else Outcome.FAIL, expected, observed)
     if not steps:
-        return _result(
-            Outcome.INCONCLUSIVE, expected, f"no step was played{': ' if trouble else ''}{trouble}"
-        )
-    told = "1 step" if len(steps) == 1 else f"all {len(steps)} steps"
-    took = f"in {span(steps[-1].at - steps[0].began)}"
-    return _result(Outcome.PASS, expected, f"{told} passed", (took, *_crashes(evidence, steps[-1].at)))
+        return _result(Outcome.INCONCLUSIVE, expected, message("no-step-played", trouble=trouble))
+    took = proof("step", "steps-took", took=steps[-1].at - steps[0].began)
+    passed = message("steps-passed", number=len(steps))
+    return _result(Outcome.PASS, expected, passed, (took, *_crashes(evidence, steps[-1].at)))
 
 
-def _crashes(evidence: Evidence, now: int) -> tuple[str, ...]:
+def _crashes(evidence: Evidence, now: int) -> Iterator[Proof]:
     """The processes below the script's programs that a fault has ended."""
-    if not any(signal_name(one.status) in FAULTS for killed in evidence.killed.values() for one in killed):
-        return ()
-    return reasons(crashes(evidence), now)
+    if any(signal_name(one.status) in FAULTS for killed in evidence.killed.values() for one in killed):
+        yield from (Proof("process", said(crash, now), time=crash.at) for crash in crashes(evidence))

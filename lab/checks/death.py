@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from lab.checks.doubt import of_losses
 from lab.checks.holders import held_by
 from lab.checks.select import history_of, runs_of
-from lab.checks.telling import span
-from lab.core.words import FAULTS, TcpState, describe_status, signal_name
+from lab.core.words import FAULTS, TcpState, signal_name
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, message
 from lab.evidence.processes import ProcessRow
 from lab.evidence.situation import Killed
 from lab.evidence.sockets import Instrument
@@ -68,37 +68,39 @@ class Death(Struct, frozen=True):
     ``unheard`` says, of an end that nobody has heard of, why there may have been one.
     """
 
-    who: str
+    who: Message | str
     status: int
     reason: Reason
     counts: bool
     order: Input | None = None
     proven: bool = True
     earlier: int = 0
-    unheard: str = ""
+    unheard: Message | None = None
 
-    def beside(self) -> str:
-        """How the end and what was sent belong together: ``, as server ended: killed by SIGSEGV``."""
-        return f", {self._when()} {self.told()}" if not self.unheard else ", perhaps as a process ended"
-
-    def _when(self) -> str:
-        return f"{span(self.earlier)} before" if self.earlier else "as"
-
-    def untold(self, who: str, what: str) -> str:
-        """Why nobody knows whether a side closed; empty if that is known."""
-        if self.proven:
-            return ""
+    def beside(self) -> Message:
+        """How the end and what was sent belong together: ``as server ended: killed by SIGSEGV``."""
         if self.unheard:
-            return f"whether {who} closed is not known: {self.unheard}"
-        return f"whether {who} closed is not known: {what} was sent {self._when()} {self.told()}"
+            return message("perhaps-at-an-end")
+        if self.earlier:
+            return message("before-end", earlier=self.earlier, end=self.end())
+        return message("as-end", end=self.end())
 
-    def told(self) -> str:
+    def unknown(self, who: str, what: Message | str) -> Message | None:
+        """Why nobody knows whether a side closed; None if that is known."""
+        if self.proven:
+            return None
+        why = self.unheard or message("was-sent", what=what, when=self.beside())
+        return message("close-not-known", host=who, why=why)
+
+    def end(self) -> Message:
         """The end, as the cause of what was sent: ``SIGTERM (step finally.1) ended server``."""
-        how = describe_status(self.status)
         if self.order is None:
-            return f"{self.who} ended: {how}"
-        given = self.order.text if self.order.kind == "signal" else f"the key {self.order.text}"
-        return f"{given} (step {self.order.step}) ended {self.who}: {how}"
+            return message("end-by-itself", who=self.who, status=self.status)
+        given, key = self.order, "" if self.order.kind == "signal" else self.order.text
+        signal = "" if key else given.text
+        return message(
+            "end-by-script", signal=signal, key=key, step=given.step, who=self.who, status=self.status
+        )
 
 
 def death_behind(what: Moment | None, side: Side, connection: Connection, evidence: Evidence) -> Death | None:
@@ -200,25 +202,27 @@ def _death_unheard(what: Moment, side: Side, evidence: Evidence) -> Death | None
     why = of_losses(evidence, side.host, Instrument.ENDS) or _victim_unheard(what, side, evidence)
     if not why:
         return None
-    return Death("a process", 0, Reason.CRASH, counts=False, proven=False, unheard=why)
+    return Death("", 0, Reason.CRASH, counts=False, proven=False, unheard=why)
 
 
-def _victim_unheard(what: Moment, side: Side, evidence: Evidence) -> str:
+def _victim_unheard(what: Moment, side: Side, evidence: Evidence) -> Message | None:
     """That the kernel may just then have killed a process for want of memory of which nobody has heard.
 
     It says nothing of a process that no look has shown and whose parent ignores SIGCHLD.
     """
     if not evidence.used_up_memory(side.host, what.time):
-        return ""
+        return None
     ends = [(one.at, one.status) for one in evidence.killed.get(side.host, ())]
     ends += [(run.exited.at, run.exited.status) for run in runs_of(evidence, side.host) if run.exited]
     if any(evidence.killed_for_memory(side.host, status, at) for at, status in ends):
-        return ""
-    return f"the memory of {side.host} was used up then, and which process was killed for that was not heard"
+        return None
+    return message("victim-not-heard", host=side.host)
 
 
-def _named(killed: Killed) -> str:
-    return f"{killed.name} (process {killed.number})" if killed.number else "a child of its program"
+def _named(killed: Killed) -> Message:
+    if killed.number:
+        return message("process", name=killed.name, number=killed.number)
+    return message("child-of-its-program")
 
 
 def _holders(what: Moment, side: Side, held: Sequence[ProcessRow], evidence: Evidence) -> list[ProgramRun]:

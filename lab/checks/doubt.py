@@ -1,13 +1,13 @@
-"""What the evidence may lack, in words; an empty text where it is proven complete."""
+"""What the evidence may lack; None where it is proven complete."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lab.checks.telling import counted, span
 from lab.core.words import TcpState
 from lab.evidence.capture import CaptureFile
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, message
 from lab.evidence.sockets import Instrument, Loss
 from lab.wire.tcp import Connection, Forged
 
@@ -23,35 +23,37 @@ LONGEST_GAP = 1_000_000_000
 """ns between two looks at the kernel's sockets beyond which a listener or a state may have come and gone."""
 
 
-def of_capture(evidence: Evidence, loopback: str = "") -> str:
+def of_run(evidence: Evidence) -> Message | None:
+    """What cut the whole observation short."""
+    return message("text", text=evidence.info.trouble) if evidence.info.trouble else None
+
+
+def of_capture(evidence: Evidence, loopback: str = "") -> Message | None:
     """What the switch's capture may lack, or that of a host's ``loopback``."""
     if evidence.info.trouble:
-        return evidence.info.trouble
+        return of_run(evidence)
     file = next((file for file in evidence.info.captures if file.host == loopback), None)
     if file is None:
-        return (
-            f"the loopback of {loopback} was not captured (capture: lo)"
-            if loopback
-            else "there is no capture"
-        )
+        return message("loopback-not-captured", host=loopback) if loopback else message("no-capture")
     if file.doubt:
-        return file.doubt + _open_meanwhile(file, evidence)
+        return message("frames-lost", why=file.doubt, meanwhile=_open_meanwhile(file, evidence))
     return _unsound(file, evidence)
 
 
-def _unsound(file: CaptureFile, evidence: Evidence) -> str:
-    return next((text for text in evidence.unsound if text.startswith(f"{file.path}: ")), "")
+def _unsound(file: CaptureFile, evidence: Evidence) -> Message | None:
+    found = next((one.what for one in evidence.unsound if one.capture == file.path), "")
+    return message("unsound", capture=file.path, what=found) if found else None
 
 
-def of_captures(evidence: Evidence, host: str, peer: str | None) -> str:
+def of_captures(evidence: Evidence, host: str, peer: str | None) -> Message | None:
     """What the captures of connections between two hosts may lack; with a host's own, if ``peer`` is None."""
     if peer == host:
         return of_capture(evidence, host)
     within = peer is None and any(file.host == host for file in evidence.info.captures)
-    return of_capture(evidence) or (of_capture(evidence, host) if within else "")
+    return of_capture(evidence) or (of_capture(evidence, host) if within else None)
 
 
-def of_connection(connection: Connection, evidence: Evidence) -> str:
+def of_connection(connection: Connection, evidence: Evidence) -> Message | None:
     """What the capture may lack of one connection: nothing, where frames were lost at other times only."""
     file = _file_of(connection, evidence)
     host = file.host if file else ""
@@ -62,7 +64,9 @@ def of_connection(connection: Connection, evidence: Evidence) -> str:
     return lacking or of_connections([connection], evidence)
 
 
-def of_all(connections: Iterable[Connection], evidence: Evidence, host: str, peer: str | None) -> str:
+def of_all(
+    connections: Iterable[Connection], evidence: Evidence, host: str, peer: str | None
+) -> Message | None:
     """What the captures may lack of some connections, which are all that a check speaks of at a host.
 
     Where frames were lost at known times, each that was open then is in doubt, and whether there was another
@@ -73,7 +77,7 @@ def of_all(connections: Iterable[Connection], evidence: Evidence, host: str, pee
     if evidence.info.trouble or not all(file.bounded or not file.doubt for file in evidence.info.captures):
         return lacking
     each = (of_connection(connection, evidence) for connection in connections)
-    return next(filter(None, each), "" if _none_is_missing(evidence) else lacking)
+    return next(filter(None, each), None if _none_is_missing(evidence) else lacking)
 
 
 def _none_is_missing(evidence: Evidence) -> bool:
@@ -93,7 +97,7 @@ def all_before(connection: Connection, evidence: Evidence) -> bool:
     return file is not None and file.bounded and all(began < drop.began for drop in file.drops)
 
 
-def of_connections(connections: Iterable[Connection], evidence: Evidence) -> str:
+def of_connections(connections: Iterable[Connection], evidence: Evidence) -> Message | None:
     """What a capture that may be complete certainly lacks of some connections.
 
     A frame that entered the switch and never left it was lost on its way, and the capture shows just that;
@@ -101,18 +105,16 @@ def of_connections(connections: Iterable[Connection], evidence: Evidence) -> str
     """
     for connection in connections:
         if connection.handshake == "unknown":
-            return "the connection was under way when the capture began"
+            return message("was-under-way")
         if connection.forged:
             return forgery(connection.forged[0], evidence)
         since = evidence.info.ended - _UNDER_WAY
         lost = {one.at.frame for one in connection.lost if one.overtaken or one.at.time < since}
         if alone := [frame for frame in connection.unpaired if frame not in lost]:
-            frame, *others = alone
-            more = f" (and {len(others)} more)" if others else ""
-            return f"frame {frame} was seen at one port of the switch only{more}"
+            return message("frame-at-one-port", frame=alone[0], others=len(alone) - 1)
         if gaps := connection.client.gaps + connection.server.gaps:
-            return f"the capture lacks segments of the connection in {counted(gaps, 'place')}"
-    return ""
+            return message("gaps", places=gaps)
+    return None
 
 
 def _file_of(connection: Connection, evidence: Evidence) -> CaptureFile | None:
@@ -127,74 +129,58 @@ def _was_open(connection: Connection, file: CaptureFile, evidence: Evidence) -> 
     return any(connection.began.time <= drop.ended and drop.began <= until for drop in file.drops)
 
 
-def _open_meanwhile(file: CaptureFile, evidence: Evidence) -> str:
+def _open_meanwhile(file: CaptureFile, evidence: Evidence) -> Message | None:
     """Which connections may lack the frames that were lost, as ``lab flow`` numbers them."""
     if not file.bounded:
-        return ""
+        return None
     numbered = enumerate(evidence.connections, start=1)
     known = [number for number, one in numbered if one.capture == file.path]
     some = [number for number in known if _was_open(evidence.connections[number - 1], file, evidence)]
     if not some:
-        return ", while none of the connections was open"
-    which = f"number {some[0]}" if len(some) == 1 else f"between number {some[0]} and {some[-1]}"
-    were = "was" if len(some) == 1 else "were"
-    return f", while {len(some)} of the {counted(len(known), 'connection')} {were} open ({which})"
+        return message("none-open")
+    return message("some-open", open=len(some), of=len(known), first=some[0], last=some[-1])
 
 
-def of_sampling(evidence: Evidence, host: str) -> str:
+def of_sampling(evidence: Evidence, host: str) -> Message | None:
     """What the samples of a host's sockets may lack."""
     if lacking := of_looks(evidence, host, Instrument.SOCKETS):
         return lacking
     if host not in evidence.sockets:
-        return f"the sockets of {host} were never sampled"
+        return message("never-sampled", host=host)
     gap = evidence.info.sampling.worst_gap
-    if gap > LONGEST_GAP:
-        return f"for {span(gap)} the sockets were not looked at"
-    return ""
+    return message("not-looked-at", gap=gap) if gap > LONGEST_GAP else None
 
 
-def of_looks(evidence: Evidence, host: str, *instruments: Instrument) -> str:
+def of_looks(evidence: Evidence, host: str, *instruments: Instrument) -> Message | None:
     """What could not be seen of a host with some instruments."""
-    return evidence.info.trouble or of_losses(evidence, host, *instruments)
+    return of_run(evidence) or of_losses(evidence, host, *instruments)
 
 
-def of_losses(evidence: Evidence, host: str, *instruments: Instrument) -> str:
+def of_losses(evidence: Evidence, host: str, *instruments: Instrument) -> Message | None:
     """What some instruments missed of a host while the run went well."""
     loss = evidence.info.sampling.lost_of(host, *instruments)
-    return _told(loss) if loss else ""
+    return _said(loss) if loss else None
 
 
-def losses(evidence: Evidence) -> Iterator[str]:
+def losses(evidence: Evidence) -> Iterator[Message]:
     """What could not be observed and what was forged, whether a check needs it or not."""
-    yield from map(_told, evidence.info.sampling.lost)
+    yield from map(_said, evidence.info.sampling.lost)
     for forged in evidence.forged:
-        yield f"{forgery(forged, evidence)}: it counts for nobody else"
+        yield message("counts-for-nobody", what=forgery(forged, evidence))
 
 
-def forgery(forged: Forged, evidence: Evidence) -> str:
+def forgery(forged: Forged, evidence: Evidence) -> Message:
     """What a host has sent in the name of another."""
-    owner = evidence.info.hosts_by_address.get(forged.address, "nobody")
-    first = (
-        f", frame {forged.first.frame} the first" if forged.frames > 1 else f" (frame {forged.first.frame})"
+    owner = evidence.info.hosts_by_address.get(forged.address, "")
+    return message(
+        "forged",
+        host=forged.host,
+        frames=forged.frames,
+        owner=owner,
+        address=forged.address,
+        first=forged.first.frame,
     )
-    return (
-        f"{forged.host} forged {counted(forged.frames, 'frame')} in the name of {owner} "
-        f"({forged.address}){first}"
-    )
 
 
-_LOST = {
-    Instrument.SOCKETS: "the sockets{whose} could not be looked at {times}",
-    Instrument.COUNTERS: "the TCP counters{whose} could not be read {times}",
-    Instrument.PROCESSES: "the processes{whose} could not be looked at {times}",
-    Instrument.ENDS: "ends of processes{whose} were missed {times}",
-    Instrument.CAPTURE: "the size of the captures could not be watched {times}",
-    Instrument.HOLD: "segments{whose} could not be passed on {times}",
-    Instrument.EVENTS: "the sidecar told {times} of what is not known here",
-}
-
-
-def _told(loss: Loss) -> str:
-    whose = f" of {loss.host}" if loss.host else ""
-    what = _LOST[loss.instrument].format(whose=whose, times=counted(loss.count, "time"))
-    return f"{what}: {loss.why}"
+def _said(loss: Loss) -> Message:
+    return message("lost", instrument=loss.instrument, host=loss.host, count=loss.count, why=loss.why)

@@ -11,9 +11,9 @@ from lab.checks.case import Case
 from lab.checks.death import Death
 from lab.checks.finding import Finding, find
 from lab.checks.holders import holders, shared
-from lab.checks.reset import ResetWord, cause_of, cause_told
-from lab.checks.telling import listed
+from lab.checks.reset import ResetWord, cause_of, known_cause
 from lab.core.words import TcpState
+from lab.evidence.message import Message, Proof, message
 from lab.scenario.base import Model, Name, OneOrMany
 from lab.wire.tcp import Side
 from lab.wire.tcp.facts import CloseKind
@@ -75,22 +75,22 @@ def close(spec: CloseSpec, case: Case) -> Iterator[Finding]:
         seen = _kind(case)
         both = seen in _BY_FIN
         yield find(
-            f"close {' or '.join(spec.kind)}",
-            (_left_behind(case) if seen != case.connection.close else []) or _close_told(case),
+            message("close", kinds=spec.kind),
+            (_left_behind(case) if seen != case.connection.close else []) or _close_seen(case),
             frames,
             holds=seen in spec.kind,
-            doubt=case.doubt or _untold(case, *case.connection.sides),
+            doubt=case.doubt or _unknown(case, *case.connection.sides),
             proven=case.certain and both and not _BY_FIN & set(spec.kind),
         )
     if spec.active is not None:
         active, wanted = case.connection.active, case.side(spec.active)
         closed = active is not None and not _undone(active, case)
         yield find(
-            f"{case.name(wanted) if wanted else spec.active} closes first",
-            [f"{case.name(active)} closed first"] if active and closed else _nobody_first(case),
+            message("closes-first", host=case.name(wanted) if wanted else spec.active),
+            message("closed-first", host=case.name(active)) if active and closed else _nobody_first(case),
             frames,
             holds=closed and active is wanted,
-            doubt=case.doubt or _untold(case, active),
+            doubt=case.doubt or _unknown(case, active),
         )
 
 
@@ -108,10 +108,10 @@ def _deaths(case: Case, *sides: Side | None) -> Iterator[tuple[Side, str, Death]
                 yield side, what, death
 
 
-def _untold(case: Case, *sides: Side | None) -> str:
-    """Of which side it is not known whether it closed, in words; empty if it is of each."""
-    told = (death.untold(case.name(side), what) for side, what, death in _deaths(case, *sides))
-    return next(filter(None, told), "")
+def _unknown(case: Case, *sides: Side | None) -> Message | None:
+    """Of which side it is not known whether it closed; None if it is of each."""
+    unknown = (death.unknown(case.name(side), what) for side, what, death in _deaths(case, *sides))
+    return next(filter(None, unknown), None)
 
 
 def _kind(case: Case) -> CloseKind:
@@ -132,103 +132,96 @@ def _own_reset(side: Side, case: Case) -> bool:
     return death is None or death.counts
 
 
-def _left_behind(case: Case) -> list[str]:
+def _left_behind(case: Case) -> list[Message]:
     """What only the ends of programs sent, and what to do if that is right."""
-    sent: dict[tuple[str, str], list[str]] = {}
+    sent: dict[tuple[str, Message], list[str]] = {}
     for side, what, death in _deaths(case, *case.connection.sides):
         if death.proven:
-            sent.setdefault((case.name(side), death.told()), []).append(what)
-    told = [f"{who} never closed: {listed(what)} came only as {how}" for (who, how), what in sent.items()]
+            sent.setdefault((case.name(side), death.end()), []).append(what)
+    told = [
+        message("never-closed", host=host, sent=tuple(what), end=end) for (host, end), what in sent.items()
+    ]
     held = (shared(case.evidence, side.host, _ports(side, case)) for side in case.connection.sides if told)
     return [*told, *filter(None, held)]
 
 
-def _nobody_first(case: Case) -> list[str]:
-    if told := _left_behind(case):
-        return told
+def _nobody_first(case: Case) -> list[Message]:
+    if behind := _left_behind(case):
+        return behind
     if active := case.connection.active:
-        return [f"the FIN of {case.name(active)} came first"]
+        return [message("fin-came-first", host=case.name(active))]
     if case.connection.client.fin:
-        return [_AT_ONCE]
-    return [_silent_told(case), *(_resets_told(case) if _resets(case) else held_open(case))]
+        return [message("closed-at-once")]
+    return [*_silent(case), *(_resets_seen(case) if _resets(case) else held_open(case))]
 
 
-_AT_ONCE = "both closed at once: neither FIN acknowledges the other"
-
-
-def _close_told(case: Case) -> list[str]:
+def _close_seen(case: Case) -> list[Message]:
     active, passive = case.connection.active, case.connection.passive
     match case.connection.close:
         case "reset":
-            return _resets_told(case)
+            return _resets_seen(case)
         case "still_open":
-            return _open_told(case)
+            return [*_silent(case), *held_open(case)] if _silent(case) else _unheard(case)
         case "half_close" if active and passive:
-            return [f"{case.name(passive)} sent new data after the FIN of {case.name(active)}"]
+            return [message("data-after-fin", sender=case.name(passive), host=case.name(active))]
         case "orderly" if active and passive:
-            return [f"FIN from {case.name(active)}, then from {case.name(passive)}, each acknowledged"]
+            return [message("fin-then-fin", first=case.name(active), second=case.name(passive))]
         case _:
-            return [_AT_ONCE]
+            return [message("closed-at-once")]
 
 
-def _open_told(case: Case) -> list[str]:
-    told = _silent_told(case)
-    return [told, *held_open(case)] if told else [_unheard(case)]
+def _silent(case: Case) -> list[Message]:
+    """Who sent no FIN, as far as the capture tells; nothing if both did."""
+    silent = tuple(case.name(side) for side in case.connection.sides if side.fin is None)
+    if not silent:
+        return []
+    hosts = silent if len(silent) == 1 else ()
+    return [message("no-fin-captured", hosts=hosts) if case.doubt else message("no-fin-sent", hosts=hosts)]
 
 
-def _silent_told(case: Case) -> str:
-    """Who sent no FIN, as far as the capture tells; empty if both did."""
-    silent = [case.name(side) for side in case.connection.sides if side.fin is None]
-    if len(silent) > 1:
-        return "no FIN was captured" if case.doubt else "nobody sent FIN"
-    what = "no FIN from {} was captured" if case.doubt else "{} never sent FIN"
-    return what.format(listed(silent)) if silent else ""
+def _unheard(case: Case) -> list[Message]:
+    """Whose FIN was never acknowledged; nothing if each was."""
+    hosts = tuple(case.name(side) for side in case.connection.sides if side.fin and not side.fin.acked)
+    if not hosts:
+        return []
+    if case.doubt:
+        return [message("no-ack-of-fin-captured", hosts=hosts)]
+    return [message("fin-never-acknowledged", hosts=hosts)]
 
 
-def _unheard(case: Case) -> str:
-    """Whose FIN was never acknowledged; empty if each was."""
-    unheard = [case.name(side) for side in case.connection.sides if side.fin and not side.fin.acked]
-    what = "no ACK of the FIN of {} was captured" if case.doubt else "the FIN of {} was never acknowledged"
-    return what.format(listed(unheard)) if unheard else ""
-
-
-def held_open(case: Case) -> list[str]:
+def held_open(case: Case) -> list[Message]:
     """Why a side sent no FIN, as its kernel's last row for the connection tells."""
-    told = [_holding(side, case) for side in case.connection.sides if side.fin is None]
-    return [text for text in told if text]
+    holding = (_holding(side, case) for side in case.connection.sides if side.fin is None)
+    return [*filter(None, holding)]
 
 
-def _holding(side: Side, case: Case) -> str:
+def _holding(side: Side, case: Case) -> Message | None:
     rows = list(case.rows(side))
     if not rows or rows[-1][1].state not in {TcpState.ESTABLISHED, TcpState.CLOSE_WAIT}:
-        return ""
+        return None
     _, row = rows[-1]
     if not row.inode:
-        return f"no program of {side.host} ever accepted the connection"
-    unread = row.recv_queue - (row.state is TcpState.CLOSE_WAIT)
-    left = f" with {unread} bytes unread" if unread > 0 else ""
-    if told := holders(case.evidence, side.host, _ports(side, case)):
-        return told + left
-    return (
-        f"a process of {side.host} still holds the socket{left}: FIN is sent when its last holder closes it "
-        "(a parent may hold the copy that its child closed)"
-    )
+        return message("never-accepted", host=side.host)
+    unread = max(0, row.recv_queue - (row.state is TcpState.CLOSE_WAIT))
+    if known := holders(case.evidence, side.host, _ports(side, case)):
+        return message("holds-unread", holders=known, unread=unread) if unread else known
+    return message("some-process-holds", host=side.host, unread=unread)
 
 
 def _ports(side: Side, case: Case) -> tuple[int, int]:
     return side.port, case.connection.peer_of(side).port
 
 
-def _close_frames(case: Case) -> Iterator[str]:
+def _close_frames(case: Case) -> Iterator[Proof]:
     for side in _by_fin(case):
         if side.fin:
             death = case.death(side)
-            ended = death.beside() if death else ""
-            yield case.frame(side.fin.first, f"FIN from {case.name(side)}{ended}")
+            ended = death.beside() if death else None
+            yield case.frame(side.fin.first, "fin-from", host=case.name(side), ended=ended)
             if side.fin.acked:
-                yield case.frame(side.fin.acked, f"the FIN of {case.name(side)} is acknowledged")
+                yield case.frame(side.fin.acked, "fin-acknowledged", host=case.name(side))
         if side.late:
-            yield case.frame(side.late, f"new data from {case.name(side)} after the peer's FIN")
+            yield case.frame(side.late, "late-data", host=case.name(side))
     yield from _reset_frames(case)
 
 
@@ -244,16 +237,18 @@ def fin(expected: tuple[str, ...], case: Case) -> Finding:
     """Exactly these sent FIN, in this order, and each was acknowledged."""
     wanted = [case.side(end) for end in expected]
     senders = [side for side in _by_fin(case) if side.fin and not _undone(side, case)]
-    unheard = _unheard(case)
-    sent = f"FIN from {listed([case.name(side) for side in senders])}"
-    observed = sent if senders else _silent_told(case)
-    names = [case.name(side) if side else end for side, end in zip(wanted, expected, strict=True)]
+    unheard, sent = _unheard(case), tuple(case.name(side) for side in senders)
+    names = tuple(case.name(side) if side else end for side, end in zip(wanted, expected, strict=True))
     return find(
-        f"FIN from {listed(names)}, each acknowledged" if expected else "no FIN",
-        [*filter(None, [observed]), *_left_behind(case), *([unheard] if unheard else held_open(case))],
+        message("fins-acknowledged", hosts=names) if expected else message("no-fin"),
+        [
+            *([message("fin-from", host=sent, ended=None)] if sent else _silent(case)),
+            *_left_behind(case),
+            *(unheard or held_open(case)),
+        ],
         list(_close_frames(case)),
         holds=senders == wanted and not unheard,
-        doubt=case.doubt or _untold(case, *case.connection.sides),
+        doubt=case.doubt or _unknown(case, *case.connection.sides),
         proven=case.certain and any(side not in wanted for side in senders),
     )
 
@@ -265,31 +260,30 @@ def _resets(case: Case) -> list[Side]:
     return [side for side in case.connection.sides if side.reset]
 
 
-def _resets_told(case: Case) -> list[str]:
-    told = []
+def _resets_seen(case: Case) -> list[Message]:
+    seen = []
     for side in _resets(case):
-        death, cause = case.death_by_reset(side), cause_told(side, case)
-        why = f": {cause}" if cause else ""
+        death, cause, ended = case.death_by_reset(side), known_cause(side, case), None
         if death is not None and not death.counts:
-            why = death.beside()  # what a program that chose to close is told is no help here
-        told.append(f"RST from {case.name(side)}{why}")
-    return told or ["no RST"]
+            cause, ended = "", death.beside()  # what helps a program that chose to close is no help here
+        seen.append(message("rst-from", host=case.name(side), ended=ended, cause=cause))
+    return seen or [message("no-rst")]
 
 
-def _reset_frames(case: Case) -> Iterator[str]:
+def _reset_frames(case: Case) -> Iterator[Proof]:
     for side in _resets(case):
         if side.reset:
             death = case.death_by_reset(side)
-            ended = death.beside() if death else ""
-            yield case.frame(side.reset.first, f"RST from {case.name(side)}{ended}")
+            ended = death.beside() if death else None
+            yield case.frame(side.reset.first, "rst-from", host=case.name(side), ended=ended, cause="")
 
 
 def no_reset(case: Case) -> Finding:
     """Nobody sent RST."""
     resets = bool(_resets(case))
     return find(
-        "no RST",
-        _resets_told(case),
+        message("no-rst"),
+        _resets_seen(case),
         list(_reset_frames(case)),
         holds=not resets,
         doubt=case.doubt,
@@ -304,19 +298,19 @@ def reset_by(spec: ResetSpec, case: Case) -> Iterator[Finding]:
     death = case.death_by_reset(side) if side is not None else None
     holds = side is not None and side.reset is not None and (death is None or death.counts)
     yield find(
-        f"RST from {name}",
-        [*_resets_told(case), *_left_behind(case)],
+        message("rst-from", host=name, ended=None, cause=""),
+        [*_resets_seen(case), *_left_behind(case)],
         frames,
         holds=holds,
-        doubt=case.doubt or _untold(case, side),
+        doubt=case.doubt or _unknown(case, side),
         proven=holds and case.certain,
     )
     if spec.cause is not None and side is not None and side.reset is not None:
         cause, proof = cause_of(side, case)
         yield find(
-            f"the cause of the RST from {name} is {spec.cause}",
-            _resets_told(case),
+            message("cause-of-rst", host=name, cause=spec.cause),
+            _resets_seen(case),
             [*frames, *proof],
             holds=cause == spec.cause,
-            doubt=case.doubt or ("" if cause else "neither wire nor kernel tells which of the causes it was"),
+            doubt=case.doubt or (None if cause else message("cause-not-known")),
         )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from lab.checks.check import Check
 from lab.core.words import Outcome
+from lab.evidence.message import Message, Proof, message
 from lab.evidence.verdict import CheckResult, Difference
 from lab.scenario.base import Count
-from lab.scenario.checks import CheckBase
 
 _SEVERITY = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
-
-_MOST_TOLD = 8
-"""Sentences that a result strings together; its evidence has them all."""
 
 
 class Finding(Struct, frozen=True):
@@ -24,11 +22,11 @@ class Finding(Struct, frozen=True):
     """
 
     outcome: Outcome
-    expected: str
-    observed: tuple[str, ...]
-    evidence: tuple[str, ...] = ()
+    expected: Message
+    observed: tuple[Message, ...]
+    evidence: tuple[Proof, ...] = ()
     absent: bool = False
-    doubt: str = ""
+    doubt: Message | None = None
     """What the evidence lacks, where that leaves the assertion undecided."""
     difference: Difference | None = None
     missing: bool = False
@@ -36,12 +34,12 @@ class Finding(Struct, frozen=True):
 
 
 def find(
-    expected: str,
-    observed: str | Sequence[str],
-    evidence: Sequence[str] = (),
+    expected: Message,
+    observed: Message | Sequence[Message],
+    evidence: Iterable[Proof] = (),
     *,
     holds: bool,
-    doubt: str = "",
+    doubt: Message | None = None,
     proven: bool = False,
     absent: bool = False,
     difference: Difference | None = None,
@@ -52,7 +50,7 @@ def find(
     ``doubt`` says what the evidence may lack. It makes the finding inconclusive unless it is ``proven``:
     unless what *was* seen decides it, whatever else there may have been.
     """
-    facts = (observed,) if isinstance(observed, str) else tuple(observed)
+    facts = (observed,) if isinstance(observed, Message) else tuple(observed)
     if doubt and not proven:
         return Finding(Outcome.INCONCLUSIVE, expected, facts, tuple(evidence), doubt=doubt)
     if holds:
@@ -74,17 +72,17 @@ def decided(number: int, bounds: Count) -> bool:
     return over or (bounds.maximum is None and number in bounds)
 
 
-def conclude(spec: CheckBase, title: str, findings: Sequence[Finding]) -> CheckResult:
-    """The result of a check: the worst of its findings, told by those that made it so."""
+def conclude(spec: Check, findings: Sequence[Finding]) -> CheckResult:
+    """The result of a check: the worst of its findings, said by those that made it so."""
     outcome = worst([finding.outcome for finding in findings])
     told = [finding for finding in findings if finding.outcome is outcome]
     return CheckResult(
-        name=spec.name or title,
+        name=spec.name or spec.title,
         subject=spec.subject,
         outcome=outcome,
-        expected=joined([finding.expected for finding in told]),
-        observed=joined(list(_observed(told))),
-        evidence=tuple(dict.fromkeys(sentence for finding in told for sentence in finding.evidence)),
+        expected=tuple(dict.fromkeys(finding.expected for finding in told)),
+        observed=tuple(dict.fromkeys(_observed(told))),
+        evidence=tuple(dict.fromkeys(proof for finding in told for proof in finding.evidence)),
         hint=(spec.hint or "") if outcome is Outcome.FAIL else "",
         points=spec.points,
         visibility=spec.visibility,
@@ -94,20 +92,13 @@ def conclude(spec: CheckBase, title: str, findings: Sequence[Finding]) -> CheckR
     )
 
 
-def _observed(findings: Sequence[Finding]) -> Iterator[str]:
+def _observed(findings: Sequence[Finding]) -> Iterator[Message]:
     """The facts of several findings, and after them what is in doubt."""
     for finding in findings:
         yield from finding.observed
     for finding in findings:
         if finding.doubt:
-            yield f"but {finding.doubt}"
-
-
-def joined(sentences: Sequence[str]) -> str:
-    """The sentences, each once; of very many the first few."""
-    each = list(dict.fromkeys(sentences))
-    more = [f"and {len(each) - _MOST_TOLD} more"] if len(each) > _MOST_TOLD else []
-    return "; ".join(each[:_MOST_TOLD] + more)
+            yield message("but", doubt=finding.doubt)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lab.checks.select import history_of
-from lab.checks.telling import listed
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, message
 from lab.evidence.processes import HIDDEN, ProcessRow
 
 
@@ -31,25 +31,28 @@ def _held(evidence: Evidence, host: str, ports: tuple[int, int]) -> Sequence[tup
     return evidence.holders.get((host, shown.inode), ()) if shown else ()
 
 
-def hidden(rows: Iterable[ProcessRow]) -> str:
-    """That nobody knows from which start some processes came, in words; empty if that is known of all."""
-    found = [f"{row.number} ({row.name})" for row in rows if row.mark == HIDDEN]
-    if not found:
-        return ""
-    return f"process {listed(found)} changed the limits by which it is known which program it came from"
+def hidden(rows: Iterable[ProcessRow]) -> Message | None:
+    """That nobody knows from which start some processes came; None if that is known of all."""
+    found = tuple(numbered(row) for row in rows if row.mark == HIDDEN)
+    return message("limits-changed", processes=found) if found else None
 
 
-def holders(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
+def numbered(row: ProcessRow) -> Message:
+    """A process by its number."""
+    return message("numbered", number=row.number, name=row.name)
+
+
+def holders(evidence: Evidence, host: str, ports: tuple[int, int]) -> Message | None:
     """Who still holds a connection's socket (local and remote port), and who did and has closed its copy.
 
-    Empty if no look at the processes tells: nothing is guessed.
+    None if no look at the processes tells: nothing is guessed.
     """
     held = _held(evidence, host, ports)
     if not held:
-        return ""
+        return None
     latest, _ = held[-1]
     last = [row for number, row in held if number == latest]
-    return holders_told(evidence, host, last, copies_closed(held, last))
+    return holding(evidence, host, last, copies_closed(held, last))
 
 
 def copies_closed(held: Iterable[tuple[int, ProcessRow]], last: Iterable[ProcessRow]) -> Sequence[ProcessRow]:
@@ -58,29 +61,26 @@ def copies_closed(held: Iterable[tuple[int, ProcessRow]], last: Iterable[Process
     return tuple({row.pid: row for _, row in held if row.pid not in pids}.values())
 
 
-def shared(evidence: Evidence, host: str, ports: tuple[int, int]) -> str:
-    """The same of a socket of which a copy was closed while another was held; empty of any other."""
+def shared(evidence: Evidence, host: str, ports: tuple[int, int]) -> Message | None:
+    """The same of a socket of which a copy was closed while another was held; None of any other."""
     held = _held(evidence, host, ports)
     last = [row for number, row in held if number == held[-1][0]]
-    return holders(evidence, host, ports) if copies_closed(held, last) else ""
+    return holders(evidence, host, ports) if copies_closed(held, last) else None
 
 
-def holders_told(
-    evidence: Evidence, host: str, last: Sequence[ProcessRow], gone: Sequence[ProcessRow]
-) -> str:
-    """Who holds a socket, and who has closed its copy of it, in words."""
-    still = listed([_named(evidence, host, row) for row in last])
+def holding(evidence: Evidence, host: str, last: Sequence[ProcessRow], gone: Sequence[ProcessRow]) -> Message:
+    """Who holds a socket, and who has closed its copy of it."""
+    still = tuple(_named(evidence, host, row) for row in last)
     if not gone:
-        return f"{still} {'holds' if len(last) == 1 else 'hold'} the socket"
-    closed = listed([_named(evidence, host, row) for row in gone])
-    verb = "holds" if len(last) == 1 else "hold"
-    return f"{closed} closed its copy, {still} still {verb} one: FIN is sent when the last holder closes"
+        return message("holds-socket", still=still)
+    return message("holds-copy", still=still, closed=tuple(_named(evidence, host, row) for row in gone))
 
 
-def _named(evidence: Evidence, host: str, row: ProcessRow) -> str:
-    """``server (process 11)``, or ``its child (process 12)`` for what a program of the script started."""
+def _named(evidence: Evidence, host: str, row: ProcessRow) -> Message:
+    """``server (process 11)``, or ``the child of server (process 12)`` for what a program has started."""
     if program := evidence.programs.get((host, row.pid)):
-        return f"{program} (process {row.number})"
+        return message("process", name=program, number=row.number)
     above = (evidence.programs.get((host, pid)) for pid in (row.parent, row.session))
-    parent = next(filter(None, above), evidence.marked.get((host, row.mark)))
-    return f"the child of {parent} (process {row.number})" if parent else f"process {row.number} ({row.name})"
+    if parent := next(filter(None, above), evidence.marked.get((host, row.mark))):
+        return message("child-of", parent=parent, number=row.number)
+    return message("other-process", name=row.name, number=row.number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 
 from msgspec.structs import replace
 
@@ -12,23 +11,25 @@ from lab.checks import conversation
 from lab.checks.agreement import disagreements
 from lab.checks.finding import worst
 from lab.checks.relations import why_on_top, with_causes
-from lab.core.errors import UsageError
 from lab.core.words import Outcome
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, message
 from lab.evidence.verdict import CheckResult, Verdict
 
 
 def judge(evidence: Evidence, only: Collection[str] = ()) -> Verdict:
     """The conversation first, then the checks in the order of the scenario.
 
-    ``only`` names the checks to show (their needs are judged all the same); UsageError for a name that no
-    check has. A check is skipped if the script never came so far, or if one that it needs did not pass.
+    ``only`` names the checks to show (their needs are judged all the same). A check is skipped if the script
+    never came so far, or if one that it needs did not pass.
     """
     results = _judged(evidence)
-    _refuse_unknown(only, [result.name for result in results])
     shown = why_on_top([result for result in results if not only or result.name in only])
     outcome = worst([result.outcome for result in shown])
-    return Verdict(evidence.scenario.title, outcome, shown, tuple(disagreements(evidence)))
+    capture = next((file.path for file in evidence.info.captures if not file.host), "")
+    return Verdict(
+        evidence.scenario.title, outcome, shown, tuple(disagreements(evidence)), evidence.origin, capture
+    )
 
 
 def _judged(evidence: Evidence) -> list[CheckResult]:
@@ -39,7 +40,7 @@ def _judged(evidence: Evidence) -> list[CheckResult]:
     return _without_needs(results, [(), *(spec.needs for spec in specs)])
 
 
-def _or_not_reached(result: CheckResult, cut: str) -> CheckResult:
+def _or_not_reached(result: CheckResult, cut: Message | None) -> CheckResult:
     if cut and result.absent:
         return _skipped(result, cut)
     return result
@@ -59,25 +60,16 @@ def _unless_needs(result: CheckResult, needs: tuple[str, ...], passed: Collectio
     missing = next((name for name in needs if name not in passed), None)
     if missing is None or result.outcome is Outcome.SKIPPED:
         return result
-    return _skipped(result, f'it needs "{missing}", which did not pass')
+    return _skipped(result, message("needs", check=missing))
 
 
-def _skipped(result: CheckResult, reason: str) -> CheckResult:
+def _skipped(result: CheckResult, reason: Message) -> CheckResult:
     return replace(
         result,
         outcome=Outcome.SKIPPED,
-        observed=f"not judged: {reason}",
+        observed=(message("not-judged", reason=reason),),
         evidence=(),
         hint="",
         differences=(),
         follows="",
     )
-
-
-def _refuse_unknown(only: Collection[str], names: list[str]) -> None:
-    for wanted in only:
-        if wanted not in names:
-            near = get_close_matches(wanted, names, 1)
-            meant = f'did you mean "{near[0]}"? ' if near else ""
-            fix = f"{meant}(checks: {', '.join(names)})"
-            raise UsageError("unknown-check", f'there is no check named "{wanted}"', fix=fix)

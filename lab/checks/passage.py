@@ -17,8 +17,9 @@ from lab.checks.agreement import Agreement
 from lab.checks.case import Case, Row
 from lab.checks.ending import held_open
 from lab.checks.finding import Finding, decided, find
-from lab.checks.telling import counted, refused_by
+from lab.checks.proofs import refused_by
 from lab.core.words import TcpState
+from lab.evidence.message import Message, Proof, message, proof
 from lab.scenario.base import Count, Counted, Model, Name
 from lab.wire.tcp import Lost, Side
 
@@ -57,11 +58,12 @@ def states(end: str, expected: Sequence[TcpState], case: Case) -> Iterator[Findi
     if side is None:
         return
     name, seen = case.name(side), [change.state for change in side.history]
-    unseen = "" if side.seen else f"no frame was seen at the port of {name}"
+    unseen = None if side.seen else message("no-frame-at-port", host=name)
+    parted = _parted(list(expected), seen, case)
     yield find(
-        f"{name} goes through {_listed(expected)}",
+        message("goes-through", host=name, states=tuple(expected)),
         [
-            f"{name} went through {_listed(seen)}{_parted(list(expected), seen, case.doubt)}",
+            message("went-through", host=name, states=tuple(seen), parted=parted),
             *(_not_closed(case) if seen and seen == list(expected[: len(seen)]) != list(expected) else []),
         ],
         [*_changes(side, case), *_shown(side, case)],
@@ -70,11 +72,7 @@ def states(end: str, expected: Sequence[TcpState], case: Case) -> Iterator[Findi
     )
 
 
-def _listed(states: Sequence[TcpState]) -> str:
-    return ", ".join(states) or "no state"
-
-
-def _parted(expected: list[TcpState], seen: list[TcpState], doubt: str) -> str:
+def _parted(expected: list[TcpState], seen: list[TcpState], case: Case) -> Message | None:
     """Where the two ways part, if the end did not go the expected one."""
     same = 0
     for one, other in zip(expected, seen, strict=False):
@@ -82,16 +80,16 @@ def _parted(expected: list[TcpState], seen: list[TcpState], doubt: str) -> str:
             break
         same += 1
     if expected == seen or not same:
-        return ""
+        return None
     if same == len(seen):
-        return f": it {'was not seen to leave' if doubt else 'never left'} {seen[-1]}"
-    after = f"after {seen[same - 1]} came {seen[same]}"
-    return f": {after}, not {expected[same]}" if same < len(expected) else f": {after}"
+        return message("not-seen-to-leave" if case.doubt else "never-left", state=seen[-1])
+    unmet = expected[same] if same < len(expected) else None
+    return message("after-came", after=seen[same - 1], came=seen[same], expected=unmet)
 
 
-def _changes(side: Side, case: Case) -> Iterator[str]:
+def _changes(side: Side, case: Case) -> Iterator[Proof]:
     for change in side.history:
-        yield case.frame(change.at, f"{case.name(side)} is in {change.state}")
+        yield case.frame(change.at, "is-in", host=case.name(side), state=change.state)
 
 
 def _in_turn(rows: Iterator[Row]) -> list[Row]:
@@ -99,18 +97,18 @@ def _in_turn(rows: Iterator[Row]) -> list[Row]:
     return [next(same) for _, same in groupby(rows, key=lambda shown: shown[1].state)]
 
 
-def _shown(side: Side, case: Case) -> Iterator[str]:
+def _shown(side: Side, case: Case) -> Iterator[Proof]:
     for sample, row in _in_turn(case.rows(side)):
-        yield f"the kernel of {sample.host} shows {row.state} at {case.teller.when(sample.at)}"
+        yield proof("socket", "kernel-shows", host=sample.host, time=sample.at, state=row.state)
 
 
-def _disagreement(side: Side, case: Case) -> str:
+def _disagreement(side: Side, case: Case) -> Message | None:
     """What the samples show that does not lie on the way that the frames show, or not at that time."""
     sampled = [row.state for _, row in _in_turn(case.rows(side))]
     way = iter([change.state for change in side.history])
     if all(state in way for state in sampled):
         return Agreement(side.host, case.evidence).dispute(case.connection, side)
-    return f"the kernel of {side.host} shows {_listed(sampled)}: wire and kernel disagree"
+    return message("kernel-shows-others", host=side.host, states=tuple(sampled))
 
 
 # TIME_WAIT
@@ -123,33 +121,37 @@ def time_wait(end: str, case: Case) -> Iterator[Finding]:
         return
     name, entered = case.name(side), side.entered(TcpState.TIME_WAIT)
     rows = [shown for shown in case.rows(side) if shown[1].state is TcpState.TIME_WAIT]
-    evidence = [f"the kernel of {s.host} shows TIME_WAIT at {case.teller.when(s.at)}" for s, _ in rows[:1]]
-    if entered:
-        evidence.insert(0, case.frame(entered, f"{name} acknowledges the last FIN"))
-    unshown = "the samples of its kernel do not show it" if entered else ""
     yield find(
-        f"{name} is in TIME_WAIT afterwards",
-        f"{name} was in TIME_WAIT" if rows else _without(side, case),
-        evidence,
+        message("time-wait-afterwards", host=name),
+        message("was-in-time-wait", host=name) if rows else _without(side, case),
+        [
+            *([case.frame(entered, "acknowledges-last-fin", host=name)] if entered else []),
+            *(
+                proof("socket", "kernel-shows", host=one.host, time=one.at, state=row.state)
+                for one, row in rows[:1]
+            ),
+        ],
         holds=bool(rows),
-        doubt=case.doubt or doubt.of_sampling(case.evidence, side.host) or unshown,
+        doubt=case.doubt
+        or doubt.of_sampling(case.evidence, side.host)
+        or (message("not-in-samples") if entered else None),
         proven=bool(rows) and case.certain,
     )
 
 
-def _without(side: Side, case: Case) -> list[str]:
+def _without(side: Side, case: Case) -> list[Message]:
     """What an end came to instead of TIME_WAIT."""
     name, peer = case.name(side), case.connection.peer_of(side)
     if side.entered(TcpState.TIME_WAIT):
-        return [f"{name} acknowledged the last FIN, which leads to TIME_WAIT"]
+        return [message("acknowledged-last-fin", host=name)]
     if peer.entered(TcpState.TIME_WAIT):
-        return [f"{case.name(peer)} closed first, so TIME_WAIT is there"]
+        return [message("time-wait-elsewhere", host=case.name(peer))]
     if side.reset or peer.reset:
-        return [f"an RST ended the connection, and nobody is in TIME_WAIT: {name} was in {side.state}"]
-    return [f"{name} came only as far as {side.state}", *_not_closed(case)]
+        return [message("ended-by-rst", host=name, state=side.state)]
+    return [message("came-as-far-as", host=name, state=side.state), *_not_closed(case)]
 
 
-def _not_closed(case: Case) -> list[str]:
+def _not_closed(case: Case) -> list[Message]:
     """Who holds the socket of the side that has not closed, where the other one has."""
     return held_open(case) if any(side.fin for side in case.connection.sides) else []
 
@@ -166,27 +168,27 @@ def resent(spec: ResentSpec, case: Case) -> Iterator[Finding]:
             yield _resent(what, bounds, sides, case)
 
 
-def _lost(case: Case) -> list[str]:
+def _lost(case: Case) -> list[Proof]:
     """The first of the segments that were sent and never arrived, if the capture is sure to show that."""
     lost = () if case.doubt else case.connection.lost[:_MOST_LOST]
-    return [case.frame(one.at, f"a segment that never arrived: {_why_lost(one, case)}") for one in lost]
+    return [case.frame(one.at, "never-arrived", why=_why_lost(one, case)) for one in lost]
 
 
-def _why_lost(lost: Lost, case: Case) -> str:
+def _why_lost(lost: Lost, case: Case) -> Message:
     sent = lost.at
     ports = {side.port for side in case.connection.sides}
     for held in case.evidence.info.held:
         near = 0 <= held.at - sent.time < _KEPT_WITHIN
         if near and not held.until and {held.source_port, held.target_port} == ports:
-            return f"step {held.step} kept it back"
+            return message("kept-back", step=held.step)
     said = (one for one in case.evidence.icmp_about(case.connection) if one.seq == lost.seq)
-    told = next((one for one in said if 0 <= one.time - sent.time < _SAID_WITHIN), None)
-    return refused_by(told, case.evidence) if told else "lost on its way"
+    why = next((one for one in said if 0 <= one.time - sent.time < _SAID_WITHIN), None)
+    return refused_by(why, case.evidence) if why else message("lost-on-its-way")
 
 
-def _again(what: str, sides: Sequence[Side], case: Case) -> list[str]:
+def _again(what: str, sides: Sequence[Side], case: Case) -> list[Proof]:
     return [
-        case.frame(again.at, f"{case.name(side)} sends {_WITH[what]} again")
+        case.frame(again.at, "sent-again", host=case.name(side), what=_WITH[what])
         for side in sides
         for again in side.resent
         if again.what == what
@@ -198,13 +200,13 @@ def _resent(what: str, bounds: Count, sides: Sequence[Side], case: Case) -> Find
     number = sum(count for _, count in numbers)
     # What fills a gap may have been overtaken, or its first copy may be what the capture lacks.
     certain = number - (sum(side.refilled for side in sides) if what == "data" else 0)
-    whose = " and ".join(f"{count} by {case.name(side)}" for side, count in numbers if count)
-    unseen = [f"no frame was seen at the port of {case.name(side)}" for side in sides if not side.seen]
+    by = tuple(message("so-many-by", number=count, host=case.name(side)) for side, count in numbers if count)
+    unseen = (message("no-frame-at-port", host=case.name(side)) for side in sides if not side.seen)
     return find(
-        f"{counted(bounds, 'segment')} with {_WITH[what]} sent again",
-        f"{counted(number, 'segment')} with {_WITH[what]} sent again" + (f": {whose}" if whose else ""),
+        message("resent", number=str(bounds), what=_WITH[what], by=()),
+        message("resent", number=number, what=_WITH[what], by=by),
         [*_lost(case), *_again(what, sides, case)],
         holds=number in bounds,
-        doubt=case.doubt or next(iter(unseen), ""),
+        doubt=case.doubt or next(unseen, None),
         proven=case.certain and decided(certain, bounds),
     )

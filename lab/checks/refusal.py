@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from lab.checks.case import Case
 from lab.checks.select import endpoint, history_of
-from lab.checks.telling import listed
 from lab.core.words import TcpState
 from lab.evidence.history import Stand
+from lab.evidence.message import Message, message
 from lab.wire.tcp import Side
 
 
@@ -26,7 +26,7 @@ class _Listener(Struct, frozen=True):
     at: int
 
 
-def listened_then(side: Side, case: Case) -> Iterator[str]:
+def listened_then(side: Side, case: Case) -> Iterator[Message]:
     """What a host listened on as it sent an RST, and if need be before and afterwards."""
     moment = side.reset.first if side.reset else None
     if moment is None:
@@ -35,20 +35,17 @@ def listened_then(side: Side, case: Case) -> Iterator[str]:
     then = [one for one in listeners if one.seen == "then"]
     if then:
         local = all(ip_address(one.address).is_loopback for one in then)
-        where = listed(list(dict.fromkeys(one.where for one in then)))
-        yield f"at that time it listened on {where}" + (
-            " only, where other hosts cannot reach it" if local else ""
-        )
+        where = tuple(dict.fromkeys(one.where for one in then))
+        yield message("listened-then", where=where, local=local)
     for one in listeners:
         if one.seen != "then" and (one.port == side.port or not then):
-            yield _otherwise(one, case)
+            yield _otherwise(one)
 
 
-def _otherwise(one: _Listener, case: Case) -> str:
-    when = case.teller.when(one.at)
+def _otherwise(one: _Listener) -> Message:
     if one.seen == "after":
-        return f"it was seen to listen on {one.where} only afterwards, at {when}"
-    return f"it was last seen to listen on {one.where} before that, at {when}"
+        return message("listened-afterwards", where=one.where, at=one.at)
+    return message("listened-before", where=one.where, at=one.at)
 
 
 def _listeners(host: str, time: int, case: Case) -> Iterator[_Listener]:

@@ -26,6 +26,7 @@ from lab.checks.select import history_of
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
+from lab.evidence.message import Proof, proof
 from lab.evidence.sockets import Instrument, SocketSample
 from lab.wire.tcp import Reset, Side
 
@@ -39,28 +40,8 @@ ResetWord = Literal[
     "user_timeout",
 ]
 
-_UNREAD = "its program closed with data unread"
-_WHY = {
-    "no_listener": "nothing listened on that port then",
-    "late_data": "something arrived after it had closed",
-    "unread_data": f"{_UNREAD}, says its kernel; read until recv gives 0 before closing",
-    "linger0": "its program closed with linger 0 (SO_LINGER), says its kernel, for all was read",
-    "listener_closed": "its listener was closed before any program had accepted the connection",
-    "after_close": "both sides had already closed",
-    "keepalive_timeout": "nothing answered its keep-alive probes (ETIMEDOUT), says its kernel",
-    "user_timeout": "its data was not acknowledged within TCP_USER_TIMEOUT (ETIMEDOUT), says its kernel",
-    "gave_up": "its data was never acknowledged, however often it was sent again (ETIMEDOUT)",
-    "memory": "its kernel had no memory left for the connection",
-    "other": "none of the causes that its kernel counts: its socket was aborted (as by ss -K)",
-    "abort": f"{_UNREAD}, or with linger 0, or its listener before anybody had accepted the connection",
-}
-
-_SEEN = {
-    **_WHY,
-    "keepalive_timeout": "nothing had answered its keep-alive probes",
-    "gave_up": "nothing had answered what it had sent again and again",
-}
-"""As much as the wire alone tells."""
+_SEEN = {"keepalive_timeout": "unanswered_probes", "gave_up": "unanswered_data", "unknown": ""}
+"""As much as the wire alone tells, where that is less than the kernel may know."""
 
 _SOCKETS = frozenset({"abort", "keepalive_timeout", "gave_up"})
 """What the wire says of an RST that a socket sent of itself, before any FIN: its kernel knows why."""
@@ -71,7 +52,7 @@ _FROM_A_CLOSE = _SOCKETS | {"late_data", "unknown"}
 CauseWord = ResetWord | Literal["gave_up", "memory", "other"]
 """A cause that a check can name, or one that no check names."""
 
-Cause = tuple[CauseWord | None, list[str]]
+Cause = tuple[CauseWord | None, list[Proof]]
 """The cause, None where it cannot be known, and what of the kernel's samples tells it."""
 
 _RESENDS = 15
@@ -95,12 +76,12 @@ def cause_of(side: Side, case: Case) -> Cause:
     return None, []
 
 
-def cause_told(side: Side, case: Case) -> str:
-    """The cause in words; as much as is known of it."""
+def known_cause(side: Side, case: Case) -> str:
+    """As much as is known of the cause: its word, or one that stands for several; empty for nothing."""
     if side.reset is None:
         return ""
     cause, _ = cause_of(side, case)
-    return _WHY[cause] if cause else _SEEN.get(side.reset.cause, "")
+    return cause or _SEEN.get(side.reset.cause, side.reset.cause)
 
 
 def _aborted(side: Side, reset: Reset, case: Case) -> Cause:
@@ -109,11 +90,11 @@ def _aborted(side: Side, reset: Reset, case: Case) -> Cause:
     if span is None:
         return None, []
     if span.counted("TCPAbortOnClose") == span.closes:
-        return "unread_data", [span.told("TCPAbortOnClose", case)]
+        return "unread_data", [span.proof("TCPAbortOnClose")]
     if not any(span.counted(counter) for counter in _COUNTERS):
         return _uncounted(side, reset, span, case)
     counter = next((counter for counter in _COUNTERS if span.only(counter)), "")
-    return _counted_as(counter, side, span, case), [span.told(counter, case)] if counter else []
+    return _counted_as(counter, side, span, case), [span.proof(counter)] if counter else []
 
 
 def _counted_as(counter: str, side: Side, span: _Span, case: Case) -> CauseWord | None:
@@ -140,10 +121,10 @@ def _timed_out(side: Side, span: _Span, case: Case) -> CauseWord:
 
 def _uncounted(side: Side, reset: Reset, span: _Span, case: Case) -> Cause:
     """None of the kernel's causes was counted: the listener was closed, or the socket was aborted."""
-    counted = [span.told(counter, case) for counter in _COUNTERS]
+    counted = [span.proof(counter) for counter in _COUNTERS]
     if _listener_went(side, span, case):
-        gone = f"the kernel of {side.host} shows LISTEN on port {side.port} no more at "
-        return "listener_closed", [*counted[:2], gone + case.teller.when(span.after.at)]
+        gone = proof("socket", "listens-no-more", host=side.host, time=span.after.at, port=side.port)
+        return "listener_closed", [*counted[:2], gone]
     known = side is case.connection.client or _was_accepted(side, span, case)
     return ("other", counted) if known and _never_counted(side, reset, span, case) else (None, [])
 
@@ -162,9 +143,9 @@ def _after_own_fin(side: Side, reset: Reset, case: Case) -> Cause:
     """Sent after the own FIN: to late data, unless the kernel counted another cause for each RST."""
     span = _span(side.host, reset, case.evidence)
     if span is not None and span.counted("TCPAbortOnClose") == span.closes:
-        return "unread_data", [span.told("TCPAbortOnClose", case)]
+        return "unread_data", [span.proof("TCPAbortOnClose")]
     if span is not None and span.only("TCPAbortOnTimeout"):
-        return _timed_out(side, span, case), [span.told("TCPAbortOnTimeout", case)]
+        return _timed_out(side, span, case), [span.proof("TCPAbortOnTimeout")]
     return "late_data", []
 
 
@@ -226,12 +207,24 @@ class _Span(Struct, frozen=True):
         name = _COUNTERS[counter]
         return getattr(self.before, name), getattr(self.after, name)
 
-    def told(self, counter: str, case: Case) -> str:
+    def proof(self, counter: str) -> Proof:
         """What became of a counter, as evidence."""
         first, last = self._ends(counter)
-        times = f"{case.teller.when(self.before.at)} and {case.teller.when(self.after.at)}"
-        went = f"went from {first} to {last}" if first != last else f"stayed {first}"
-        return f"{counter} of {self.after.host} {went} between {times}"
+        host, since, until = self.after.host, self.before.at, self.after.at
+        if first == last:
+            return proof(
+                "counter", "counter-stayed", host=host, time=until, counter=counter, value=last, since=since
+            )
+        return proof(
+            "counter",
+            "counter-went",
+            host=host,
+            time=until,
+            counter=counter,
+            first=first,
+            last=last,
+            since=since,
+        )
 
 
 def _span(host: str, reset: Reset, evidence: Evidence) -> _Span | None:

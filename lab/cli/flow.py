@@ -38,8 +38,8 @@ def flow(record: Path, form: Form, connection: int, whole: bool, screen: Screen)
     rows = rows if whole else folded(rows)
     drawn = as_mermaid(rows, evidence) if form is Form.MERMAID else as_text(rows, evidence, screen.style)
     screen.show(drawn)
-    for sentence in evidence.unsound:
-        screen.warn(sentence)
+    for unsound in evidence.unsound:
+        screen.warn(f"{unsound.capture}: {unsound.what}")
     return ExitCode.PASSED
 
 

@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from lab.core.errors import ExitCode
 from lab.core.words import Outcome
-from lab.evidence.record.verdict import verdict_as_data
 from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import Verdict
+from lab.output.document import verdict_as_data
 from lab.output.style import Ink, Style
+from lab.output.telling import Teller
 from lab.output.verdict import table
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def select(evidence: Evidence, verdict: Verdict, only: Sequence[str], screen: Sc
     from lab.checks.doubt import losses
     from lab.checks.judging import judge
 
-    for sentence in losses(evidence):
-        screen.warn(sentence)
+    for loss in losses(evidence):
+        screen.warn(Teller().text(loss))
     if not only:
         return Judgement(verdict, _CODES.get(verdict.outcome, ExitCode.INCONCLUSIVE))
     names = [result.name for result in verdict.results]

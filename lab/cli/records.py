@@ -15,6 +15,7 @@ from lab.cli.judgement import select, table_of, worst
 from lab.cli.reports import reported
 from lab.cli.screen import Screen, error_as_data
 from lab.core.errors import ExitCode, LabError, UsageError
+from lab.output.document import verdict_as_data
 from lab.output.reports import Result
 
 
@@ -52,7 +53,7 @@ def _check(folder: Path, only: Sequence[str], screen: Screen) -> _Checked:
         told = {"record": str(folder), "error": error_as_data(error)}
         return _Checked(error.exit_code, Result(str(folder), trouble=error.what), told)
     verdict = judge(evidence)
-    same = is_recorded(folder, verdict)
+    same = is_recorded(folder, verdict_as_data(verdict))
     judgement = select(evidence, verdict, only, screen)
     screen.show([*table_of(evidence, judgement.verdict, screen.style), ""])
     if not same:

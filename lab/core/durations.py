@@ -22,3 +22,8 @@ def format_duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.12g}ms"
     return f"{seconds:.12g}s"
+
+
+def nanoseconds(seconds: float) -> int:
+    """A scenario's seconds in the unit of all times that are observed."""
+    return round(seconds * 1_000_000_000)

@@ -8,6 +8,8 @@ from ipaddress import IPv6Address
 
 from msgspec import Struct
 
+from lab.evidence.message import Message, message
+
 _MAC = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -70,17 +72,15 @@ class CaptureFile(Struct, frozen=True):
     drops: tuple[Drop, ...] = ()
 
     @property
-    def doubt(self) -> str:
-        """Why the capture may lack frames; empty if it is proven complete."""
+    def doubt(self) -> Message | None:
+        """Why the capture may lack frames; None if it is proven complete."""
         if self.full:
-            return "the capture ended when its file had reached the largest size"
+            return message("capture-full")
         if self.captured < 0:
-            return "tcpdump gave no closing counts"
+            return message("no-closing-counts")
         if self.dropped:
-            return f"the kernel dropped {self.dropped} frames before tcpdump read them"
-        if not self.sealed:
-            return "the closing sentinel frame is not in the capture"
-        return ""
+            return message("frames-dropped", frames=self.dropped)
+        return None if self.sealed else message("no-closing-frame")
 
     @property
     def bounded(self) -> bool:

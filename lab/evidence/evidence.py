@@ -77,12 +77,19 @@ class RunInfo(Struct, frozen=True, dict=True):
         return {**link_local(self.interfaces), **given}
 
 
+class Unsound(Struct, frozen=True):
+    """What in a capture could not be read, in the words of who read it."""
+
+    capture: str
+    what: str
+
+
 class Evidence(Struct, frozen=True, dict=True):
     """One run, ready to be judged.
 
     ``connections`` are those of all captures in the order of their first SYN (or first frame), but for those
     that another host than the client pretended: ``forged`` tells of these, too, and of what else was forged;
-    ``unsound`` says what in the captures could not be read, in words: the file, a colon, the sentence.
+    ``unsound`` says what in the captures could not be read.
     """
 
     scenario: Scenario
@@ -91,7 +98,7 @@ class Evidence(Struct, frozen=True, dict=True):
     connections: tuple[Connection, ...]
     sockets: Mapping[str, SocketHistory]
     """Of each host that was sampled."""
-    unsound: tuple[str, ...] = ()
+    unsound: tuple[Unsound, ...] = ()
     processes: tuple[ProcessSample, ...] = ()
     situation: tuple[SituationEvent, ...] = ()
     """What the programs were doing when the script broke off, and what was killed in the run."""
@@ -103,7 +110,7 @@ class Evidence(Struct, frozen=True, dict=True):
     """What routers and hosts said of segments that they did not pass on."""
     datagrams: tuple[Datagram, ...] = ()
     """UDP, of all captures, in the order of time."""
-    unsound_datagrams: tuple[str, ...] = ()
+    unsound_datagrams: tuple[Unsound, ...] = ()
     """What of UDP could not be read or kept, as in ``unsound``."""
 
     @cached_property
@@ -111,6 +118,16 @@ class Evidence(Struct, frozen=True, dict=True):
         """From when on a run is told (ns): its first SYN, its beginning if there was none."""
         syns = (connection.client.syn.first for connection in self.connections if connection.client.syn)
         return min((syn.time for syn in syns if syn), default=self.info.began)
+
+    def number_of(self, connection: Connection) -> int:
+        """The number of a connection, as ``lab flow`` counts them from 1 on."""
+        return self._numbers[connection.capture, connection.began.frame]
+
+    @cached_property
+    def _numbers(self) -> Mapping[tuple[str, int], int]:
+        """The numbers of connections, by their captures and first frames."""
+        numbered = enumerate(self.connections, start=1)
+        return {(one.capture, one.began.frame): number for number, one in numbered}
 
     def until_reused(self, connection: Connection) -> int:
         """When the next connection with the same two ends began (ns), or the run was over."""
@@ -252,7 +269,7 @@ def gather(
         transcript,
         tuple(connection for connection in connections if not connection.pretended),
         histories(samples),
-        tuple(sentence for one in read for sentence in one.unsound),
+        tuple(each for one in read for each in one.unsound),
         processes,
         situation,
         resets={host: tuple(sorted(times)) for host, times in resets.items()},
@@ -261,7 +278,7 @@ def gather(
         datagrams=tuple(
             sorted((each for one in read for each in one.datagrams), key=lambda each: each.at.time)
         ),
-        unsound_datagrams=tuple(sentence for one in read for sentence in one.unsound_datagrams),
+        unsound_datagrams=tuple(each for one in read for each in one.unsound_datagrams),
     )
 
 
@@ -276,13 +293,13 @@ def _forged(each: Iterable[Forged]) -> tuple[Forged, ...]:
 
 
 class _Read(Struct, frozen=True):
-    """What a capture holds; the sentences begin with its path."""
+    """What a capture holds."""
 
     connections: tuple[Connection, ...]
-    unsound: Sequence[str]
+    unsound: Sequence[Unsound]
     icmp: Sequence[IcmpError]
     datagrams: Sequence[Datagram]
-    unsound_datagrams: Sequence[str]
+    unsound_datagrams: Sequence[Unsound]
     forged: Sequence[Forged]
 
 
@@ -311,10 +328,10 @@ def _read(
     flood_of_datagrams = [f"{more} datagrams more than {MOST_DATAGRAMS} are not kept"] if more else []
     return _Read(
         connections,
-        [f"{capture.path}: {sentence}" for sentence in (*reader.unsound, *flood)],
+        [Unsound(capture.path, what) for what in (*reader.unsound, *flood)],
         reader.errors,
         list(datagrams.found()),
-        [f"{capture.path}: {sentence}" for sentence in (*reader.unsound_datagrams, *flood_of_datagrams)],
+        [Unsound(capture.path, what) for what in (*reader.unsound_datagrams, *flood_of_datagrams)],
         list(datagrams.forged()),
     )
 

@@ -13,6 +13,7 @@ from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult, Difference, Verdict
 from lab.output.difference import side_by_side
 from lab.output.style import NARROWEST, Ink, Style, columns, cut
+from lab.output.telling import Told, teller_of
 
 _FIELD = 10
 """Columns of the widest field name, ``expected``, and a gap."""
@@ -38,17 +39,18 @@ def table(verdict: Verdict, style: Style, broken: Iterable[StepEnded] = ()) -> I
     screens = tuple(step for step in failed if not step.step.startswith("finally.")) or failed
     widest = max((len(result.outcome.value) for result in verdict.results), default=0)
     margin = widest + 4 if style.width >= 60 else 4
+    teller = teller_of(verdict)
     for result in _causes_first(verdict.results):
         if result.subject != "conversation" or not screens:
-            yield from _check(result, margin, style)
+            yield from _check(Told(result, teller), margin, style)
             continue
         # What was not consumed is among the evidence; on a screen of its own it can be read.
-        yield from _check(replace(result, evidence=result.evidence[:1]), margin, style)
+        yield from _check(Told(replace(result, evidence=result.evidence[:1]), teller), margin, style)
         for step in screens:
             yield from _screen(step, margin, style)
-    for sentence in verdict.disagreements:
+    for said in verdict.disagreements:
         label = style.sign(Outcome.INCONCLUSIVE)
-        yield from style.paragraph(sentence, indent=margin, label=label, label_ink=Ink.FAINT)
+        yield from style.paragraph(teller.text(said), indent=margin, label=label, label_ink=Ink.FAINT)
     yield ""
     yield from _summary(verdict, style)
 
@@ -76,39 +78,40 @@ def _summary(verdict: Verdict, style: Style) -> Iterator[str]:
     )
 
 
-def _check(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
+def _check(told: Told, margin: int, style: Style) -> Iterator[str]:
     """A check: its outcome and name on one line where there is room, and what it rests on below."""
-    told = f"{style.sign(result.outcome)} {result.outcome.value}"
-    if columns(told) + 2 > margin:
-        yield style.paint(told, style.ink(result.outcome))
-        told = ""
+    result = told.result
+    outcome = f"{style.sign(result.outcome)} {result.outcome.value}"
+    if columns(outcome) + 2 > margin:
+        yield style.paint(outcome, style.ink(result.outcome))
+        outcome = ""
     ink = style.ink(result.outcome)
-    yield from style.paragraph(result.name, Ink.STRONG, indent=margin, label=told, label_ink=ink)
+    yield from style.paragraph(result.name, Ink.STRONG, indent=margin, label=outcome, label_ink=ink)
     if result.outcome is Outcome.PASS:
-        yield from _passed(result, margin, style)
+        yield from _passed(told, margin, style)
     else:
-        yield from _not_passed(result, margin, style)
+        yield from _not_passed(told, margin, style)
 
 
-def _passed(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
+def _passed(told: Told, margin: int, style: Style) -> Iterator[str]:
     """What was observed, and the first sentences of what proves it."""
-    yield from style.paragraph(result.observed, Ink.FAINT, indent=margin)
+    yield from style.paragraph(told.observed, Ink.FAINT, indent=margin)
     bullet = " " * margin + ("·" if style.unicode else "-")
-    for sentence in _some(result.evidence, PROOFS_OF_PASS):
+    for sentence in _some(told.evidence, PROOFS_OF_PASS):
         yield from style.paragraph(sentence, Ink.FAINT, indent=margin + 2, label=bullet, label_ink=Ink.FAINT)
 
 
-def _not_passed(result: CheckResult, margin: int, style: Style) -> Iterator[str]:
+def _not_passed(told: Told, margin: int, style: Style) -> Iterator[str]:
     """What was expected and observed, what proves it, and what to think about."""
     # What follows from another failure is told in short: what is to be mended is there.
-    own = not result.follows
+    result, own = told.result, not told.result.follows
     fields = {
         "follows": f"from: {result.follows}" if result.follows else "",
-        "expected": result.expected,
-        "observed": result.observed,
-        "why": "\n".join(result.causes),
-        "programs": "\n".join(result.programs),
-        "evidence": "\n".join(_some(result.evidence, PROOFS)) if own else "",
+        "expected": told.expected,
+        "observed": told.observed,
+        "why": "\n".join(told.causes),
+        "programs": "\n".join(told.programs),
+        "evidence": "\n".join(_some(told.evidence, PROOFS)) if own else "",
         "hint": result.hint if own else "",
     }
     for name, text in fields.items():

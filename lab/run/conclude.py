@@ -13,6 +13,7 @@ from lab.deploy.deployment import Deployment
 from lab.evidence import record
 from lab.evidence.evidence import Evidence, RunInfo, SourceFile
 from lab.evidence.verdict import Verdict
+from lab.output.document import verdict_as_data
 from lab.run.observe import Observer
 from lab.run.perform import Performed
 from lab.run.prepare import Prepared
@@ -62,7 +63,7 @@ def conclude(
     )
     evidence = record.read(folder)
     verdict = judge(evidence)
-    record.write_verdict(folder, verdict)
+    record.write_verdict(folder, verdict_as_data(verdict))
     return Finished(prepared.run_id, folder, evidence, verdict, deployment.kept)
 
 

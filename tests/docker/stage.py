@@ -13,11 +13,11 @@ from typing import Any
 from lab.core.words import Outcome
 from lab.engine import Engine
 from lab.evidence.transcript import Exited, Output, StepEnded, TranscriptEvent
-from lab.evidence.verdict import CheckResult
 from lab.run.conclude import Finished
 from lab.run.launch import Options, launched
 from lab.run.pipeline import play
 from lab.scenario.loader import load
+from tests.judged import Judged, JudgedRun
 
 CHECKOUT = Path(__file__).parent.parent.parent
 PATIENCE = 120.0
@@ -129,12 +129,12 @@ def statuses(finished: Finished) -> list[int]:
     return [event.status for event in finished.evidence.transcript.events if isinstance(event, Exited)]
 
 
-def results(finished: Finished) -> dict[str, CheckResult]:
+def results(finished: Finished) -> dict[str, Judged]:
     """What became of each check."""
-    return {result.name: result for result in finished.verdict.results}
+    return {result.name: result for result in JudgedRun(finished.verdict).results}
 
 
 def assert_passed(finished: Finished) -> None:
     """Fail with what did not pass, and why."""
-    short = [f"{one.name}: {one.expected} BUT {one.observed}" for one in finished.verdict.results]
+    short = [f"{one.name}: {one.expected} BUT {one.observed}" for one in JudgedRun(finished.verdict).results]
     assert finished.verdict.outcome is Outcome.PASS, "\n".join(short)

@@ -8,6 +8,7 @@ import pytest
 
 from lab.core.words import Outcome
 from tests.docker.stage import Stage, assert_passed, one_host, printed, results, steps_of
+from tests.judged import JudgedRun
 
 LAST = """
 print("there", flush=True)
@@ -220,7 +221,7 @@ checks:
 
 def test_what_is_dear_to_look_at_costs_its_own_host(stage: Stage) -> None:
     finished = stage.play(BESIDE, {"listeners.py": LISTENERS, "server.py": SERVER})
-    results = finished.verdict.results
+    results = JudgedRun(finished.verdict).results
     assert [one.outcome for one in results] == [Outcome.PASS] * 4 + [Outcome.INCONCLUSIVE], results
     assert "there are more than 4096" in results[-1].observed
     quick = [event for event in steps_of(finished).values() if event.step in {"3", "4", "5", "6"}]

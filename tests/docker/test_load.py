@@ -10,6 +10,7 @@ from lab.core.words import Outcome
 from lab.deploy import deployment as deploy
 from lab.evidence.evidence import Evidence
 from tests.docker.stage import Stage, assert_passed
+from tests.judged import JudgedRun, text
 
 HEAD = """\
 version: 1
@@ -98,7 +99,7 @@ def test_a_capture_grows_no_larger_than_it_may(stage: Stage, monkeypatch: pytest
     )
     (capture,) = finished.evidence.info.captures
     assert capture.full
-    assert "largest size" in capture.doubt
+    assert "largest size" in text(capture.doubt)
     assert (finished.record / capture.path).stat().st_size <= 1_000_000
     assert finished.verdict.outcome is Outcome.INCONCLUSIVE
 
@@ -153,6 +154,6 @@ def test_a_router_that_drops_what_is_too_big_leaves_no_doubt(
     assert_passed(finished)
     (connection,) = finished.evidence.connections
     assert connection.lost
-    told = next(one.evidence for one in finished.verdict.results if one.subject == "connection")
+    told = next(one.evidence for one in JudgedRun(finished.verdict).results if one.subject == "connection")
     said = "never arrived: first did not pass it on: {}: the next link takes {} bytes (ICMP, frame "
     assert any(said.format(*meaning) in sentence for sentence in told), told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.checks.judging import judge
 from lab.core.words import Outcome
 from lab.evidence.record import is_recorded, read
+from lab.output.document import verdict_as_data
 from tests.docker.stage import Stage, results
 
 CAUSES = ("unread_data", "linger0", "listener_closed", "no_listener", "late_data")
@@ -111,4 +112,4 @@ def test_programs_that_close_at_once(stage: Stage) -> None:
     assert {name: told[name].outcome for name in expected} == expected
     again = judge(read(finished.record))
     assert again == finished.verdict
-    assert is_recorded(finished.record, again)
+    assert is_recorded(finished.record, verdict_as_data(again))

@@ -7,8 +7,10 @@ import pytest
 from lab.checks.judging import judge
 from lab.core.words import Outcome
 from lab.evidence.record import is_recorded, read
+from lab.output.document import verdict_as_data
 from lab.run.conclude import Finished
 from tests.docker.stage import Stage
+from tests.judged import JudgedRun
 
 HEADER = """version: 1
 title: A wrong program
@@ -177,8 +179,9 @@ CASES = {
 
 def why(finished: Finished) -> str:
     """Why the script broke off, in one line: told with what that follows from."""
-    script = finished.verdict.results[0]
-    top = next((one for one in finished.verdict.results if one.name == script.follows), script)
+    results = JudgedRun(finished.verdict).results
+    script = results[0]
+    top = next((one for one in results if one.name == script.follows), script)
     return " ".join(top.causes)
 
 
@@ -190,7 +193,7 @@ def test_the_verdict_says_why(stage: Stage, name: str) -> None:
     assert finished.verdict.outcome is Outcome.FAIL
     for words in expected:
         assert words in why(finished)
-    assert is_recorded(finished.record, judge(read(finished.record))), (
+    assert is_recorded(finished.record, verdict_as_data(judge(read(finished.record)))), (
         "the record tells the same, byte for byte"
     )
 
@@ -202,7 +205,7 @@ def test_what_finally_ends_was_alive_at_the_failure(stage: Stage) -> None:
         "- a: {start: client}\n- a: {send: one}\n- server: {expect: one}\nfinally:\n- server: {key: ctrl-c}\n"
     )
     finished = stage.play(text.replace("STEPS\n", steps), {"s.py": LISTENS + "listener.accept()\n"})
-    result = finished.verdict.results[0]
+    result = JudgedRun(finished.verdict).results[0]
     assert result.programs[0] == "server: asleep in accept on port 5000"
     assert "killed" not in "".join((*result.programs, *result.causes))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from lab.core.words import Outcome
-from lab.evidence.verdict import CheckResult
 from tests.docker.stage import Stage, results
 from tests.docker.words import PLAYS, Play
+from tests.judged import Judged
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=str)
@@ -20,7 +20,7 @@ def test_a_word_passes_and_fails(stage: Stage, play: Play) -> None:
     assert not amiss, "\n".join(amiss)
 
 
-def _amiss(play: Play, told: Mapping[str, CheckResult]) -> Iterator[str]:
+def _amiss(play: Play, told: Mapping[str, Judged]) -> Iterator[str]:
     for number, row in enumerate(play.rows):
         right, wrong = told[f"{number} right"], told[f"{number} wrong"]
         if right.outcome is not Outcome.PASS:

@@ -17,8 +17,8 @@ from lab.evidence.processes import ProcessSample
 from lab.evidence.situation import SituationEvent
 from lab.evidence.sockets import Loss, Sampling, SocketRow, SocketSample
 from lab.evidence.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
-from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
+from tests.judged import Judged, judged
 from tests.unit import sketch
 
 PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED
@@ -106,10 +106,10 @@ class Stage(Struct):
             situation=tuple(self.situation),
         )
 
-    def judge(self, spec: Mapping[str, Any]) -> CheckResult:
+    def judge(self, spec: Mapping[str, Any]) -> Judged:
         """What becomes of one check."""
         evidence = self.evidence(spec)
-        return checks.judge(evidence.scenario.checks[0], evidence)
+        return judged(checks.judge(evidence.scenario.checks[0], evidence), evidence)
 
     def _info(self) -> RunInfo:
         captures = [self._write("capture.pcap", "", self.capture or sketch.switch(self.talk), self.dropped)]

@@ -59,6 +59,46 @@ def test_examples_in_docstrings() -> None:
         assert doctest.testmod(importlib.import_module(name)).failed == 0, name
 
 
+def test_checks_say_what_they_find_as_data() -> None:
+    """Sentences of a verdict are made in ``lab.output``: in checks no text has several words.
+
+    The language has some: descriptions, headings, mistakes, titles of checks. So has what programs print.
+    """
+    sentences = [
+        f"{path.name}: {text!r}"
+        for path in sorted((assets.PACKAGE / "checks").rglob("*.py"))
+        for text in _texts(ast.parse(path.read_text()))
+        if " " in text.strip() and text not in _PRINTED_BY_PROGRAMS
+    ]
+    assert sentences == []
+
+
+_PRINTED_BY_PROGRAMS = {
+    "Address already in use", "Traceback (most recent call last)", 'Exception in thread "', "terminate called",
+}  # fmt: skip
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """The texts in a piece of code that are part of a verdict, or may be."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.Expr(ast.Constant()):  # a docstring
+                continue
+            case ast.Call(ast.Name("Field" | "Mistake")):
+                continue
+            case ast.AnnAssign(ast.Name("heading" | "words")):
+                continue
+            case (
+                ast.FunctionDef(name="title")
+                | ast.FunctionDef(returns=ast.Subscript(slice=ast.Name("Mistake")))
+            ):
+                continue
+            case ast.Constant(str(text)):
+                yield text
+            case _:
+                yield from _texts(node)
+
+
 def test_the_agent_needs_nothing_but_the_standard_library() -> None:
     for path in (assets.PACKAGE / "agent").glob("*.py"):
         for name in _imported(path):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from lab.checks.programs import State
+from lab.evidence.message import Message
 
 
 class MemoryUsedUp(Struct, frozen=True):
@@ -104,7 +109,6 @@ class NotListening(Struct, frozen=True):
     """It has a TCP socket that is not in LISTEN, bound to a port or (0) as far as is known to none."""
 
     program: str
-    wanted: int
     bound: int
 
 
@@ -147,7 +151,7 @@ class StillHeld(Struct, frozen=True):
 
     host: str
     peer: str
-    told: str
+    held: Message
 
 
 class WaitsForLock(Struct, frozen=True):
@@ -266,3 +270,29 @@ Cause = (
     | WithoutNewline
     | Buffered
 )
+
+
+def said(what: Cause | State, now: int) -> Message:
+    """A cause or a state as it is said: its kind is the key, its fields are the parameters.
+
+    Instead of when something was (``at``) it is said how long that was ``before`` now (ns).
+    """
+    return _said(what, now)
+
+
+def _said(what: Struct, now: int) -> Message:
+    parameters = {name: _value(value, now) for name, value in asdict(what).items()}
+    if "at" in parameters:
+        parameters["before"] = now - parameters.pop("at")
+    return Message(key_of(type(what)), parameters)
+
+
+def _value(value: Any, now: int) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_value(one, now) for one in value)
+    return _said(value, now) if isinstance(value, Struct) and not isinstance(value, Message) else value
+
+
+def key_of(kind: type[Struct]) -> str:
+    """The key of a cause or a state: ``memory-used-up`` of ``MemoryUsedUp``."""
+    return re.sub(r"\B([A-Z])", r"-\1", kind.__name__).lower()

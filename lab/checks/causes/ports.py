@@ -67,9 +67,9 @@ def _without_listener(failure: Failure, one: ProgramState, port: int) -> Iterato
     if port in udp:
         yield ServesUdp(name, port)
     elif bound:
-        yield NotListening(name, port, port if port in bound else bound[0])
+        yield NotListening(name, port if port in bound else bound[0])
     elif any(doing.unlisted for doing in one.own):
-        yield NotListening(name, port, 0)
+        yield NotListening(name, 0)
 
 
 def _refused(failure: Failure) -> Iterator[tuple[str, str, int]]:

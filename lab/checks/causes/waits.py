@@ -21,7 +21,7 @@ from lab.checks.causes.kinds import (
     WaitsForPeer,
     WithoutNewline,
 )
-from lab.checks.holders import copies_closed, holders_told
+from lab.checks.holders import copies_closed, holding
 from lab.checks.printed import has_printed
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Stopped, Wait
 from lab.core.words import TcpState
@@ -116,8 +116,8 @@ def still_held(failure: Failure) -> Iterator[StillHeld]:
                 continue
             gone = copies_closed(failure.evidence.holders.get((one.host, row.inode), ()), last)
             if {each.pid for each in gone} - {each.parent for each in last}:
-                told = holders_told(failure.evidence, one.host, last, gone)
-                yield StillHeld(one.host, failure.scene.peer(one.host, row), told)
+                held = holding(failure.evidence, one.host, last, gone)
+                yield StillHeld(one.host, failure.scene.peer(one.host, row), held)
 
 
 def _is_awaited(failure: Failure, one: ProgramState, row: SocketRow) -> bool:

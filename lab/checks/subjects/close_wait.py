@@ -6,7 +6,7 @@ which may come 40 ms later) to the own FIN being sent. The kernel's samples conf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Struct
@@ -16,14 +16,15 @@ from lab.checks import doubt
 from lab.checks.agreement import LAG, Agreement, looks_of
 from lab.checks.check import Check
 from lab.checks.death import Death, death_behind
-from lab.checks.finding import Finding, conclude, find, joined
+from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import holders
+from lab.checks.proofs import frame, named
 from lab.checks.select import history_of
-from lab.checks.telling import Teller, named, seconds, span
-from lab.core.durations import format_duration
+from lab.core.durations import nanoseconds
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import Ports, SocketHistory, order_of
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
@@ -51,7 +52,7 @@ class _Stay(Struct, frozen=True):
     end: int
     rows: tuple[Row, ...]
     death: Death | None = None
-    lacking: str = ""
+    lacking: Message | None = None
 
     @property
     def cut(self) -> bool:
@@ -118,23 +119,30 @@ class CloseWaitCheck(Check):
             what = f': "{about.blame}" says already whether the end of the input was read, and says otherwise'
             yield Mistake("contradiction", ("close_wait", "eof_read"), what, "take one of the two away")
 
+    @property
+    def title(self) -> str:
+        return f"CLOSE_WAIT on {self.close_wait.host}"
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every stay in CLOSE_WAIT that the check speaks of."""
         ref = self.close_wait
         stays = list(_stays(ref, evidence))
         agreement = Agreement(ref.host, evidence)
         doubts = [stay.lacking or _disagreement(stay, agreement) for stay in stays]
-        lacking = _lacking(ref, evidence) or next(filter(None, doubts), "")
+        lacking = _lacking(ref, evidence) or next(filter(None, doubts), None)
         findings = [_observed(ref, stays, lacking, evidence)]
         for stay, doubtful in zip(stays, doubts, strict=True):
             findings += _findings(ref, stay, doubtful, evidence)
         if lacking and len(findings) > 1:
             # Each stay is judged by what is known of it; whether there was another is not known.
-            findings.append(find(f"each CLOSE_WAIT of {ref.host} is known", (), holds=False, doubt=lacking))
-        return conclude(self, f"CLOSE_WAIT on {ref.host}", findings)
+            known = message("each-close-wait-known", host=ref.host)
+            findings.append(find(known, (), holds=False, doubt=lacking))
+        return conclude(self, findings)
 
 
-def _findings(ref: CloseWaitRef, stay: _Stay, lacking: str, evidence: Evidence) -> Iterator[Finding]:
+def _findings(
+    ref: CloseWaitRef, stay: _Stay, lacking: Message | None, evidence: Evidence
+) -> Iterator[Finding]:
     """What the check says of one stay."""
     if ref.dwell is not None:
         yield _dwell(stay, ref.dwell, lacking, evidence)
@@ -187,19 +195,20 @@ def _rows(history: SocketHistory, ports: Ports, began: int, ended: int) -> tuple
     return tuple((history.samples[number], row) for number, row in found)
 
 
-def _lacking(ref: CloseWaitRef, evidence: Evidence) -> str:
+def _lacking(ref: CloseWaitRef, evidence: Evidence) -> Message | None:
     connections = [connection for connection, _ in _candidates(ref, evidence)]
     return doubt.of_all(connections, evidence, ref.host, ref.peer)
 
 
-def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: str, evidence: Evidence) -> Finding:
+def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: Message | None, evidence: Evidence) -> Finding:
     wanted = ref.observed is not False
-    peer = f" after the FIN of {ref.peer}" if ref.peer else ""
-    teller = Teller(evidence)
+    never = message("never-in-close-wait", host=ref.host, peer=ref.peer)
     return find(
-        f"{ref.host} goes through CLOSE_WAIT{peer}" if wanted else f"{ref.host} never is in CLOSE_WAIT{peer}",
-        joined([_told(stay, evidence) for stay in stays]) or f"{ref.host} never was in CLOSE_WAIT{peer}",
-        [sentence for stay in stays for sentence in _proof(stay, teller)],
+        message("through-close-wait", host=ref.host, peer=ref.peer)
+        if wanted
+        else message("not-in-close-wait", host=ref.host, peer=ref.peer),
+        [_seen(stay, evidence) for stay in stays] or never,
+        _proofs(stays, evidence),
         holds=bool(stays) == wanted,
         doubt=lacking,
         proven=any(stay.side.seen for stay in stays),
@@ -220,88 +229,86 @@ def _may_come(ref: CloseWaitRef, evidence: Evidence) -> bool:
     return not sides or any(side.state is TcpState.ESTABLISHED for side in sides)
 
 
-def _dwell(stay: _Stay, bounds: Span, lacking: str, evidence: Evidence) -> Finding:
-    short = bounds.min is not None and stay.dwell < seconds(bounds.min)
-    long = bounds.max is not None and stay.dwell > seconds(bounds.max)
+def _dwell(stay: _Stay, bounds: Span, lacking: Message | None, evidence: Evidence) -> Finding:
+    short = bounds.min is not None and stay.dwell < nanoseconds(bounds.min)
+    long = bounds.max is not None and stay.dwell > nanoseconds(bounds.max)
     undecided = stay.cut and not long and (short or bounds.max is not None)
-    ended = "its program" if stay.left else "the run"
+    too_soon = message("program-ended-too-soon") if stay.left else message("run-ended-too-soon")
     return find(
-        f"CLOSE_WAIT lasts {_bounds(bounds)}",
-        _told(stay, evidence),
-        list(_proof(stay, Teller(evidence))),
+        message("close-wait-lasts", bounds=message("bounds", min=bounds.min, max=bounds.max)),
+        _seen(stay, evidence),
+        _proofs([stay], evidence),
         holds=not (short or long),
-        doubt=lacking or (f"{ended} ended too soon to tell" if undecided else ""),
+        doubt=lacking or (too_soon if undecided else None),
     )
 
 
-def _left(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Finding:
+def _left(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wanted: bool) -> Finding:
     return find(
-        f"the FIN of {stay.side.host} ends CLOSE_WAIT" if wanted else f"{stay.side.host} stays in CLOSE_WAIT",
-        _told(stay, evidence),
-        list(_proof(stay, Teller(evidence))),
+        message("fin-ends-close-wait", host=stay.side.host)
+        if wanted
+        else message("stays-in-close-wait", host=stay.side.host),
+        _seen(stay, evidence),
+        _proofs([stay], evidence),
         holds=stay.by_fin == wanted,
-        doubt=lacking or _untold(stay),
+        doubt=lacking or _unknown(stay),
         proven=stay.by_fin and not wanted,
     )
 
 
-def _untold(stay: _Stay) -> str:
-    """Why nobody knows whether its program ended a stay; empty if that is known."""
-    return stay.death.untold(named(stay.side), "what ended CLOSE_WAIT") if stay.death else ""
+def _unknown(stay: _Stay) -> Message | None:
+    """Why nobody knows whether its program ended a stay; None if that is known."""
+    return stay.death.unknown(named(stay.side), message("what-ended-close-wait")) if stay.death else None
 
 
-def _bounds(bounds: Span) -> str:
-    texts = []
-    if bounds.min is not None:
-        texts.append(f"at least {format_duration(bounds.min)}")
-    if bounds.max is not None:
-        texts.append(f"at most {format_duration(bounds.max)}")
-    return " and ".join(texts) or "any time"
+def _seen(stay: _Stay, evidence: Evidence) -> Message:
+    """How long a stay lasted, what ended it, and why it lasted where that is worth telling."""
+    cut = stay.cut and not _unknown(stay)
+    told = stay.left is None or cut or stay.dwell > _LONG
+    return message(
+        "close-wait-stay",
+        host=named(stay.side),
+        peer=named(stay.connection.peer_of(stay.side)),
+        how=_how(stay, cut=cut),
+        blame=_why(stay) if told else None,
+        holders=_held(stay, evidence) if told else None,
+    )
 
 
-def _told(stay: _Stay, evidence: Evidence) -> str:
-    whose = f"{named(stay.side)} (peer {named(stay.connection.peer_of(stay.side))})"
+def _how(stay: _Stay, *, cut: bool) -> Message:
+    """How long a stay lasted, and what ended it."""
     if stay.left is None:
-        told = "was not seen to leave" if stay.lacking else "never left"
-        return f"{whose} {told} CLOSE_WAIT, {span(stay.dwell)} when the run ended{_why(stay, evidence)}"
-    sent = "its own FIN" if stay.left.state == TcpState.LAST_ACK else "an RST"
-    end = f"{sent}, sent{stay.death.beside().removeprefix(',')}" if stay.death else sent
-    if stay.cut and not _untold(stay):
-        return (
-            f"{whose} never closed: CLOSE_WAIT lasted {span(stay.dwell)}, until {end}{_why(stay, evidence)}"
+        return message(
+            "not-seen-to-leave-close-wait" if stay.lacking else "never-left-close-wait", dwell=stay.dwell
         )
-    why = _why(stay, evidence) if stay.dwell > _LONG else ""
-    return f"{whose} was in CLOSE_WAIT for {span(stay.dwell)}, until {end}{why}"
+    ended = stay.death.beside() if stay.death else None
+    end = message("own-fin" if stay.left.state == TcpState.LAST_ACK else "an-rst", ended=ended)
+    return message("never-closed-in-close-wait" if cut else "was-in-close-wait", dwell=stay.dwell, end=end)
 
 
-def _proof(stay: _Stay, teller: Teller) -> Iterator[str]:
-    capture, peer = stay.connection.capture, named(stay.connection.peer_of(stay.side))
-    yield teller.frame(capture, stay.began, f"FIN from {peer} reaches {named(stay.side)}: CLOSE_WAIT begins")
+def _proofs(stays: Iterable[_Stay], evidence: Evidence) -> list[Proof]:
+    return [proof for stay in stays for proof in _proof(stay, evidence)]
+
+
+def _proof(stay: _Stay, evidence: Evidence) -> Iterator[Proof]:
+    connection, host, peer = stay.connection, named(stay.side), named(stay.connection.peer_of(stay.side))
+    yield frame(evidence, connection, stay.began, "close-wait-begins", host=host, peer=peer)
     if stay.left is not None:
-        what = f"FIN from {named(stay.side)}" if stay.left.state == TcpState.LAST_ACK else "RST"
-        yield teller.frame(capture, stay.left.at, f"{what}: CLOSE_WAIT ends")
+        by_fin = stay.left.state == TcpState.LAST_ACK
+        left = "close-wait-ends-by-fin" if by_fin else "close-wait-ends-by-rst"
+        yield frame(evidence, connection, stay.left.at, left, host=host)
     if stay.rows:
         first = max(stay.rows[0][0].at, stay.began.time)
         last = max(first, min(looks_of(stay.rows[-1][0])[-1], stay.end))
-        times = f"at looks from {teller.when(first)} to {teller.when(last)}"
-        yield f"the kernel of {stay.side.host} shows CLOSE_WAIT {times}"
+        yield proof("socket", "kernel-shows-close-wait", host=stay.side.host, time=first, last=last)
 
 
 # What the kernel says
 
 
-def _disagreement(stay: _Stay, agreement: Agreement) -> str:
+def _disagreement(stay: _Stay, agreement: Agreement) -> Message | None:
     """That a look at the kernel should have shown a stay and did not."""
     return agreement.dispute(stay.connection, stay.side, TcpState.CLOSE_WAIT)
-
-
-_BLAME = {
-    "not_accepted": "no program ever accepted the connection",
-    "unread_data": "data was never read, nor the end after it",
-    "eof_not_read": "its program has not read the end of the input (recv giving 0)",
-    "not_closed": "its program has read the whole input and not closed",
-}
-"""Why nobody closes, in the words of a scenario and in plain ones."""
 
 
 def _blame(stay: _Stay) -> str:
@@ -316,54 +323,47 @@ def _blame(stay: _Stay) -> str:
     return "eof_not_read" if row.recv_queue else "not_closed"
 
 
-def _why(stay: _Stay, evidence: Evidence) -> str:
-    """The blame in plain words, and who holds the socket."""
+def _why(stay: _Stay) -> Message | None:
+    """Why it lasts."""
+    if not (blame := _blame(stay)):
+        return None
+    unread = stay.rows[-1][1].recv_queue - 1 if blame == "unread_data" else 0
+    return message("blame", blame=blame, unread=unread)
+
+
+def _held(stay: _Stay, evidence: Evidence) -> Message | None:
+    """Who holds its socket."""
     ports = stay.side.port, stay.connection.peer_of(stay.side).port
-    blame = _BLAME.get(_blame(stay), "")
-    if _blame(stay) == "unread_data":
-        blame = f"{stay.rows[-1][1].recv_queue - 1} bytes were never read, nor the end after them"
-    texts = blame, holders(evidence, stay.side.host, ports)
-    return "".join(f"{mark} {text}" for mark, text in zip((":", ";"), texts, strict=True) if text)
+    return holders(evidence, stay.side.host, ports)
 
 
-def _blamed(stay: _Stay, wanted: str, lacking: str, evidence: Evidence) -> Finding:
+def _blamed(stay: _Stay, wanted: str, lacking: Message | None, evidence: Evidence) -> Finding:
     """Why it lasts, or did; a stay that its own FIN ended before it was sampled is nobody's fault."""
-    blame, told = _blame(stay), _told(stay, evidence)
+    blame, seen = _blame(stay), _seen(stay, evidence)
     return find(
-        f"CLOSE_WAIT lasts because {_BLAME[wanted]}",
-        told
-        if _why(stay, evidence) in told and blame
-        else f"{told}: {_BLAME.get(blame, 'nobody is to blame')}",
-        list(_proof(stay, Teller(evidence))),
+        message("close-wait-lasts-for", blame=wanted),
+        seen if seen.parameters["blame"] else message("with-blame", stay=seen, blame=blame),
+        _proofs([stay], evidence),
         holds=blame == wanted,
-        doubt=lacking or (_unsampled(stay) if stay.cut else ""),
+        doubt=lacking or (_unsampled(stay) if stay.cut else None),
     )
 
 
-_END = {
-    True: "recv gave 0",
-    False: "the end was not read",
-    None: "nothing was left to be read",
-}
-
-
-_TAKEN_ALONG = (
-    "the end may have been taken along with the data right before it "
-    "(a step `quiet: 100ms` between the last data and the close would tell)"
-)
-
-
-def _eof_read(stay: _Stay, lacking: str, evidence: Evidence, *, wanted: bool) -> Finding:
+def _eof_read(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wanted: bool) -> Finding:
     read = _end_was_read(stay, evidence)
-    unknown = "" if read is not None else _TAKEN_ALONG
+    unknown = None if read is not None else message("end-taken-along")
+    seen, host = _seen(stay, evidence), stay.side.host
     return find(
-        f"{stay.side.host} {'reads' if wanted else 'never reads'} the end of the input",
-        f"{_END[read]}; {_told(stay, evidence)}",
-        list(_proof(stay, Teller(evidence))),
+        message("reads-end", host=host) if wanted else message("never-reads-end", host=host),
+        message("end-read", read=_READ[read], stay=seen),
+        _proofs([stay], evidence),
         holds=read == wanted,
         doubt=lacking or _unsampled(stay) or unknown,
         proven=read is True,
     )
+
+
+_READ = {True: "read", False: "unread", None: "unknown"}
 
 
 def _end_was_read(stay: _Stay, evidence: Evidence) -> bool | None:
@@ -394,9 +394,9 @@ def _was_empty(stay: _Stay, evidence: Evidence) -> bool:
     )
 
 
-def _unsampled(stay: _Stay) -> str:
+def _unsampled(stay: _Stay) -> Message | None:
     """Why the kernel's rows do not tell what was read: none was taken, or much happened after the last."""
     if not stay.rows:
-        return "CLOSE_WAIT was too short to be sampled"
+        return message("close-wait-too-short")
     ended_unread = stay.left is not None and _blame(stay) != "not_closed"
-    return "what was read at the very end was not sampled" if ended_unread else ""
+    return message("end-not-sampled") if ended_unread else None

@@ -14,11 +14,12 @@ from lab.checks.check import Check
 from lab.checks.ending import CloseSpec, ResetSpec
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.passage import ResentSpec
+from lab.checks.proofs import refused_by
 from lab.checks.refusal import listened_then
 from lab.checks.select import rows_of
-from lab.checks.telling import counted, refused_by
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, Proof, message
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
 from lab.scenario.base import Count, Counted, Name, OneOrMany, tag
@@ -83,18 +84,22 @@ class ConnectionCheck(Check):
         yield from _ends_in_two_ways(self)
         yield from _states_without_trace(self)
 
+    @property
+    def title(self) -> str:
+        return str(self.connection)
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every word of the check on the connection it names."""
-        title, case = str(self.connection), case_of(self.connection, evidence)
+        case = case_of(self.connection, evidence)
         if isinstance(case, Finding):
-            return conclude(self, title, [case])
+            return conclude(self, [case])
         findings = [
             replace(found, missing=found.missing or _unfinished(case)) for found in _findings(self, case)
         ]
         if _unmade(case) and self.handshake in {None, "complete"} and not isinstance(self.rst, ResetSpec):
             # There was no connection: that says all, of each word.
-            findings = [replace(found, observed=tuple(handshake_told(case))) for found in findings]
-        return conclude(self, title, findings)
+            findings = [replace(found, observed=tuple(handshake_seen(case))) for found in findings]
+        return conclude(self, findings)
 
 
 def _unfinished(case: Case) -> bool:
@@ -139,8 +144,8 @@ def _handshake(expected: str, case: Case) -> Finding:
     seen = case.connection.handshake
     answered = seen == "half_open" and expected != "complete"
     return find(
-        f"handshake {expected}",
-        list(handshake_told(case)),
+        message("handshake", kind=expected),
+        list(handshake_seen(case)),
         list(_handshake_frames(case)),
         holds=seen == expected,
         doubt=case.doubt,
@@ -154,60 +159,55 @@ def _unmade(case: Case) -> bool:
     return case.connection.handshake in {"refused", "no_reply", "half_open"}
 
 
-def handshake_told(case: Case) -> Iterator[str]:
+def handshake_seen(case: Case) -> Iterator[Message]:
     """How far the handshake of a connection came."""
     client, server = case.connection.sides
     match case.connection.handshake:
         case "complete":
-            yield "the handshake was completed"
+            yield message("handshake-completed")
         case "simultaneous":
-            yield "both sides sent SYN at once"
+            yield message("both-sent-syn")
         case "refused":
-            yield f"{case.name(server)} refused: RST answers the SYN to port {server.port}"
+            yield message("refused", host=case.name(server), port=server.port)
             yield from listened_then(server, case)
         case "no_reply":
             again = client.retransmissions.syn
-            often = f", which was sent {again + 1} times" if again else ""
-            nothing = "no answer to the SYN was captured" if case.doubt else "nothing answered the SYN"
-            yield f"{nothing}{often}{_full(case)}"
+            answer = "no-answer-captured" if case.doubt else "no-answer"
+            yield message(answer, times=again + 1 if again else 0, full=_full(case))
             yield from _said_by_icmp(case)
         case "half_open":
-            name = case.name(client)
-            heard = f"no ACK from {name} was captured" if case.doubt else f"{name} never acknowledged it"
-            yield f"{case.name(server)} answered SYN-ACK, and {heard}"
+            ack = "last-ack-not-captured" if case.doubt else "syn-ack-never-acknowledged"
+            yield message(ack, server=case.name(server), client=case.name(client))
         case "unknown":
-            begun = client.syn or server.syn
-            yield "a part of it was not captured" if begun else "it was under way when the capture began"
+            yield message("partly-captured" if client.syn or server.syn else "under-way-at-start")
 
 
-def _said_by_icmp(case: Case) -> list[str]:
+def _said_by_icmp(case: Case) -> list[Message]:
     """What routers and hosts say by ICMP of the segments of a connection that never was, each thing once."""
     said = {(one.source, one.meaning): one for one in reversed(case.evidence.icmp_about(case.connection))}
     return [refused_by(one, case.evidence) for one in reversed(said.values())]
 
 
-def _full(case: Case) -> str:
+def _full(case: Case) -> Message | None:
     """Whether the listener's accept queue held more than its limit, so that it took no further connection."""
     server = case.connection.server
     for _, row in rows_of(case.evidence, server.host, TcpState.LISTEN):
         if row.local_port == server.port and row.recv_queue > row.send_queue:
-            waiting = (
-                f"{counted(row.recv_queue, 'connection')} waited to be accepted (limit {row.send_queue})"
-            )
-            return f"; the queue of {case.name(server)} was full, {waiting}: its program does not call accept"
-    return ""
+            name = case.name(server)
+            return message("accept-queue-full", host=name, waiting=row.recv_queue, limit=row.send_queue)
+    return None
 
 
-def _handshake_frames(case: Case) -> Iterator[str]:
+def _handshake_frames(case: Case) -> Iterator[Proof]:
     client, server = case.connection.sides
     if client.syn:
-        yield case.frame(client.syn.first, f"SYN from {case.name(client)}")
+        yield case.frame(client.syn.first, "syn-from", host=case.name(client))
     if server.syn:
-        yield case.frame(server.syn.first, f"SYN-ACK from {case.name(server)}")
+        yield case.frame(server.syn.first, "syn-ack-from", host=case.name(server))
     if client.ack and server.syn:
-        yield case.frame(client.ack.first, f"ACK from {case.name(client)}")
+        yield case.frame(client.ack.first, "ack-from", host=case.name(client))
     if not server.syn and server.reset:
-        yield case.frame(server.reset.first, f"RST from {case.name(server)}")
+        yield case.frame(server.reset.first, "rst-from", host=case.name(server), ended=None, cause="")
 
 
 # Bytes
@@ -217,8 +217,8 @@ def _bytes(end: str, bounds: Count, case: Case) -> Iterator[Finding]:
     side = case.side(end)
     if side is not None:
         yield find(
-            f"{counted(bounds, 'byte')} from {case.name(side)}",
-            f"{counted(side.bytes, 'byte')} from {case.name(side)}",
+            message("bytes-from", bytes=str(bounds), host=case.name(side)),
+            message("bytes-from", bytes=side.bytes, host=case.name(side)),
             holds=side.bytes in bounds,
             doubt=case.doubt,
             proven=case.certain and (side.exact or decided(side.at_least, bounds)),

@@ -9,9 +9,10 @@ from pydantic import Field
 from lab.checks import doubt
 from lab.checks.check import Check
 from lab.checks.finding import conclude, decided, find
+from lab.checks.proofs import frame, named
 from lab.checks.select import connections_to, went_on
-from lab.checks.telling import Teller, counted, named
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Proof, message
 from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Counted, HostName, HostPort, Model
 from lab.wire.tcp import Connection
@@ -36,29 +37,37 @@ class ConnectionsCheck(Check):
 
     connections: Annotated[ConnectionsRef, Field(description="Which ones, and how many")]
 
+    @property
+    def title(self) -> str:
+        ref = self.connections
+        return f"connections to {ref.to}" + (f" from {ref.from_}" if ref.from_ else "")
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Count the completed handshakes. Those within one host count if its loopback was captured."""
         ref = self.connections
-        title = f"connections to {ref.to}" + (f" from {ref.from_}" if ref.from_ else "")
         found = connections_to(evidence, ref.to, ref.from_)
         made = [connection for connection in found if connection.handshake in {"complete", "simultaneous"}]
-        others = len(found) - len(made)
         finding = find(
-            counted(ref.count, "connection"),
-            counted(len(made), "connection")
-            + (f", and {others} more without a completed handshake" if others else ""),
-            [_told(connection, Teller(evidence)) for connection in found],
+            message("connections", number=str(ref.count), others=0),
+            message("connections", number=len(made), others=len(found) - len(made)),
+            [_frame(connection, evidence) for connection in found],
             holds=len(made) in ref.count,
             doubt=doubt.of_all(found, evidence, ref.to.host, ref.from_),
             proven=decided(len(made), ref.count),
             absent=not found and (ref.from_ is None or went_on(evidence, ref.from_)),
             missing=len(made) < ref.count.minimum,
         )
-        return conclude(self, title, [finding])
+        return conclude(self, [finding])
 
 
-def _told(connection: Connection, teller: Teller) -> str:
-    client, server = connection.sides
-    ends = f"{named(client)}:{client.port} to {named(server)}:{server.port}"
-    what = f"from {ends}, handshake {connection.handshake}"
-    return teller.frame(connection.capture, connection.began, what)
+def _frame(connection: Connection, evidence: Evidence) -> Proof:
+    client, server = (f"{named(side)}:{side.port}" for side in connection.sides)
+    return frame(
+        evidence,
+        connection,
+        connection.began,
+        "connection-began",
+        client=client,
+        server=server,
+        handshake=connection.handshake,
+    )

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, find
-from lab.checks.telling import Teller, seconds, span
-from lab.core.durations import format_duration
+from lab.core.durations import nanoseconds
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, message, proof
 from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
@@ -52,14 +52,17 @@ class ElapsedCheck(Check):
         if self.given():
             yield from self.elapsed.mistakes(("elapsed",))
 
+    @property
+    def title(self) -> str:
+        return f"time from {self.elapsed.from_} to {self.elapsed.to}"
+
     def judge(self, evidence: Evidence) -> CheckResult:
         ref, reached = self.elapsed, _reached(evidence)
-        title = f"time from {ref.from_} to {ref.to}"
         unset = next((name for name in (ref.from_, ref.to) if name not in reached), None)
         if unset is not None:
-            finding = find(_wanted(ref), f'the mark "{unset}" was not reached', holds=False, absent=True)
-            return conclude(self, title, [finding])
-        return conclude(self, title, [_finding(ref, reached, evidence)])
+            finding = find(_wanted(ref), message("mark-not-reached", mark=unset), holds=False, absent=True)
+            return conclude(self, [finding])
+        return conclude(self, [_finding(ref, reached, evidence)])
 
 
 def _reached(evidence: Evidence) -> dict[str, StepEnded]:
@@ -72,22 +75,23 @@ def _reached(evidence: Evidence) -> dict[str, StepEnded]:
 def _finding(ref: ElapsedRef, reached: dict[str, StepEnded], evidence: Evidence) -> Finding:
     began, ended = reached[ref.from_].began, reached[ref.to].began
     took, late = ended - began, max(0, evidence.info.sampling.worst_gap - _LOOKS_APART)
-    teller = Teller(evidence)
-    told = [f'mark "{name}" at {teller.when(reached[name].began)}' for name in (ref.from_, ref.to)]
+    marks = [
+        proof("step", "mark-set", time=reached[name].began, step=reached[name].step, mark=name)
+        for name in (ref.from_, ref.to)
+    ]
     if took < 0:
-        return find(_wanted(ref), f'"{ref.to}" was set before "{ref.from_}"', told, holds=False)
+        return find(_wanted(ref), message("set-before", mark=ref.to, other=ref.from_), marks, holds=False)
     # Either mark may have been set so late.
     same = len({_fits(ref, one) for one in (took - late, took, took + late)}) == 1
-    doubt = "" if same else f"the machine was busy: the sidecar was up to {span(late)} late"
-    return find(_wanted(ref), f"it took {span(took)}", told, holds=_fits(ref, took), doubt=doubt)
+    doubt = None if same else message("sidecar-late", late=late)
+    return find(_wanted(ref), message("took", took=took), marks, holds=_fits(ref, took), doubt=doubt)
 
 
 def _fits(ref: ElapsedRef, took: int) -> bool:
-    over = ref.max is not None and took > seconds(ref.max)
-    return not over and (ref.min is None or took >= seconds(ref.min))
+    over = ref.max is not None and took > nanoseconds(ref.max)
+    return not over and (ref.min is None or took >= nanoseconds(ref.min))
 
 
-def _wanted(ref: ElapsedRef) -> str:
-    bounds = (("at least", ref.min), ("at most", ref.max))
-    told = " and ".join(f"{word} {format_duration(bound)}" for word, bound in bounds if bound is not None)
-    return f"{told} from {ref.from_} to {ref.to}"
+def _wanted(ref: ElapsedRef) -> Message:
+    bounds = message("bounds", min=ref.min, max=ref.max)
+    return message("elapsed", bounds=bounds, mark=ref.from_, other=ref.to)

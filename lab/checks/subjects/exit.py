@@ -9,14 +9,15 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from lab.checks.causes.ends import causes_of_end
+from lab.checks.causes.kinds import said
 from lab.checks.check import Check
+from lab.checks.doubt import of_run
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.printed import last_lines, printed_by
-from lab.checks.reasons import reasons
 from lab.checks.select import runs_of
-from lab.checks.telling import Teller
-from lab.core.words import EndingSignal, Outcome, describe_status, signal_name
+from lab.core.words import EndingSignal, Outcome, signal_name
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.situation import Unread
 from lab.evidence.transcript import ProgramRun
 from lab.evidence.verdict import CheckResult
@@ -74,47 +75,56 @@ class ExitCheck(Check):
             what = ": an exit status is at most 255"
             yield Mistake("contradiction", ("exit", "status"), what, "write a status from 0 to 255")
 
+    @property
+    def title(self) -> str:
+        return f"exit of {self._whose}"
+
+    @property
+    def _whose(self) -> str:
+        return f"{self.exit.host}.{self.exit.program}" if self.exit.program else self.exit.host
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every run of the host's programs, or of the one that is named."""
         ref = self.exit
         runs = runs_of(evidence, ref.host, ref.program)
         findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
-        whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
-        result = conclude(self, f"exit of {whose}", findings or [_never_started(ref, whose, evidence)])
+        result = conclude(self, findings or _never_started(ref, evidence))
         if result.outcome is not Outcome.FAIL or evidence.transcript.failed:
             return result
         causes = (cause for run in runs for cause in causes_of_end(evidence, run))
-        return replace(result, causes=reasons(causes, evidence.info.ended))
+        return replace(result, causes=tuple(said(cause, evidence.info.ended) for cause in causes))
 
 
-def _never_started(ref: ExitRef, whose: str, evidence: Evidence) -> Finding:
-    wanted = "; ".join(text for text, _ in _wanted(ref, None))
-    observed = f"{whose} was never started" if ref.program else f"no program of {ref.host} was started"
-    return find(wanted, observed, holds=False, doubt=evidence.info.trouble, absent=True)
+def _never_started(ref: ExitRef, evidence: Evidence) -> list[Finding]:
+    never = (
+        message("program-never-started", host=ref.host, program=ref.program)
+        if ref.program
+        else message("no-program-started", host=ref.host)
+    )
+    doubt = of_run(evidence)
+    return [find(wanted, never, holds=False, doubt=doubt, absent=True) for wanted, _ in _wanted(ref, None)]
 
 
 def _findings(ref: ExitRef, run: ProgramRun, evidence: Evidence) -> Iterator[Finding]:
-    program, end, teller = run.started.program, run.exited, Teller(evidence)
-    told = [f"{program} was started at {teller.when(run.started.at)} by step {run.started.step}"]
-    observed, doubt = f"{program} was still running", evidence.info.trouble
+    began, end = run.started, run.exited
+    host, program = began.host, began.program
+    proofs = [proof("program", "was-started", host=host, time=began.at, step=began.step, program=program)]
+    observed, doubt = message("was-still-running", program=program), of_run(evidence)
     if end is not None:
-        told.append(f"{program} ended at {teller.when(end.at)}")
-        observed, doubt = f"{program}: {describe_status(end.status)}", ""
-    for text, holds in _wanted(ref, end.status if end else None):
-        proof = told if holds else [*told, *_printed_last(run, evidence)]
+        proofs.append(proof("program", "has-ended", host=host, time=end.at, program=program))
+        observed, doubt = message("ended-so", program=program, status=end.status), None
+    for wanted, holds in _wanted(ref, end.status if end else None):
+        shown = proofs if holds else [*proofs, *_printed_last(run, evidence)]
         crashed = end is not None and bool(signal_name(end.status))
-        yield find(text, observed, proof, holds=holds, doubt=doubt, absent=end is None, missing=not crashed)
+        yield find(wanted, observed, shown, holds=holds, doubt=doubt, absent=end is None, missing=not crashed)
 
 
-def _printed_last(run: ProgramRun, evidence: Evidence) -> list[str]:
+def _printed_last(run: ProgramRun, evidence: Evidence) -> Iterator[Proof]:
     """The last lines of its output, if they are not told with the step that failed."""
     lines = last_lines(printed_by(evidence, run))
-    if lines and lines[-1:] == _told_with_step(run, evidence)[-1:]:
-        return []
-    shown = "\n".join(f"  | {line}" for line in lines)
-    return [
-        f"{run.started.program} printed last:\n{shown}" if lines else f"{run.started.program} printed nothing"
-    ]
+    if not lines or lines[-1:] != _told_with_step(run, evidence)[-1:]:
+        host, program = run.started.host, run.started.program
+        yield proof("output", "printed-last", host=host, program=program, lines=tuple(lines))
 
 
 def _told_with_step(run: ProgramRun, evidence: Evidence) -> list[str]:
@@ -133,11 +143,14 @@ def _told_with_step(run: ProgramRun, evidence: Evidence) -> list[str]:
     return last_lines(next(unread, ""))
 
 
-def _wanted(ref: ExitRef, status: int | None) -> Iterator[tuple[str, bool]]:
+def _wanted(ref: ExitRef, status: int | None) -> Iterator[tuple[Message, bool]]:
     """Each word about the end, and whether a status satisfies it; None is that of a program still running."""
     if ref.running:
-        yield "still running", status is None
+        yield message("still-running"), status is None
     if ref.status is not None:
-        yield f"exit status {ref.status}", status is not None and status in ref.status
+        yield message("exit-status", status=str(ref.status)), status is not None and status in ref.status
     if ref.signal is not None:
-        yield f"killed by {ref.signal}", status is not None and signal_name(status) == ref.signal
+        yield (
+            message("killed-by", signal=ref.signal),
+            status is not None and signal_name(status) == ref.signal,
+        )

@@ -9,10 +9,10 @@ from pydantic import Field
 from lab.checks.case import Case, case_of
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, find
-from lab.checks.subjects.connection import handshake_told
-from lab.checks.telling import seconds, span
-from lab.core.durations import format_duration
+from lab.checks.subjects.connection import handshake_seen
+from lab.core.durations import nanoseconds
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import message
 from lab.evidence.verdict import CheckResult
 from lab.scenario.base import Duration
 from lab.scenario.checks import ConnectionRef
@@ -33,24 +33,27 @@ class HandshakeTimeCheck(Check):
 
     handshake_time: Annotated[HandshakeTimeRef, Field(description="Which connection, and how long")]
 
+    @property
+    def title(self) -> str:
+        return f"handshake time of the {self.handshake_time}"
+
     def judge(self, evidence: Evidence) -> CheckResult:
         ref = self.handshake_time
         case = case_of(ref, evidence)
-        finding = case if isinstance(case, Finding) else _finding(ref, case)
-        return conclude(self, f"handshake time of the {ref}", [finding])
+        return conclude(self, [case if isinstance(case, Finding) else _finding(ref, case)])
 
 
 def _finding(ref: HandshakeTimeRef, case: Case) -> Finding:
     client = case.connection.client
     syn = client.syn.sent if client.syn else None
     ack = client.ack.sent if client.ack else None
-    expected = f"a handshake within {format_duration(ref.max)}"
+    expected = message("handshake-within", max=ref.max)
     if case.connection.handshake != "complete":
-        told = list(handshake_told(case))
-        return find(expected, told, holds=False, doubt=case.doubt, missing=True)
+        return find(expected, list(handshake_seen(case)), holds=False, doubt=case.doubt, missing=True)
     if syn is None or ack is None:
-        unseen = f"a segment of the handshake was not captured where {case.name(client)} sent it"
+        unseen = message("not-captured-where-sent", host=case.name(client))
         return find(expected, (), holds=False, doubt=case.doubt or unseen)
-    frames = [case.frame(syn, "SYN"), case.frame(ack, "ACK that completes the handshake")]
+    frames = [case.frame(syn, "opening-syn"), case.frame(ack, "completing-ack")]
     took = ack.time - syn.time
-    return find(expected, f"it took {span(took)}", frames, holds=took <= seconds(ref.max), doubt=case.doubt)
+    holds = took <= nanoseconds(ref.max)
+    return find(expected, message("took", took=took), frames, holds=holds, doubt=case.doubt)

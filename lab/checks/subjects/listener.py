@@ -22,10 +22,10 @@ from lab.checks.select import (
     went_on,
     without_zone,
 )
-from lab.checks.telling import Teller, counted, listed, span
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.situation import Situation
 from lab.evidence.sockets import Instrument, SocketRow, SocketSample
 from lab.evidence.verdict import CheckResult
@@ -38,9 +38,6 @@ from lab.scenario.script import line_of, ports_awaited
 from lab.scenario.variables import references, substitute
 
 Row = tuple[SocketSample, SocketRow]
-
-_ACCEPT_QUEUE = "finished connection", "waiting for accept"
-_SYN_QUEUE = "handshake", "waiting for its last ACK"
 
 
 class ListenerRef(Model):
@@ -92,6 +89,10 @@ class ListenerCheck(Check):
             fix = did_you_mean(text, ("any", "loopback", *own), "one of")
             yield Mistake("bad-address", ("listener", "address"), what, fix)
 
+    @property
+    def title(self) -> str:
+        return f"listener {self.listener.host}:{self.listener.port}"
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Look for a socket in LISTEN on the port, on the address if one is asked for, and at its queues."""
         ref = self.listener
@@ -99,7 +100,7 @@ class ListenerCheck(Check):
         findings = [_listens(ref, _wanted(ref, evidence), rows, evidence)]
         if rows:
             findings += _queues(ref, rows, evidence)
-        return conclude(self, f"listener {ref.host}:{ref.port}", findings)
+        return conclude(self, findings)
 
 
 def listens(ref: ListenerRef, evidence: Evidence) -> list[Row]:
@@ -119,9 +120,9 @@ def _wanted(ref: ListenerRef, evidence: Evidence) -> str:
 
 def _listens(ref: ListenerRef, wanted: str, rows: list[Row], evidence: Evidence) -> Finding:
     return find(
-        f"{ref.host} listens on port {ref.port}" + (f", address {wanted}" if wanted else ""),
-        _told(ref.host, evidence),
-        _proof(rows, evidence),
+        message("listens", host=ref.host, port=ref.port, address=wanted),
+        _seen(ref.host, evidence),
+        _proof(rows),
         holds=bool(rows),
         doubt=doubt.of_sampling(evidence, ref.host),
         proven=bool(rows),
@@ -158,21 +159,17 @@ def _bound_to(local: str, wanted: str) -> bool:
     return address.is_loopback if wanted == "loopback" else local == without_zone(wanted)
 
 
-def _told(host: str, evidence: Evidence) -> str:
+def _seen(host: str, evidence: Evidence) -> Message:
     where = listening(evidence, host)
     if not where:
-        return f"no program of {host} ever listened"
-    told = f"{host} listens on {listed(list(where))}"
+        return message("never-listened", host=host)
     local = all(ip_address(row.local).is_loopback for _, row in rows_of(evidence, host, TcpState.LISTEN))
-    return told + (" only: other hosts cannot reach it" if local else "")
+    return message("listens-on", host=host, where=where, local=local)
 
 
-def _proof(rows: list[Row], evidence: Evidence) -> list[str]:
-    if not rows:
-        return []
-    sample, row = rows[0]
-    at = Teller(evidence).when(sample.at)
-    return [f"the kernel of {sample.host} shows LISTEN on {endpoint(row.local, row.local_port)} from {at}"]
+def _proof(rows: list[Row]) -> list[Proof]:
+    where = ((sample, endpoint(row.local, row.local_port)) for sample, row in rows[:1])
+    return [proof("socket", "shows-listen", host=one.host, time=one.at, where=at) for one, at in where]
 
 
 # Its queues
@@ -181,24 +178,24 @@ def _proof(rows: list[Row], evidence: Evidence) -> list[str]:
 def _queues(ref: ListenerRef, rows: list[Row], evidence: Evidence) -> Iterator[Finding]:
     """What is said of the backlog and of the two queues that it is there for."""
     if ref.backlog is not None:
-        yield _backlog(ref, ref.backlog, rows, evidence)
+        yield _backlog(ref, ref.backlog, rows)
     if ref.queue_max is not None:
         fullest = max(rows, key=lambda shown: shown[1].recv_queue)
         most = fullest[1].recv_queue, fullest[0]
-        yield _most(ref, _ACCEPT_QUEUE, ref.queue_max, most, evidence)
+        yield _most(ref, "accept", ref.queue_max, most, evidence)
     if ref.syn_queue_max is not None:
         most = _half_open(history_of(evidence, ref.host), ref.port)
-        yield _most(ref, _SYN_QUEUE, ref.syn_queue_max, most, evidence)
+        yield _most(ref, "syn", ref.syn_queue_max, most, evidence)
     if ref.overflows is not None:
         yield _overflows(ref, ref.overflows, evidence)
 
 
-def _backlog(ref: ListenerRef, bounds: Count, rows: list[Row], evidence: Evidence) -> Finding:
+def _backlog(ref: ListenerRef, bounds: Count, rows: list[Row]) -> Finding:
     limits = sorted({row.send_queue for _, row in rows})
     return find(
-        f"the accept queue of port {ref.port} has the limit {bounds}",
-        f"its limit is {listed([str(limit) for limit in limits])}",
-        _proof(rows, evidence),
+        message("backlog", port=ref.port, limit=str(bounds)),
+        message("limits", limits=tuple(limits)),
+        _proof(rows),
         holds=all(limit in bounds for limit in limits),
     )
 
@@ -214,17 +211,17 @@ def _half_open(history: SocketHistory, port: int) -> tuple[int, SocketSample]:
 
 
 def _most(
-    ref: ListenerRef, what: tuple[str, str], bounds: Count, most: tuple[int, SocketSample], evidence: Evidence
+    ref: ListenerRef, queue: str, bounds: Count, most: tuple[int, SocketSample], evidence: Evidence
 ) -> Finding:
     """The most that ever waited in a queue; what came and went between two looks is not seen."""
-    noun, waiting = what
     number, sample = most
-    shown = f"{counted(number, noun)} {waiting}"
-    looked = f"looked at every {span(evidence.info.sampling.mean_gap)} on average"
+    shown, gap = message("in-queue", number=number, queue=queue), evidence.info.sampling.mean_gap
     return find(
-        f"at the fullest {counted(bounds, noun)} {waiting} on port {ref.port}",
-        f"at the fullest it was {shown}",
-        [f"the kernel of {ref.host}, {looked}, shows {shown} at {Teller(evidence).when(sample.at)}"],
+        message(
+            "at-most-in-queue", shown=message("in-queue", number=str(bounds), queue=queue), port=ref.port
+        ),
+        message("at-fullest", shown=shown),
+        [proof("socket", "queue-shown", host=ref.host, time=sample.at, gap=gap, shown=shown)],
         holds=number in bounds,
         doubt=doubt.of_sampling(evidence, ref.host),
         proven=decided(number, bounds),
@@ -233,11 +230,11 @@ def _most(
 
 def _overflows(ref: ListenerRef, bounds: Count, evidence: Evidence) -> Finding:
     last = history_of(evidence, ref.host).samples[-1]
-    drops = f"and its listeners dropped {counted(last.drops, 'segment')} of handshakes (ListenDrops)"
+    number, drops = last.overflows, last.drops
     return find(
-        f"{counted(bounds, 'connection')} found the accept queue full",
-        f"{counted(last.overflows, 'connection')} found an accept queue of {ref.host} full",
-        [f"ListenOverflows of {ref.host} is {last.overflows} at {Teller(evidence).when(last.at)}, {drops}"],
+        message("found-queue-full", number=str(bounds)),
+        message("found-queue-of-host-full", number=last.overflows, host=ref.host),
+        [proof("counter", "listen-overflows", host=ref.host, time=last.at, number=number, drops=drops)],
         holds=last.overflows in bounds,
         doubt=doubt.of_sampling(evidence, ref.host)
         or doubt.of_looks(evidence, ref.host, Instrument.COUNTERS),

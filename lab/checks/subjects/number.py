@@ -10,8 +10,8 @@ from pydantic import Field
 
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, find
-from lab.core.quote import quoted
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import message
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
 from lab.scenario.base import Model, Text
@@ -57,19 +57,26 @@ class NumberCheck(Check):
             what = ": no number is at least `min` and at most `max`"
             yield Mistake("contradiction", ("number", "min"), what, "swap the two")
 
+    @property
+    def title(self) -> str:
+        return f"number {self.number.value}"
+
     def judge(self, evidence: Evidence) -> CheckResult:
         text = substitute(self.number.value, evidence.info.variables)
-        return conclude(self, f"number {self.number.value}", list(_findings(self.number, text)))
+        return conclude(self, list(_findings(self.number, text)))
 
 
 def _findings(ref: NumberRef, text: str) -> Iterator[Finding]:
     readable = len(text) <= _LONGEST and _NUMBER.fullmatch(text) is not None
     number = float(text) if readable else 0.0
-    observed = f"it is {text.strip()}" if readable else f"{quoted(text[:_LONGEST])} is no number"
+    observed = (
+        message("number-is", text=text.strip()) if readable else message("no-number", text=text[:_LONGEST])
+    )
     if ref.min is not None:
-        yield find(f"a number of at least {ref.min:g}", observed, holds=readable and number >= ref.min)
+        yield find(message("number-at-least", min=ref.min), observed, holds=readable and number >= ref.min)
     if ref.max is not None:
-        yield find(f"a number of at most {ref.max:g}", observed, holds=readable and number <= ref.max)
+        yield find(message("number-at-most", max=ref.max), observed, holds=readable and number <= ref.max)
     if ref.near is not None and ref.within is not None:
         near = readable and abs(number - ref.near) <= ref.within
-        yield find(f"a number within {ref.within:g} of {ref.near:g}", observed, holds=near)
+        wanted = message("number-near", near=ref.near, within=ref.within)
+        yield find(wanted, observed, holds=near)

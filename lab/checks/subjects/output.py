@@ -9,12 +9,12 @@ from msgspec import Struct
 from pydantic import Field
 
 from lab.checks.check import Check
+from lab.checks.doubt import of_run
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.nearest import nearest
 from lab.checks.select import is_meant, was_started
-from lab.checks.telling import counted
-from lab.core.quote import quoted
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.transcript import Dropped, Input, Output
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
@@ -22,17 +22,25 @@ from lab.scenario.base import Count, Counted, HostName, Model, Name, OneOrMany, 
 from lab.scenario.mistake import Mistake, Path
 from lab.scenario.variables import substitute
 
-_NOTHING = "nothing was printed"
 _SHOWN = 200
 """Characters of a program's output that a result quotes."""
 
 
 class _Printed(Struct, frozen=True):
-    """What programs printed, each on its screen; what of it may be missing; whether any was started."""
+    """What programs of a host printed, each on its screen; what may be missing; whether any was started."""
 
+    host: str
     screens: Mapping[str, str]
-    lacking: str
+    lacking: Message | None
     started: bool
+
+    @property
+    def proofs(self) -> list[Proof]:
+        """The end of each screen."""
+        shown = ((program, screen[-_SHOWN:]) for program, screen in self.screens.items())
+        return [
+            proof("output", "printed", host=self.host, program=program, text=text) for program, text in shown
+        ]
 
     @property
     def lines(self) -> list[str]:
@@ -88,11 +96,19 @@ class OutputCheck(Check):
                 what, fix = ": a line cannot hold a line break", "use `contains:` for text of several lines"
                 yield Mistake("contradiction", ("output", "lines", text), what, fix)
 
+    @property
+    def title(self) -> str:
+        ref = self.output
+        return f"output of {ref.host}.{ref.program}" if ref.program else f"output of {ref.host}"
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every text of the check; ``contains`` must hold within one program's output."""
         ref = self.output
         printed = _Printed(
-            _screens(ref, evidence), _lacking(ref, evidence), was_started(evidence, ref.host, ref.program)
+            ref.host,
+            _screens(ref, evidence),
+            _lacking(ref, evidence),
+            was_started(evidence, ref.host, ref.program),
         )
         values = evidence.info.variables
         findings = [
@@ -101,8 +117,7 @@ class OutputCheck(Check):
         if ref.contains is not None:
             findings.append(_contains([substitute(text, values) for text in ref.contains], printed))
         findings += [_lacks(substitute(text, values), printed) for text in ref.lacks or ()]
-        whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
-        return conclude(self, f"output of {whose}", findings)
+        return conclude(self, findings)
 
 
 def _events(ref: OutputRef, evidence: Evidence) -> Iterator[Output | Input | Dropped]:
@@ -115,11 +130,11 @@ def _concerns(event: Output | Input | Dropped, ref: OutputRef) -> bool:
     return event.host == ref.host and is_meant(event.program, ref.program)
 
 
-def _lacking(ref: OutputRef, evidence: Evidence) -> str:
+def _lacking(ref: OutputRef, evidence: Evidence) -> Message | None:
     dropped = next((event for event in _events(ref, evidence) if isinstance(event, Dropped)), None)
     if dropped is not None:
-        return f"only the first {dropped.limit} characters of the output were kept"
-    return evidence.info.trouble
+        return message("output-cut", limit=dropped.limit)
+    return of_run(evidence)
 
 
 def _screens(ref: OutputRef, evidence: Evidence) -> Mapping[str, str]:
@@ -145,10 +160,12 @@ def _ends_line(event: Input) -> bool:
 def _line(text: str, bounds: Count, printed: _Printed) -> Finding:
     number = printed.lines.count(text)
     within = next((line for line in printed.lines if text in line and line != text), "")
-    part = f"; the line {_quoted(within)} contains it" if within and number not in bounds else ""
+    within = _cut(within) if number not in bounds else ""
     return find(
-        f"the line {_quoted(text)} {_times(bounds)}",
-        f"{counted(number, 'line')} {_quoted(text)}{part}" if printed.screens else _NOTHING,
+        message("line-times", line=_cut(text), times=str(bounds)),
+        message("lines-seen", number=number, line=_cut(text), within=within)
+        if printed.screens
+        else _nothing(),
         holds=number in bounds,
         doubt=printed.lacking,
         proven=decided(number, bounds),
@@ -158,8 +175,8 @@ def _line(text: str, bounds: Count, printed: _Printed) -> Finding:
     )
 
 
-def _times(bounds: Count) -> str:
-    return "once" if bounds == Count(1, 1) else f"{bounds} times"
+def _nothing() -> Message:
+    return message("nothing-printed")
 
 
 def _contains(texts: list[str], printed: _Printed) -> Finding:
@@ -167,12 +184,12 @@ def _contains(texts: list[str], printed: _Printed) -> Finding:
     missing = [_first_missing(texts, screen) for screen in screens.values()]
     holds = None in missing
     after = max((number for number in missing if number is not None), default=0)
-    before = f" after {_quoted(texts[after - 1])}" if after else ""
-    observed = f"{_quoted(texts[after])} is not there{before}" if screens else _NOTHING
+    before = _cut(texts[after - 1]) if after else ""
+    gone = message("text-not-there", text=_cut(texts[after]), before=before) if screens else _nothing()
     return find(
-        "the output contains " + ", then ".join(_quoted(text) for text in texts),
-        f"it contains {'them in this order' if len(texts) > 1 else 'it'}" if holds else observed,
-        [] if holds else [f"{name} printed {_quoted(screen[-_SHOWN:])}" for name, screen in screens.items()],
+        message("output-contains", texts=tuple(map(_cut, texts))),
+        message("contains", number=len(texts)) if holds else gone,
+        [] if holds else printed.proofs,
         holds=holds,
         doubt=printed.lacking,
         proven=holds,
@@ -197,13 +214,15 @@ def _lacks(text: str, printed: _Printed) -> Finding:
     line = next((line for line in printed.lines if text in line), None)
     inside = line is not None or any(text in screen for screen in printed.screens.values())
     return find(
-        f"the output lacks {_quoted(text)}",
-        f"it is in the line {_quoted(line or text)}" if inside else f"{_quoted(text)} is not there",
+        message("output-lacks", text=_cut(text)),
+        message("in-line", line=_cut(line or text))
+        if inside
+        else message("text-not-there", text=_cut(text), before=""),
         holds=not inside,
         doubt=printed.lacking,
         proven=inside,
     )
 
 
-def _quoted(text: str) -> str:
-    return quoted(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

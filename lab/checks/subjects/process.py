@@ -14,22 +14,20 @@ from pydantic import Field
 from lab.checks.check import Check
 from lab.checks.doubt import of_looks
 from lab.checks.finding import Finding, conclude, find
-from lab.checks.holders import children_of, hidden
+from lab.checks.holders import children_of, hidden, numbered
 from lab.checks.select import is_meant
-from lab.checks.telling import Teller, counted, listed
 from lab.core.words import SleepingCall
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.processes import UNKNOWN, ProcessRow, ProcessSample
 from lab.evidence.sockets import Instrument
 from lab.evidence.transcript import Input, Started, Transcript
 from lab.evidence.verdict import CheckResult
-from lab.scenario.base import Count, Counted, HostName, Model, Name
+from lab.scenario.base import Counted, HostName, Model, Name
 
 _ENDS = frozenset({"key", "signal", "end"})
 _ENDING = 1_000_000_000
 """ns that a program may take to end for what the script did."""
-
-_OF_CHILDREN = frozenset({"zombie", "running child"})
 
 
 class _Look(Struct, frozen=True):
@@ -68,6 +66,15 @@ class ProcessCheck(Check):
 
     process: Annotated[ProcessRef, Field(description="Whose, and what")]
 
+    @property
+    def title(self) -> str:
+        return f"processes of {self._whose}"
+
+    @property
+    def _whose(self) -> str:
+        ref = self.process
+        return f"{ref.host}.{ref.program}" if ref.program else ref.host
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every run of the program, or of every program of the host."""
         ref = self.process
@@ -80,38 +87,39 @@ class ProcessCheck(Check):
         findings = [
             finding for run in runs for finding in _of_run(ref, run, endings.get(run, sys.maxsize), evidence)
         ]
-        whose = f"{ref.host}.{ref.program}" if ref.program else ref.host
-        return conclude(self, f"processes of {whose}", findings or [_nothing(whose)])
+        return conclude(self, findings or [_nothing(self._whose)])
 
 
 def _nothing(whose: str) -> Finding:
-    return find("a program to look at", f"no program of {whose} was started", holds=False, absent=True)
+    started = message("no-program-started", host=whose)
+    return find(message("program-to-look-at"), started, holds=False, absent=True)
 
 
 def _of_run(ref: ProcessRef, run: Started, ending: int, evidence: Evidence) -> Iterator[Finding]:
     looks = list(_looks(run, evidence))
     if not looks:
-        missing = "it was never looked at while it ran"
-        lacking = _lacking(run.host, evidence) or "it may have been too short for that"
-        yield find(f"{run.program} runs", missing, holds=False, doubt=lacking, absent=True)
+        missing = message("never-looked-at")
+        lacking = _lacking(run.host, evidence) or message("may-have-been-too-short")
+        yield find(message("runs", program=run.program), missing, holds=False, doubt=lacking, absent=True)
         return
     if ref.asleep_in is not None:
         yield _asleep(ref.asleep_in, run, looks, evidence)
     last = next((look for look in reversed(looks) if look.sample.at <= ending), looks[-1])
     zombies = [row for row in last.children if row.zombie]
     running = [row for row in last.children if not row.zombie]
-    for bounds, number, noun, rows in (
-        (ref.zombies, len(zombies), "zombie", zombies),
-        (ref.children, len(running), "running child", running),
-        (ref.descriptors, last.own.descriptors, "open descriptor", []),
+    for bounds, number, what, rows in (
+        (ref.zombies, len(zombies), "zombies", zombies),
+        (ref.children, len(running), "children", running),
+        (ref.descriptors, last.own.descriptors, "descriptors", None),
     ):
         if bounds is not None:
+            has = message("has", number=number, what=what)
             yield find(
-                f"{run.program} has {_plural(bounds, noun)}",
-                f"{run.program} had {_plural(number, noun)} when it was looked at last",
-                [_told(last, "has " + _plural(number, noun), rows, evidence)],
+                message("should-have", program=run.program, number=str(bounds), what=what),
+                message("had", program=run.program, number=number, what=what),
+                [_proof(last, has, rows or [])],
                 holds=number in bounds,
-                doubt=_lacking(run.host, evidence) or (_hide(last) if noun in _OF_CHILDREN else ""),
+                doubt=_lacking(run.host, evidence) or (None if rows is None else _hide(last)),
             )
 
 
@@ -138,12 +146,12 @@ def _endings(transcript: Transcript) -> dict[Started, int]:
     return endings
 
 
-def _hide(look: _Look) -> str:
+def _hide(look: _Look) -> Message | None:
     """What may have come from a program and cannot be told to have."""
     return hidden(row for row in look.sample.rows if row not in look.children)
 
 
-def _lacking(host: str, evidence: Evidence) -> str:
+def _lacking(host: str, evidence: Evidence) -> Message | None:
     return of_looks(evidence, host, Instrument.PROCESSES)
 
 
@@ -152,26 +160,26 @@ def _asleep(call: str, run: Started, looks: list[_Look], evidence: Evidence) -> 
         (look, {sleep.call for row in (look.own, *look.children) for sleep in row.asleep}) for look in looks
     ]
     met = next((look for look, calls in seen if call in calls), None)
-    calls = sorted({call for _, calls in seen for call in calls})
+    calls = tuple(sorted({call for _, calls in seen for call in calls}))
     return find(
-        f"{run.program} is asleep in {call}",
-        f"it was asleep in {call}"
-        if met
-        else f"it was seen asleep in {listed(calls) if calls else 'no call'}",
-        [_told(met, f"is asleep in {call}", [], evidence)] if met else [],
+        message("is-asleep-in", program=run.program, call=call),
+        message("was-asleep-in", call=call) if met else message("seen-asleep-in", calls=calls),
+        [_proof(met, message("asleep-in", call=call), [])] if met else [],
         holds=met is not None,
-        doubt=_lacking(run.host, evidence)
-        or ("where it sleeps is not known on such a machine" if UNKNOWN in calls else ""),
+        doubt=_lacking(run.host, evidence) or (message("sleep-not-known") if UNKNOWN in calls else None),
         proven=met is not None,
     )
 
 
-def _told(look: _Look, what: str, rows: list[ProcessRow], evidence: Evidence) -> str:
-    own, at = look.own, Teller(evidence).when(look.sample.at)
-    named = [f"{row.number} ({row.name})" for row in rows]
-    which = f": process {listed(named)}" if named else ""
-    return f"at {at} {own.name} (process {own.number} of {look.sample.host}) {what}{which}"
-
-
-def _plural(number: int | Count, noun: str) -> str:
-    return counted(number, noun).replace("childs", "children")
+def _proof(look: _Look, what: Message, rows: list[ProcessRow]) -> Proof:
+    own, host, time = look.own, look.sample.host, look.sample.at
+    return proof(
+        "process",
+        "process-seen",
+        host=host,
+        time=time,
+        name=own.name,
+        number=own.number,
+        what=what,
+        processes=tuple(map(numbered, rows)),
+    )

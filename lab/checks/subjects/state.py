@@ -17,10 +17,11 @@ from lab.checks.agreement import Agreement
 from lab.checks.check import Check
 from lab.checks.finding import conclude, find
 from lab.checks.holders import holders
+from lab.checks.proofs import frame, named
 from lab.checks.select import endpoint, history_of, host_of, rows_of
-from lab.checks.telling import Teller, named
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.sockets import SocketRow
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
@@ -67,24 +68,28 @@ class StateCheck(Check):
             what = ": CLOSED is no state of a socket, but its absence"
             yield Mistake("contradiction", ("state", "state"), what, "name another state")
 
+    @property
+    def title(self) -> str:
+        return f"state {self.state.state} on {self.state.host}"
+
     def judge(self, evidence: Evidence) -> CheckResult:
         """Look for the state in the samples and in the replayed capture."""
         ref = self.state
         sampled = list(_sampled(ref, evidence))
-        replayed, disputed = ([], "") if _kernel_only(ref) else _replayed(ref, evidence)
-        seen = bool(sampled or replayed)
+        replayed, disputed = ([], None) if _kernel_only(ref) else _replayed(ref, evidence)
+        seen, socket, state = bool(sampled or replayed), _socket(ref), _state(ref)
         finding = find(
-            f"{_whose(ref)} {'is' if ref.observed else 'never is'} in {_what(ref)}",
-            f"{_whose(ref)} was in {_what(ref)}"
+            message("socket-is-in" if ref.observed else "socket-never-is-in", socket=socket, state=state),
+            message("socket-was-in", socket=socket, state=state)
             if seen
-            else [f"{_whose(ref)} never was in {_what(ref)}", *_instead(ref, evidence)],
+            else [message("socket-never-was-in", socket=socket, state=state), *_instead(ref, evidence)],
             [*sampled[:1], *replayed],
             holds=seen == ref.observed,
             doubt=disputed or _lacking(ref, evidence),
             proven=bool(sampled) or (seen and not disputed),
             absent=not seen and not _others(ref, evidence),
         )
-        return conclude(self, f"state {ref.state} on {ref.host}", [finding])
+        return conclude(self, [finding])
 
 
 def _kernel_only(ref: StateRef) -> bool:
@@ -92,24 +97,20 @@ def _kernel_only(ref: StateRef) -> bool:
     return ref.state in _KERNEL_ONLY or ref.owner is not None
 
 
-def _what(ref: StateRef) -> str:
-    owned = {"none": ", held by no process", "process": ", held by a process"}
-    return ref.state + owned.get(ref.owner or "", "")
+def _socket(ref: StateRef) -> Message:
+    return message("socket-of", host=ref.host, peer=ref.peer, port=ref.port)
 
 
-def _whose(ref: StateRef) -> str:
-    peer = f" to {ref.peer}" if ref.peer else ""
-    port = f" on port {ref.port}" if ref.port else ""
-    return f"a socket of {ref.host}{peer}{port}"
+def _state(ref: StateRef) -> Message:
+    return message("owned-state", state=ref.state, owner=ref.owner)
 
 
-def _sampled(ref: StateRef, evidence: Evidence) -> Iterator[str]:
-    teller = Teller(evidence)
+def _sampled(ref: StateRef, evidence: Evidence) -> Iterator[Proof]:
     for sample, row in rows_of(evidence, ref.host, ref.state):
         owner = "process" if row.inode else "none"
         if _meant(row, ref, evidence) and ref.owner in {None, owner}:
-            where = endpoint(row.local, row.local_port)
-            yield f"the kernel of {ref.host} shows {_what(ref)} at {teller.when(sample.at)}, {where}"
+            where, state = endpoint(row.local, row.local_port), _state(ref)
+            yield proof("socket", "kernel-shows-at", host=ref.host, time=sample.at, state=state, where=where)
 
 
 def _meant(row: SocketRow, ref: StateRef, evidence: Evidence) -> bool:
@@ -118,22 +119,25 @@ def _meant(row: SocketRow, ref: StateRef, evidence: Evidence) -> bool:
     return ref.port in ports and ref.peer in {None, host_of(evidence, row.remote, ref.host)}
 
 
-def _replayed(ref: StateRef, evidence: Evidence) -> tuple[list[str], str]:
+def _replayed(ref: StateRef, evidence: Evidence) -> tuple[list[Proof], Message | None]:
     """The frames that show the state, and what the kernel has against that where nothing else shows it."""
-    teller, agreement, told, disputed = Teller(evidence), Agreement(ref.host, evidence), [], []
+    agreement = Agreement(ref.host, evidence)
+    shown: list[Proof] = []
+    disputed: list[Message | None] = []
     for connection in evidence.connections:
         ports = {None, connection.client.port, connection.server.port}
         for side in connection.sides:
             at = side.entered(ref.state)
             peer = connection.peer_of(side)
             if at and side.host == ref.host and ref.peer in {None, peer.host} and ref.port in ports:
-                told.append(teller.frame(connection.capture, at, f"{named(side)} goes to {ref.state}"))
+                host = named(side)
+                shown.append(frame(evidence, connection, at, "goes-to", host=host, state=ref.state))
                 disputed.append(agreement.dispute(connection, side, ref.state))
-    return told, disputed[0] if all(disputed) and disputed else ""
+    return shown, disputed[0] if all(disputed) and disputed else None
 
 
-def _lacking(ref: StateRef, evidence: Evidence) -> str:
-    kernel = "" if ref.state in _UNSAMPLED else doubt.of_sampling(evidence, ref.host)
+def _lacking(ref: StateRef, evidence: Evidence) -> Message | None:
+    kernel = None if ref.state in _UNSAMPLED else doubt.of_sampling(evidence, ref.host)
     if _kernel_only(ref):
         return kernel
     concerned = [c for c in evidence.connections if ref.host in {c.client.host, c.server.host}]
@@ -146,27 +150,27 @@ def _others(ref: StateRef, evidence: Evidence) -> list[SocketRow]:
     return [row for row in rows if row.state in {ref.state, *_CONNECTED} and _meant(row, ref, evidence)]
 
 
-def _states(ref: StateRef, rows: Iterable[SocketRow]) -> list[str]:
-    return sorted(
-        {row.state + ("" if row.inode or ref.owner is None else " (held by no process)") for row in rows}
-    )
+def _states(ref: StateRef, rows: Iterable[SocketRow]) -> tuple[Message, ...]:
+    """The states that rows show, by their names; where an owner is asked for, those without one apart."""
+    found = sorted({(row.state, "" if row.inode or ref.owner is None else "none") for row in rows})
+    return tuple(message("shown-state", state=state, owner=owner) for state, owner in found)
 
 
-def _instead(ref: StateRef, evidence: Evidence) -> list[str]:
+def _instead(ref: StateRef, evidence: Evidence) -> list[Message]:
     """What its socket was in instead; where there was none like it, the host's others."""
     states = _states(ref, _others(ref, evidence))
     if not states:
         all_of_them = _states(ref, (stand.row for stand in history_of(evidence, ref.host).stands))
-        return [f"its sockets were seen in {', '.join(all_of_them)}"] if all_of_them else []
-    waits = ref.owner == "process" and f"{ref.state} (held by no process)" in states
+        return [message("sockets-seen-in", states=all_of_them)] if all_of_them else []
+    waits = ref.owner == "process" and message("shown-state", state=ref.state, owner="none") in states
     return [
-        f"{_whose(ref)} was seen in {', '.join(states)}",
-        *(["no program ever accepted the connection"] if waits and ref.state is _OPEN else []),
+        message("socket-seen-in", socket=_socket(ref), states=states),
+        *([message("nobody-accepted")] if waits and ref.state is _OPEN else []),
         *_holders(ref, evidence),
     ]
 
 
-def _holders(ref: StateRef, evidence: Evidence) -> Iterator[str]:
+def _holders(ref: StateRef, evidence: Evidence) -> Iterator[Message]:
     """Who has not closed the other end of a connection, where both ends have to be closed for a state."""
     for connection in evidence.connections if ref.state in _BOTH_CLOSED else ():
         for side, peer in (connection.sides, connection.sides[::-1]):

@@ -22,7 +22,6 @@ from lab.evidence.record.writing import verdict_as_text
 from lab.evidence.situation import Situation, SituationEvent
 from lab.evidence.sockets import SocketSample
 from lab.evidence.transcript import Output, Transcript, TranscriptEvent
-from lab.evidence.verdict import Verdict
 from lab.scenario import Scenario
 
 T = TypeVar("T")
@@ -61,8 +60,8 @@ def read_transcript(folder: Path) -> Transcript:
     return _transcript(folder / layout.TRANSCRIPT, scenario_from(folder / layout.SCENARIO))
 
 
-def is_recorded(folder: Path, verdict: Verdict) -> bool:
-    """Whether the record holds exactly this verdict, byte for byte."""
+def is_recorded(folder: Path, verdict: Mapping[str, Any]) -> bool:
+    """Whether the record holds exactly this verdict, as JSON holds it, byte for byte."""
     try:
         with opened(folder / layout.VERDICT, limits.DOCUMENT) as file:
             return file.read() == verdict_as_text(verdict).encode()

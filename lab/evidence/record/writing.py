@@ -17,11 +17,9 @@ from lab.evidence.processes import ProcessSample
 from lab.evidence.record import layout
 from lab.evidence.record.codec import FORMAT, encode, escaped
 from lab.evidence.record.layout import ENTRIES, weight_of
-from lab.evidence.record.verdict import verdict_as_data
 from lab.evidence.situation import SituationEvent
 from lab.evidence.sockets import SocketSample
 from lab.evidence.transcript import Transcript, TranscriptEvent
-from lab.evidence.verdict import Verdict
 from lab.scenario import Scenario
 from lab.scenario.base import plain
 
@@ -49,15 +47,15 @@ def write(
     _document(folder / layout.RUN, {"format": FORMAT, **encode(info)})
 
 
-def write_verdict(folder: Path, verdict: Verdict) -> None:
-    """Write what became of each check. EvidenceError if it cannot be written."""
+def write_verdict(folder: Path, verdict: Mapping[str, Any]) -> None:
+    """Write what became of each check, as JSON holds it. EvidenceError if it cannot be written."""
     with written(folder / layout.VERDICT) as file:
         file.write(verdict_as_text(verdict).encode("ascii"))
 
 
-def verdict_as_text(verdict: Verdict) -> str:
+def verdict_as_text(verdict: Mapping[str, Any]) -> str:
     """The verdict as a record holds it: the same verdict gives the same bytes."""
-    return unicode_json(_as_text(verdict_as_data(verdict)))
+    return unicode_json(_as_text(verdict))
 
 
 def events_as_data(events: Iterable[TranscriptEvent | SituationEvent]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from lab.core.words import Outcome
@@ -10,10 +9,9 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult, Verdict
 from lab.output.ladder.rows import Broke
+from lab.output.telling import Teller, Told, teller_of
 
 _WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE)
-_FRAME = re.compile(r"(?:(\S+) )?frame (\d{1,18}), ")
-"""How a sentence of evidence begins (lab.checks.telling): the switch's capture goes without its name."""
 
 Frame = tuple[str, int]
 """A capture's path and the number of a frame in it."""
@@ -23,8 +21,8 @@ class Blame:
     """Which frames spoke against which checks, and which checks are still to be told."""
 
     def __init__(self, evidence: Evidence, verdict: Verdict | None) -> None:
-        self._main = next((capture.path for capture in evidence.info.captures if not capture.host), "")
         self._ended = evidence.info.ended
+        self._teller = teller_of(verdict) if verdict else Teller()
         self._outcomes: dict[Frame, Outcome] = {}
         self._decided: dict[Frame, list[CheckResult]] = {}
         self._untold: list[CheckResult] = []
@@ -44,12 +42,12 @@ class Blame:
         for frame in frames:
             for result in self._decided.pop(frame, ()):
                 self._untold.remove(result)
-                yield _broke(result, time)
+                yield self._broke(result, time)
 
     def rest(self) -> Iterator[Broke]:
         """The checks that no packet shown decided."""
         for result in self._untold:
-            yield _broke(result, self._ended)
+            yield self._broke(result, self._ended)
 
     def _shown_as_step(self, result: CheckResult) -> bool:
         """Whether a row of the transcript tells it already."""
@@ -57,20 +55,14 @@ class Blame:
 
     def _take(self, result: CheckResult) -> None:
         self._untold.append(result)
-        frames = [self._frame(sentence) for sentence in result.evidence]
-        named = [frame for frame in frames if frame]
+        named = [(proof.capture, proof.frame) for proof in result.evidence if proof.frame]
         for frame in named:
             if self._outcomes.get(frame) is not Outcome.FAIL:
                 self._outcomes[frame] = result.outcome
         if named:
             self._decided.setdefault(named[-1], []).append(result)
 
-    def _frame(self, sentence: str) -> Frame | None:
-        found = _FRAME.match(sentence)
-        return (found[1] or self._main, int(found[2])) if found else None
-
-
-def _broke(result: CheckResult, time: int) -> Broke:
-    return Broke(
-        time, result.outcome, result.name, {"expected": result.expected, "observed": result.observed}
-    )
+    def _broke(self, result: CheckResult, time: int) -> Broke:
+        told = Told(result, self._teller)
+        fields = {"expected": told.expected, "observed": told.observed}
+        return Broke(time, result.outcome, result.name, fields)

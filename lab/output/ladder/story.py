@@ -11,7 +11,6 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from lab.checks.telling import Teller
 from lab.core.words import TcpState
 from lab.evidence.capture import CaptureFile
 from lab.evidence.evidence import Evidence
@@ -23,6 +22,7 @@ from lab.output.ladder.crossings import Crossing, crossings
 from lab.output.ladder.held import Holds
 from lab.output.ladder.rows import OUTSIDE, Entered, Fate, Opened, Packet, Row
 from lab.output.ladder.said import said
+from lab.output.telling import Teller
 from lab.wire.packets import Reader, Segment, opened
 from lab.wire.tcp import Connection, Side
 
@@ -51,7 +51,7 @@ def story(
     number of a connection: nothing is told of others and of what other hosts said; 0 tells all. Memory grows
     with connections and the transcript, not with packets.
     """
-    blame, holds = Blame(evidence, verdict), Holds(Teller(evidence).when)
+    blame, holds = Blame(evidence, verdict), Holds(Teller(evidence.origin).when)
     holds.hear(evidence.info.held)
     packets = [
         _packets(segments.get(capture.path, ()), capture, evidence, blame, holds=holds, only=only)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from lab.core.escape import escape
 from lab.core.words import Outcome
-from lab.evidence.verdict import CheckResult
 from lab.output.reports import Result
+from lab.output.telling import Told, teller_of
 
 HELP = "Also write the results as JUnit XML."
 
@@ -34,8 +34,7 @@ def document(results: Iterable[Result]) -> str:
 
 
 def _suite(judged: Result) -> Element:
-    checks = judged.verdict.results if judged.verdict else ()
-    cases = [_case(check, judged) for check in checks] or [_none(judged)]
+    cases = [_case(told, judged) for told in _told(judged)] or [_none(judged)]
     counts = Counter(child.tag for case in cases for child in case)
     totals = {"failures": "failure", "errors": "error", "skipped": "skipped"}
     numbers = {name: str(counts[tag]) for name, tag in totals.items()}
@@ -44,20 +43,29 @@ def _suite(judged: Result) -> Element:
     return element
 
 
-def _case(check: CheckResult, judged: Result) -> Element:
-    case = Element("testcase", {"classname": _clean(judged.name), "name": _clean(check.name)})
-    if tag := _ELEMENTS.get(check.outcome):
-        SubElement(case, tag, _told(check.observed)).text = _clean("\n".join(_lines(check)))
+def _told(judged: Result) -> Iterator[Told]:
+    if judged.verdict:
+        teller = teller_of(judged.verdict)
+        yield from (Told(result, teller) for result in judged.verdict.results)
+
+
+def _case(told: Told, judged: Result) -> Element:
+    case = Element("testcase", {"classname": _clean(judged.name), "name": _clean(told.result.name)})
+    if tag := _ELEMENTS.get(told.result.outcome):
+        kind = next((said.key for said in told.result.observed), "")
+        about = {"type": kind, **_message(told.observed)}
+        SubElement(case, tag, about).text = _clean("\n".join(_lines(told)))
     return case
 
 
-def _lines(result: CheckResult) -> Iterable[str]:
+def _lines(told: Told) -> Iterable[str]:
     """What the result table shows of a check that did not pass."""
-    yield f"expected: {result.expected}"
-    yield f"observed: {result.observed}"
+    result = told.result
+    yield f"expected: {told.expected}"
+    yield f"observed: {told.observed}"
     for label, texts in (
-        ("follows from", [result.follows]), ("why", result.causes), ("programs", result.programs),
-        ("evidence", result.evidence), ("hint", [result.hint]),
+        ("follows from", [result.follows]), ("why", told.causes), ("programs", told.programs),
+        ("evidence", told.evidence), ("hint", [result.hint]),
     ):  # fmt: skip
         yield from (f"{label}: {text}" for text in texts if text)
 
@@ -65,11 +73,11 @@ def _lines(result: CheckResult) -> Iterable[str]:
 def _none(judged: Result) -> Element:
     """The one case of a suite without a verdict."""
     case = Element("testcase", {"classname": _clean(judged.name), "name": "verdict"})
-    SubElement(case, "error", _told(judged.trouble))
+    SubElement(case, "error", _message(judged.trouble))
     return case
 
 
-def _told(text: str) -> dict[str, str]:
+def _message(text: str) -> dict[str, str]:
     return {"message": _clean(text)}
 
 

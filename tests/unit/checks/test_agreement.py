@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.checks.judging import judge as verdict_on
 from lab.core.words import TcpState
 from lab.evidence.sockets import SocketSample
+from tests.judged import judge as verdict_on
 from tests.unit.staged import FAIL, INCONCLUSIVE, MS, PASS, Stage, at, row
 
 STAY = """

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.checks import conversation
 from lab.checks.causes import causes_of
 from lab.checks.causes.failure import Failure
 from lab.checks.causes.kinds import (
@@ -42,17 +41,18 @@ from lab.checks.causes.kinds import (
     WaitsForLock,
     WaitsForPeer,
     WithoutNewline,
+    said,
 )
 from lab.checks.causes.ports import swapped
-from lab.checks.judging import judge
 from lab.checks.programs import Asleep, Scene, Wait
-from lab.checks.reasons import reasons
 from lab.core.words import Outcome, TcpState
+from lab.evidence.message import message
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
 from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.evidence.transcript import Exited, Input, Output, Started, StepEnded, TranscriptEvent
 from lab.scenario.programs import Recipe
+from tests.judged import judge, script, text
 from tests.unit.staged import PASS, Stage, at, row, step
 
 SERVER, CLIENT = "192.168.153.128", "192.168.153.129"
@@ -143,10 +143,10 @@ class Failed:
         return causes_of(Failure(Scene(evidence, step.at), step))
 
     def why(self) -> str:
-        return "\n".join(conversation.judge(self.stage().evidence(*self.checks)).causes)
+        return "\n".join(script(self.stage().evidence(*self.checks)).causes)
 
     def programs(self) -> tuple[str, ...]:
-        return conversation.judge(self.stage().evidence(*self.checks)).programs
+        return script(self.stage().evidence(*self.checks)).programs
 
 
 @pytest.fixture
@@ -241,18 +241,23 @@ def test_a_parent_that_keeps_the_copy_that_its_child_has_closed(failed: Failed) 
     parent, child = doing("server", ("accept", 7), sockets=(7, 8)), doing("server", ("recv", 8), child=1)
     failed.processes = (ProcessSample(at(500), "server", (parent.row, child.row)),)
     failed.situation = seen("server", parent, tcp=[LISTENER, FROM_A]), A_IN_RECV
+    held = message(
+        "holds-copy",
+        still=(message("process", name="server", number=9),),
+        closed=(message("child-of", parent="server", number=10),),
+    )
     told = (
         "the child of server (process 10) closed its copy, server (process 9) still holds one: FIN is sent"
         " when the last holder closes"
     )
-    assert failed.causes() == (StillHeld("server", "client_a", told),)
+    assert failed.causes() == (StillHeld("server", "client_a", held),)
     assert f"server has not closed its connection with client_a: {told}" in failed.why()
     failed.situation = seen("server", parent, tcp=[LISTENER, FROM_A]), A_IN_POLL
     assert not failed.causes(), "nobody waits for the end of that connection"
     failed.action = {"wait": {"state": "TIME_WAIT", "peer": "server"}}
     assert not failed.causes(), "its client has not closed it"
     failed.situation = seen("server", parent, tcp=[LISTENER, CLOSED_BY_A]), seen("client_a")
-    assert failed.causes() == (StillHeld("server", "client_a", told),)
+    assert failed.causes() == (StillHeld("server", "client_a", held),)
     failed.action = {"wait": {"state": "TIME_WAIT", "peer": "client_b"}}
     assert not failed.causes()
 
@@ -312,12 +317,12 @@ def test_an_address_that_no_host_has(failed: Failed) -> None:
     failed.situation = (seen("server", waits, tcp=[LISTENER]),)
     stage = failed.stage()
     stage.samples = [staged_sample(row(TcpState.SYN_SENT, f"{CLIENT}:40000", "192.168.153.77:5000"))]
-    told = conversation.judge(stage.evidence()).causes
+    told = script(stage.evidence()).causes
     assert told == ("client_a tried to connect to 192.168.153.77:5000: no host has that address",)
     stage.samples = [staged_sample(row(TcpState.SYN_SENT, f"{CLIENT}:40000", f"{SERVER}:5000"))]
-    assert not conversation.judge(stage.evidence()).causes
+    assert not script(stage.evidence()).causes
     stage.samples = [staged_sample(row(TcpState.SYN_SENT, "127.0.0.1:40000", "127.0.0.2:5000"))]
-    assert not conversation.judge(stage.evidence()).causes, "that is the host itself"
+    assert not script(stage.evidence()).causes, "that is the host itself"
 
 
 def test_a_program_that_died_before_with_its_last_words(failed: Failed) -> None:
@@ -410,8 +415,8 @@ START = {"start": "server"}
     [
         ({"tcp": [row(LISTEN, "0.0.0.0:34835", inode=7)]}, 0, SwappedPort("server", 5000, 34835)),
         ({"tcp": [row(LISTEN, "0.0.0.0:5001", inode=7)]}, 0, OtherPort("server", 5000, (5001,))),
-        ({"bound": [row(TcpState.CLOSED, "0.0.0.0:5000", inode=7)]}, 0, NotListening("server", 5000, 5000)),
-        ({}, 1, NotListening("server", 5000, 0)),
+        ({"bound": [row(TcpState.CLOSED, "0.0.0.0:5000", inode=7)]}, 0, NotListening("server", 5000)),
+        ({}, 1, NotListening("server", 0)),
         ({"udp": [row(TcpState.CLOSED, "0.0.0.0:5000", inode=7)]}, 0, ServesUdp("server", 5000)),
     ],
 )
@@ -609,7 +614,7 @@ def test_what_finally_did_is_no_part_of_the_failure(failed: Failed) -> None:
     stage.events = (*stage.events, key, words, *ended, more)
     killed = Killed(at(1350), "server", 103, 100, 100, 12, "srv", 139)
     stage.situation = (*situation, killed, OutOfMemory(at(3000), "server"))
-    result = conversation.judge(stage.evidence())
+    result = script(stage.evidence())
     assert "each waits for the other to send" in result.causes[0]
     assert result.programs[0] == ("server: asleep in recv on its connection with client_a")
     assert result.programs[1] == "client_a: asleep in recv on its connection with server:5000"
@@ -641,7 +646,7 @@ def test_a_program_that_goes_on_in_the_background(failed: Failed) -> None:
     failed.situation = (seen("server", Doing(left)),)
     stage = failed.stage()
     stage.processes = (ProcessSample(at(100), "server", (replace(own, mark=5),)),)
-    result = conversation.judge(stage.evidence())
+    result = script(stage.evidence())
     assert "left its child srv (process 22) running in the background" in result.causes[0]
     assert "its child srv (process 22)" in result.programs[0]
 
@@ -714,7 +719,7 @@ def test_who_used_a_processor_waited_for_none_at_that_time(failed: Failed) -> No
 def test_how_a_program_died_in_words() -> None:
     exited = Died("a", 3, at(0), "got ann", exception=False)
     silent, killed = replace(exited, words=""), replace(exited, status=141)
-    told = reasons((exited, silent, killed), at(5))
+    told = tuple(text(said(cause, at(5))) for cause in (exited, silent, killed))
     why = "a was killed by SIGPIPE 5.000 ms before the step failed: it wrote to a connection or a pipe"
     assert told == (
         "a ended with exit status 3 5.000 ms before the step failed; its last line of output: got ann",

@@ -18,6 +18,7 @@ from lab.evidence.sockets import Instrument, Loss, SocketSample
 from lab.evidence.transcript import Exited, Input, Started, TranscriptEvent
 from lab.scenario import Scenario
 from lab.scenario.script import line_of
+from tests.judged import judged
 from tests.unit.staged import FAIL, INCONCLUSIVE, PASS, Stage, at, row, started, step
 
 OPEN = """
@@ -201,7 +202,7 @@ def test_a_child_that_crashes_has_not_closed(
     assert checks.judge(evidence.scenario.checks[0], evidence).outcome is PASS
     killed = Killed(at(milliseconds), "server", pid, 7, 7, pid + 3, "srv", status, at(milliseconds - 1.5))
     evidence = replace(evidence, situation=(killed,))
-    result = checks.judge(evidence.scenario.checks[0], evidence)
+    result = judged(checks.judge(evidence.scenario.checks[0], evidence), evidence)
     assert result.outcome is outcome
     told = f"srv (process {pid + 3}) ended: killed by SIGSEGV" in result.observed
     assert told is (outcome is not PASS)

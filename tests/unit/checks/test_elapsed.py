@@ -9,7 +9,7 @@ import pytest
 
 from lab.core.words import Outcome
 from lab.evidence.transcript import StepEnded
-from lab.evidence.verdict import CheckResult
+from tests.judged import Judged
 from tests.unit.staged import FAIL, INCONCLUSIVE, MS, PASS, Stage, at
 
 STEPS = [{"actor": "server", "action": {"mark": mark}} for mark in ("begin", "end")]
@@ -20,7 +20,7 @@ def marked(number: str, milliseconds: float) -> StepEnded:
     return StepEnded(when, when, number, "chat.yaml:9:3", "server", "mark", Outcome.PASS)
 
 
-def judged(folder: Path, *events: StepEnded, late: float = 0, **bounds: Any) -> CheckResult:
+def judged(folder: Path, *events: StepEnded, late: float = 0, **bounds: Any) -> Judged:
     stage = Stage(folder, steps=STEPS, events=events, worst_gap=round((100 + late) * MS))
     return stage.judge({"elapsed": {"from": "begin", "to": "end", **bounds}})
 

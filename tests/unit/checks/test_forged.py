@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.checks import doubt
+from tests.judged import text
 from tests.unit.staged import INCONCLUSIVE, PASS, Stage
 
 TALK = """
@@ -42,7 +43,7 @@ def test_what_is_forged_counts_for_nobody(tmp_path: Path, forged: str, spec: dic
 
 def test_who_forged_is_told(tmp_path: Path) -> None:
     evidence = Stage(tmp_path, FORGED_SYN + TALK).evidence()
-    assert list(doubt.losses(evidence)) == [
+    assert list(map(text, doubt.losses(evidence))) == [
         "client_b forged 1 frame in the name of client_a (192.168.153.129) (frame 1): it counts for nobody else"
     ]
     assert not list(doubt.losses(Stage(tmp_path, TALK).evidence()))

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.checks import conversation, doubt
+from lab.checks import doubt
 from lab.core.words import TcpState
 from lab.evidence.processes import HIDDEN, ProcessRow, ProcessSample, Sleep
 from lab.evidence.sockets import Instrument, Loss, SocketSample
 from lab.evidence.transcript import Dropped, TranscriptEvent
+from tests.judged import script, text
 from tests.unit.staged import (
     FAIL,
     INCONCLUSIVE,
@@ -91,7 +92,7 @@ def test_what_was_lost_is_missed_where_it_is_needed(
 ) -> None:
     stage = Stage(tmp_path, samples=sampled(), lost=[Loss(instrument, host, 2, "OSError: no buffer")])
     assert stage.judge(listener()).outcome == outcome
-    (told,) = doubt.losses(stage.evidence())
+    (told,) = map(text, doubt.losses(stage.evidence()))
     assert "2 times" in told
     assert told.endswith(": OSError: no buffer")
 
@@ -222,7 +223,7 @@ def test_what_a_program_left_to_init_counts_for_it(tmp_path: Path) -> None:
     )
     stage = Stage(tmp_path, events=(started(),), processes=[looked(1, *rows)])
     assert stage.judge({"process": {"host": "server", "children": 1}}).outcome is PASS
-    assert "process 12 (srv)" in str(stage.judge({"process": {"host": "server", "children": 0}}))
+    assert "process 12 (srv)" in "".join(stage.judge({"process": {"host": "server", "children": 0}}).evidence)
 
 
 @pytest.mark.parametrize("who", [7, 8])
@@ -357,10 +358,10 @@ def test_an_end_that_was_not_observed_is_not_judged(tmp_path: Path, words: dict[
 
 
 def test_the_conversation(tmp_path: Path) -> None:
-    good = conversation.judge(Stage(tmp_path, events=(step("1"), step("2"))).evidence())
+    good = script(Stage(tmp_path, events=(step("1"), step("2"))).evidence())
     assert (good.outcome, good.observed) == (PASS, "all 2 steps passed")
     wrong = step("2", FAIL, expected="the text 'Hi'", observed="nothing came within 5s")
-    bad = conversation.judge(Stage(tmp_path, events=(step("1"), wrong), unplayed="3").evidence())
+    bad = script(Stage(tmp_path, events=(step("1"), wrong), unplayed="3").evidence())
     assert (bad.outcome, bad.observed) == (FAIL, "nothing came within 5s")
     assert bad.expected == "step 2, server: expect 'x': the text 'Hi'"
     assert bad.evidence[0].startswith("step 2 at chat.yaml:9:3")
@@ -368,6 +369,6 @@ def test_the_conversation(tmp_path: Path) -> None:
 
 def test_a_conversation_that_was_interrupted(tmp_path: Path) -> None:
     cut = Stage(tmp_path, events=(step("1"),), unplayed="2", trouble="it was interrupted")
-    assert conversation.judge(cut.evidence()).outcome is INCONCLUSIVE
-    assert conversation.judge(Stage(tmp_path, events=(step("1"),), unplayed="2").evidence()).outcome is FAIL
-    assert conversation.judge(Stage(tmp_path, events=()).evidence()).outcome is INCONCLUSIVE
+    assert script(cut.evidence()).outcome is INCONCLUSIVE
+    assert script(Stage(tmp_path, events=(step("1"),), unplayed="2").evidence()).outcome is FAIL
+    assert script(Stage(tmp_path, events=()).evidence()).outcome is INCONCLUSIVE

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lab.checks.judging import judge
 from lab.checks.nearest import nearest
 from lab.evidence.verdict import Difference
 from lab.scenario import Scenario
+from tests.judged import judge
 from tests.unit.staged import FAIL, Stage, printed, started, step
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lab.checks.judging import judge
 from lab.checks.relations import why_on_top
 from lab.core.words import Outcome, TcpState
-from lab.evidence.record.verdict import verdict_as_data
+from lab.evidence.message import message
 from lab.evidence.situation import Killed, Situation
 from lab.evidence.sockets import SocketSample
 from lab.evidence.transcript import Exited, Input
-from lab.evidence.verdict import Verdict
+from lab.output.document import verdict_as_data
 from lab.output.style import Style
 from lab.output.verdict import table
+from tests.judged import JudgedRun, judge
 from tests.unit.staged import FAIL, SKIPPED, Stage, at, exited, printed, row, started, step
 
 REFUSED = "0 client_a > server S\n 0.1 server > client_a R."
@@ -49,7 +49,7 @@ EVENTS = (
 )
 
 
-def follows(verdict: Verdict) -> dict[str, str]:
+def follows(verdict: JudgedRun) -> dict[str, str]:
     return {result.name: result.follows for result in verdict.results if result.outcome is FAIL}
 
 
@@ -67,20 +67,23 @@ def test_one_wrong_bind_is_the_cause_of_all_the_rest(tmp_path: Path) -> None:
         "waited": "listens",
         "state": "listens",
     }
-    lines = list(table(verdict, Style(width=200)))
+    lines = list(table(verdict.verdict, Style(width=200)))
     assert lines[0] == "✗ fail  listens"
     assert [line for line in lines if "follows" in line] == ["        follows   from: listens"] * 7
     assert lines[-1].endswith("0 of 9 checks passed, 9 failed, 7 of them because of another")
-    assert [result["follows"] for result in verdict_as_data(verdict)["results"]][:2] == ["listens"] * 2  # type: ignore[attr-defined]
+    assert [result["follows"] for result in verdict_as_data(verdict.verdict)["results"]][:2] == [
+        "listens"
+    ] * 2
 
 
 def test_why_the_script_broke_off_stands_with_the_first_cause_that_is_shown(tmp_path: Path) -> None:
     verdict = judge(Stage(tmp_path, REFUSED, samples=LOOPBACK, events=EVENTS).evidence(LISTENS, ENDS))
-    script, top, other = (replace(result, causes=()) for result in verdict.results)
-    script = replace(script, causes=("bound to 127.0.0.1",))
+    script, top, other = (replace(result, causes=()) for result in verdict.verdict.results)
+    cause = message("serves-udp", program="server", port=19999)
+    script = replace(script, causes=(cause,))
     assert script.follows == top.name
     causes = [result.causes for result in why_on_top([script, top, other])]
-    assert causes == [(), ("bound to 127.0.0.1",), ()]
+    assert causes == [(), (cause,), ()]
     for shown in ([script], [script, other], [script, replace(top, outcome=Outcome.SKIPPED)]):
         assert list(why_on_top(shown)) == shown
 

@@ -10,7 +10,7 @@ import pytest
 from lab.core.words import Outcome, TcpState
 from lab.evidence.capture import Drop, HeldSegment
 from lab.evidence.sockets import SocketSample
-from lab.evidence.verdict import CheckResult
+from tests.judged import Judged
 from tests.unit import sketch
 from tests.unit.staged import ENDED, FAIL, INCONCLUSIVE, PASS, Stage, at, row
 
@@ -246,7 +246,7 @@ def test_a_frame_that_may_have_been_under_way_at_the_end_is_a_doubt(tmp_path: Pa
 def test_frames_that_were_lost_put_what_was_open_meanwhile_in_doubt(tmp_path: Path) -> None:
     spec = connection(rst="none", close={"kind": ["orderly"]})
 
-    def during(began: float, ended: float) -> CheckResult:
+    def during(began: float, ended: float) -> Judged:
         return Stage(tmp_path, ORDERLY, dropped=9, drops=[Drop(at(began), at(ended), 9)]).judge(spec)
 
     assert during(8000, 8050).outcome is PASS

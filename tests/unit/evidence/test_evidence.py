@@ -18,7 +18,7 @@ def test_a_flood_of_connections_is_bounded_and_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(evidence, "MOST_CONNECTIONS", 1)
     found = Stage(tmp_path, TWO).evidence(RST_NONE)
     assert [connection.client.host for connection in found.connections] == ["client_b"]
-    assert found.unsound == ("capture.pcap: 1 connections more than 1 are not kept",)
+    assert found.unsound == (evidence.Unsound("capture.pcap", "1 connections more than 1 are not kept"),)
 
 
 def test_what_is_not_kept_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

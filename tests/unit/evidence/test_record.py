@@ -25,6 +25,7 @@ from lab.evidence.record.codec import Unfit, decode, encode, escaped
 from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, Unread
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.evidence.transcript import Input, Output, StepEnded, Transcript
+from lab.output.document import verdict_as_data
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "runs"
 FILES = ("scenario.json", "transcript.jsonl", "sockets.jsonl", "run.json", "capture.pcap")
@@ -97,16 +98,16 @@ def test_bytes_that_are_no_utf8_survive(record: Path, evidence: Evidence) -> Non
 def test_a_record_that_cannot_be_written(record: Path, evidence: Evidence) -> None:
     shutil.rmtree(record)
     with pytest.raises(EvidenceError, match="cannot be written"):
-        write_verdict(record, judge(evidence))
+        write_verdict(record, verdict_as_data(judge(evidence)))
 
 
 def test_a_verdict_is_the_same_byte_for_byte(record: Path, evidence: Evidence) -> None:
     verdict = judge(evidence)
-    write_verdict(record, verdict)
-    assert is_recorded(record, verdict)
-    assert not is_recorded(record, replace(verdict, scenario="another"))
+    write_verdict(record, verdict_as_data(verdict))
+    assert is_recorded(record, verdict_as_data(verdict))
+    assert not is_recorded(record, verdict_as_data(replace(verdict, scenario="another")))
     (record / "verdict.json").unlink()
-    assert not is_recorded(record, verdict)
+    assert not is_recorded(record, verdict_as_data(verdict))
 
 
 def test_no_such_record(tmp_path: Path) -> None:

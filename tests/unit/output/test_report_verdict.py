@@ -9,23 +9,44 @@ import pytest
 from msgspec.structs import replace
 
 from lab.core.words import Outcome
-from lab.evidence.record.verdict import verdict_as_data
+from lab.evidence.message import Message, Proof, message
 from lab.evidence.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript
 from lab.evidence.verdict import CheckResult, Difference, Verdict
+from lab.output.document import verdict_as_data
 from lab.output.style import Style
 from lab.output.transcript import conversation, step
 from lab.output.verdict import table
 
-PASSED = CheckResult("Greets", "output", Outcome.PASS, "it greets", "it does", ("line 1", "line 2", "line 3"))
-FAILED = CheckResult("Leaves", "output", Outcome.FAIL, "it leaves", "it stays", ("frame 7",), "Does it?", 2)
+
+def _said(text: str) -> tuple[Message, ...]:
+    return (message("text", text=text),)
+
+
+def _shown(*texts: str) -> tuple[Proof, ...]:
+    return tuple(Proof("output", message("text", text=text)) for text in texts)
+
+
+LINES = _shown("line 1", "line 2", "line 3")
+FRAME = Proof("frame", message("fin-acknowledged", host="a"), "lo.pcap", 7, 5_000_000)
+PASSED = CheckResult("Greets", "output", Outcome.PASS, _said("it greets"), _said("it does"), LINES)
+FAILED = CheckResult(
+    "Leaves", "output", Outcome.FAIL, _said("it leaves"), _said("it stays"), (FRAME,), "Does it?", 2
+)
 DOUBTED = replace(PASSED, name="Who knows", outcome=Outcome.INCONCLUSIVE)
-SKIPPED = replace(PASSED, name="Later", outcome=Outcome.SKIPPED, observed="not judged", evidence=())
-SCRIPT = CheckResult("conversation", "conversation", Outcome.FAIL, "hello", "silence", ("step 4", "rest"))
+SKIPPED = replace(PASSED, name="Later", outcome=Outcome.SKIPPED, observed=_said("not judged"), evidence=())
+SCRIPT = CheckResult(
+    "conversation",
+    "conversation",
+    Outcome.FAIL,
+    _said("hello"),
+    _said("silence"),
+    _shown("step 4", "rest"),
+)
 BROKEN = StepEnded(2_000, 1_000, "4", "a.yaml:1:1", "server", "expect", Outcome.FAIL, "hello", "silence", "")
 
 
 def _verdict(*results: CheckResult) -> Verdict:
-    return Verdict("T", Outcome.FAIL, results)
+    return Verdict("T", Outcome.FAIL, results, origin=2_000_000, capture="capture.pcap")
 
 
 def test_a_pass_is_short_and_a_failure_explains_itself() -> None:
@@ -38,7 +59,7 @@ def test_a_pass_is_short_and_a_failure_explains_itself() -> None:
         "✗ fail  Leaves",
         "        expected  it leaves",
         "        observed  it stays",
-        "        evidence  frame 7",
+        "        evidence  lo.pcap frame 7, +3.000 ms: the FIN of a is acknowledged",
         "        hint      Does it?",
         "",
         "✗ fail  1 of 2 checks passed, 1 failed",
@@ -62,9 +83,10 @@ def test_what_differs_is_marked_below_both_texts() -> None:
         "          observed  'done \\r'",
         "                         ^^^",
     ]
-    assert verdict_as_data(_verdict(replace(FAILED, differences=differs[:1])))["results"] == [
-        {**_as_data(FAILED), "differences": [{"expected": "Hello", "observed": "Hallo"}]}
-    ]
+    assert _as_data(replace(FAILED, differences=differs[:1])) == {
+        **_as_data(FAILED),
+        "differences": [{"expected": "Hello", "observed": "Hallo"}],
+    }
 
 
 def _as_data(result: CheckResult) -> dict[str, Any]:
@@ -115,7 +137,7 @@ def test_only_the_end_of_a_long_screen_is_shown() -> None:
 
 
 def test_what_wire_and_kernel_disagree_about_is_told() -> None:
-    shown = list(table(replace(_verdict(PASSED), disagreements=("a and b",)), Style()))
+    shown = list(table(replace(_verdict(PASSED), disagreements=_said("a and b")), Style()))
     assert shown[-3:] == ["?       a and b", "", "✗ fail  1 of 1 checks passed"]
 
 
@@ -123,9 +145,16 @@ def test_a_verdict_as_data_is_json_in_one_order() -> None:
     data = verdict_as_data(_verdict(FAILED))
     assert json.dumps(data) == (
         '{"scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
-        '"outcome": "fail", "expected": "it leaves", "observed": "it stays", "evidence": ["frame 7"], '
+        '"outcome": "fail", "expected": "it leaves", "observed": "it stays", '
+        '"evidence": ["lo.pcap frame 7, +3.000 ms: the FIN of a is acknowledged"], '
         '"causes": [], "programs": [], "hint": "Does it?", "points": 2, "visibility": "visible", '
-        '"differences": [], "follows": ""}], "disagreements": []}'
+        '"differences": [], "follows": "", "data": {'
+        '"expected": [{"key": "text", "parameters": {"text": "it leaves"}}], '
+        '"observed": [{"key": "text", "parameters": {"text": "it stays"}}], '
+        '"evidence": [{"kind": "frame", "what": {"key": "fin-acknowledged", "parameters": {"host": "a"}}, '
+        '"capture": "lo.pcap", "frame": 7, "time": 5000000}], "causes": [], "programs": []}}], '
+        '"disagreements": [], '
+        '"data": {"origin": 2000000, "capture": "capture.pcap", "disagreements": []}}'
     )
 
 

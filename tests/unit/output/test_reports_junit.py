@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from lab.core.words import Outcome
+from lab.evidence.message import Proof, message
 from lab.evidence.verdict import CheckResult, Verdict
 from lab.output.reports import Result
 from lab.output.reports.junit import document
@@ -13,8 +14,9 @@ HOSTILE = "a\x00b\x1b[31m ]]> & <c \ud800 \udcff \uffff"
 
 
 def result(name: str, outcome: Outcome, observed: str = "seen") -> CheckResult:
+    wanted, seen, proof = (message("text", text=text) for text in ("wanted", observed, f"frame 7 {HOSTILE}"))
     return CheckResult(
-        name, "output", outcome, "wanted", observed, (f"frame 7 {HOSTILE}",), "Flush?", 2, "visible"
+        name, "output", outcome, (wanted,), (seen,), (Proof("output", proof),), "Flush?", 2, "visible"
     )
 
 
@@ -32,7 +34,7 @@ def test_a_suite_for_a_file_and_a_case_for_a_check() -> None:
     }  # fmt: skip
     assert {case.attrib["classname"] for case in cases.values()} == {"chat.yaml"}
     failure = cases["fail"][0]
-    assert failure.attrib["message"] == "saw fail"
+    assert failure.attrib == {"type": "text", "message": "saw fail"}
     assert failure.text is not None
     assert failure.text.startswith("expected: wanted\nobserved: saw fail\nevidence: frame 7 a")
     assert failure.text.endswith("\nhint: Flush?")

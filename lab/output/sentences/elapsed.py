@@ -1,0 +1,11 @@
+"""How long it took from one mark of the script to another."""
+
+from __future__ import annotations
+
+SENTENCES = {
+    "elapsed": "{bounds} from {mark} to {other}",
+    "mark-not-reached": 'the mark "{mark}" was not reached',
+    "mark-set": 'mark "{mark}" at {time:when}',
+    "set-before": '"{mark}" was set before "{other}"',
+    "sidecar-late": "the machine was busy: the sidecar was up to {late:span} late",
+}
