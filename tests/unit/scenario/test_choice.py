@@ -85,7 +85,7 @@ def test_c_beside_cpp_stays_c() -> None:
         (("bin/Server", "bin/client"), ("./bin/Server",), "the executable with its name"),
         (("server", "old/server"), ("./server",), "the executable with its name"),
         (("libx.so.1", "build/CMakeFiles/3.1/a.out", "target/debug/deps/x-1f", "x"), ("./x",), "the one executable there"),
-        (("run.sh",), ("sh", "run.sh"), "the one script there"),
+        ((), ("sh", "run.sh"), "the one script there"),
     ],
 )  # fmt: skip
 def test_what_is_run_of_what_was_built(made: tuple[str, ...], argv: tuple[str, ...], because: str) -> None:
