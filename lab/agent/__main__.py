@@ -25,6 +25,7 @@ from .lookout import Lookout
 from .losses import Losses, describe
 from .namespaces import Hosts, require_own_networks
 from .outbox import Outbox
+from .peers import Peers
 from .processes import began, status_of
 from .sampler import Sampler
 from .situation import Situation
@@ -82,6 +83,9 @@ class Agent:
         self.lookout = Lookout(self._tell, self.losses)
         self.lanes: dict[str, list[Lane]] = {}
         self.captures: dict[str, Capture] = {}
+        self.peers = Peers(self._tell)
+        self._processes: dict[str, int] = {}
+        """The first process of each host."""
         self.conditions: dict[int, Condition[Any]] = {}
         self._again: dict[int, float] = {}
         """When to try a condition again (time.monotonic): one that costs much keeps nobody else waiting."""
@@ -93,6 +97,7 @@ class Agent:
         """What to wait for, each with the function that sees to it. It takes descriptors of any number."""
         self._sources.register(_INPUT, selectors.EVENT_READ, self._read_requests)
         self._sources.register(self.lookout.exits, selectors.EVENT_READ, self._hear_exits)
+        self._sources.register(self.peers, selectors.EVENT_READ, self.peers.see_to)
         self._attentive = False
 
     def do_hello(self, asked: protocol.Hello) -> protocol.Greeting:
@@ -123,6 +128,7 @@ class Agent:
     def do_wire(self, asked: protocol.Wire) -> Mapping[str, int]:
         indices = wire(asked.bridges, asked.hosts, asked.names)
         for host in asked.hosts:
+            self._processes[host.name] = host.pid
             if host.lane:
                 ends = [(cable_end(leg.port), cable_end(trunk(leg.port)[1])) for leg in host.legs]
                 lanes = self.lanes[host.name] = [Lane(host.name, *both, self._tell) for both in ends]
@@ -233,6 +239,21 @@ class Agent:
         except ProcessLookupError:
             return 0
         return Process(pidfd, partial(signal_that_ended, pidfd, asked.pid))
+
+    def do_connect_peers(self, asked: protocol.ConnectPeers) -> Condition[protocol.Opened]:
+        return self.peers.connect(self._processes[asked.host], asked)
+
+    def do_listen_peer(self, asked: protocol.ListenPeer) -> protocol.Opened:
+        return self.peers.listen(self._processes[asked.host], asked)
+
+    def do_accept_peer(self, asked: protocol.AcceptPeer) -> Condition[protocol.Accepted]:
+        return self.peers.accept(asked)
+
+    def do_say_peers(self, asked: protocol.SayPeers) -> str:
+        return self.peers.say(asked.host, asked.names, base64.b64decode(asked.data))
+
+    def do_end_peers(self, asked: protocol.EndPeers) -> None:
+        self.peers.end(asked.host, asked.names, asked.how)
 
     def do_settle(self, asked: protocol.Settle) -> Condition[bool]:
         since = time.monotonic()

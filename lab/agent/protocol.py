@@ -543,6 +543,93 @@ class LookAround(Request[Sequence[HostSituation]]):
     window: float
 
 
+# --- sockets of the script ---------------------------------------------------------------------------
+
+Transport = Literal["tcp", "udp"]
+
+
+class Opened(Message):
+    """The own port of each socket, or why one could not be opened: then none is there."""
+
+    trouble: str
+    ports: Sequence[int]
+
+
+class ConnectPeers(Request[Opened], waits=True):
+    """Connect sockets of these names from a host to an address, all at once.
+
+    ``receive_buffer`` is in bytes, as the kernel counts them (SO_RCVBUF); 0 leaves it to the kernel.
+    """
+
+    host: str
+    names: Sequence[str]
+    transport: Transport
+    address: str
+    port: int
+    receive_buffer: int
+
+
+class ListenPeer(Request[Opened]):
+    """Listen at a host under one name; on UDP be ready for datagrams."""
+
+    host: str
+    names: Sequence[str]
+    transport: Transport
+    address: str
+    port: int
+    receive_buffer: int
+
+
+class Accepted(Message):
+    """Whose connection was accepted, and the own port."""
+
+    address: str
+    peer_port: int
+    port: int
+
+
+class AcceptPeer(Request[Accepted], waits=True):
+    """Accept a connection of a listener; from then on it has the name."""
+
+    host: str
+    listener: str
+    name: str
+
+
+class SayPeers(Request[str]):
+    """Send these bytes (base64) on each; on UDP as one datagram. The answer is why that failed, or empty."""
+
+    host: str
+    names: Sequence[str]
+    data: str
+
+
+class EndPeers(Request[None]):
+    """End connections: ``write`` sends FIN behind what was said, ``both`` closes, ``reset`` sends RST."""
+
+    host: str
+    names: Sequence[str]
+    how: Literal["write", "both", "reset"]
+
+
+class PeerHeard(Event):
+    """Something came for a socket of the script (base64)."""
+
+    at: int
+    host: str
+    peer: str
+    data: str
+
+
+class PeerEnded(Event):
+    """Nothing more comes on a connection: it was ``closed`` by its other end, ``reset``, or broke."""
+
+    at: int
+    host: str
+    peer: str
+    how: str
+
+
 # --- lines -------------------------------------------------------------------------------------------
 
 Line = Mapping[str, object]

@@ -9,7 +9,7 @@ from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
 from lab.evidence.sockets import SocketRow, SocketSample
-from lab.evidence.transcript import ProgramRun
+from lab.evidence.transcript import Opened, ProgramRun
 from lab.scenario.base import Endpoint
 from lab.scenario.steps import RUN
 from lab.wire.tcp import Connection
@@ -18,9 +18,10 @@ from lab.wire.tcp import Connection
 def is_meant(program: str, named: str | None) -> bool:
     """Whether a check speaks of a program: the one it names, or without a name all that were started.
 
-    A command of a ``run`` step is no program of its host: it has to be named.
+    A command of a ``run`` step is no program of its host: it has to be named. A name of several connections
+    of the script means each of them.
     """
-    return program == named if named else program != RUN
+    return named in {program, program.partition(".")[0]} if named else program != RUN
 
 
 def connections_to(evidence: Evidence, to: Endpoint, from_: str | None = None) -> list[Connection]:
@@ -87,8 +88,11 @@ def went_on(evidence: Evidence, host: str, program: str | None = None) -> bool:
 
 
 def was_started(evidence: Evidence, host: str, program: str | None = None) -> bool:
-    """Whether a program of a host (or the one named) was ever started."""
-    return bool(runs_of(evidence, host, program))
+    """Whether a program of a host (or the one named) was ever started, or opened by the script."""
+    opened = (event for event in evidence.transcript.events if isinstance(event, Opened))
+    return bool(runs_of(evidence, host, program)) or any(
+        one.host == host and is_meant(one.program, program) for one in opened
+    )
 
 
 def listening(evidence: Evidence, host: str) -> tuple[str, ...]:

@@ -92,6 +92,8 @@ class Instrument(StrEnum):
     """What watches how large the captures become."""
     HOLD = "hold"
     """What keeps segments back."""
+    PEERS = "peers"
+    """The sockets of the script."""
     EVENTS = "events"
     """What the agent tells of that the lab does not know."""
 

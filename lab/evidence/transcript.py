@@ -24,6 +24,22 @@ class Started(Struct, frozen=True):
     pid: int
 
 
+class Opened(Struct, frozen=True):
+    """The script opened a socket from a host without a program: ``how`` is connect, accept or listen.
+
+    ``to`` is the other end, or the port that it listens on; ``ports`` are its own, of several connections
+    each.
+    """
+
+    at: int
+    host: str
+    program: str
+    step: str
+    how: str
+    to: str
+    ports: tuple[int, ...]
+
+
 class Output(Struct, frozen=True):
     """A program printed this."""
 
@@ -51,6 +67,15 @@ class Input(Struct, frozen=True):
     step: str
     kind: str
     text: str
+
+
+class InputEnded(Struct, frozen=True):
+    """Nothing more comes on a connection of the script: ``how`` is closed, reset, or what broke it."""
+
+    at: int
+    host: str
+    program: str
+    how: str
 
 
 class Exited(Struct, frozen=True):
@@ -82,7 +107,7 @@ class StepEnded(Struct, frozen=True):
     rest: str = ""
 
 
-TranscriptEvent = Started | Output | Dropped | Input | Exited | StepEnded
+TranscriptEvent = Started | Opened | Output | Dropped | Input | InputEnded | Exited | StepEnded
 
 
 class ProgramRun(Struct, frozen=True):

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lab.core.escape import one_line
-from lab.core.words import Outcome, describe_status
+from lab.core.words import Outcome
 from lab.evidence.transcript import (
     Dropped,
     Exited,
     Input,
+    InputEnded,
+    Opened,
     Output,
     Started,
     StepEnded,
     Transcript,
     TranscriptEvent,
 )
+from lab.output.events import told
 from lab.output.style import Ink, Style, columns, cut
 
 _WIDEST_ACTOR = 24
@@ -60,8 +63,8 @@ def _names(events: Iterable[TranscriptEvent]) -> dict[tuple[str, str], str]:
 
 def _lines(event: TranscriptEvent, margin: str, style: Style) -> Iterator[str]:
     match event:
-        case Started():
-            yield from _told(f"$ {event.command}", margin, style, Ink.FAINT)
+        case Started() | Opened():
+            yield from _told(f"$ {told(event)}", margin, style, Ink.FAINT)
         case Output():
             bar = "│" if style.unicode else "|"
             text = event.text.replace("\r\n", "\n").removesuffix("\n")
@@ -70,15 +73,14 @@ def _lines(event: TranscriptEvent, margin: str, style: Style) -> Iterator[str]:
                 margin = " " * columns(margin)
         case Input():
             yield from _told(f"> {_typed(event)}", margin, style, Ink.STRONG)
-        case Exited():
-            yield from _told(f"= {describe_status(event.status)}", margin, style, Ink.FAINT)
+        case InputEnded() | Exited():
+            yield from _told(f"= {told(event)}", margin, style, Ink.FAINT)
         case Dropped():
-            told = f"= output beyond {event.limit} bytes is not kept"
-            yield from _told(told, margin, style, Ink.UNSURE)
+            yield from _told(f"= {told(event)}", margin, style, Ink.UNSURE)
         case StepEnded() if event.outcome is not Outcome.PASS:
             sign = style.sign(event.outcome)
-            told = f"{sign} step {event.step}, {event.what}: {event.expected}; {event.observed}"
-            yield from _told(told, margin, style, style.ink(event.outcome))
+            failed = f"{sign} step {event.step}, {event.what}: {event.expected}; {event.observed}"
+            yield from _told(failed, margin, style, style.ink(event.outcome))
 
 
 def _told(text: str, margin: str, style: Style, *inks: Ink) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,7 +11,7 @@ from lab import __version__
 from lab.checks.judging import judge
 from lab.deploy.deployment import Deployment
 from lab.evidence import record
-from lab.evidence.evidence import Evidence, ProgramInfo, RunInfo, SourceFile
+from lab.evidence.evidence import Evidence, RunInfo, SourceFile
 from lab.evidence.verdict import Verdict
 from lab.output.document import verdict_as_data
 from lab.run.observe import Observer
@@ -47,12 +46,10 @@ def conclude(
         clock_offset=deployment.clock_offset,
         variables=performed.variables,
         carriage_returns=tuple(
-            sorted(name for name, one in prepared.built.items() if one.recipe.has_carriage_returns)
+            sorted(name for name, recipe in prepared.recipes.items() if recipe.has_carriage_returns)
         ),
         held=observer.held,
         sources=_sources(prepared),
-        programs=_programs(prepared),
-        not_built=prepared.not_built,
     )
     folder, scenario = prepared.folder, prepared.loaded.scenario
     record.write(
@@ -75,11 +72,3 @@ def _sources(prepared: Prepared) -> tuple[SourceFile, ...]:
         SourceFile(path, len(content), hashlib.sha256(content).hexdigest())
         for path, content in prepared.loaded.sources.items()
     )
-
-
-def _programs(prepared: Prepared) -> dict[str, ProgramInfo]:
-    recipes = {name: one.recipe for name, one in prepared.built.items() if one.recipe.tree.files}
-    return {
-        name: ProgramInfo(one.build or "", shlex.join(one.argv or ()), *one.because)
-        for name, one in recipes.items()
-    }

@@ -36,6 +36,8 @@ _INSTRUMENTS = {
     protocol.SegmentHeld.event: Instrument.HOLD,
     protocol.SegmentReleased.event: Instrument.HOLD,
     protocol.ProcessKilled.event: Instrument.ENDS,
+    protocol.PeerHeard.event: Instrument.PEERS,
+    protocol.PeerEnded.event: Instrument.PEERS,
 }
 """Whose evidence is lost with an event."""
 
@@ -84,6 +86,8 @@ class Observer:
                 self._take_released(event)
             case protocol.ProcessKilled():
                 self._take_killed(event)
+            case protocol.PeerHeard() | protocol.PeerEnded():
+                pass  # the script hears them
             case _:
                 raise LookupError(event.event)
 

@@ -64,12 +64,6 @@ async def perform(
     return Performed(began, ended, scribe.transcript(), variables, sampling, captures)
 
 
-def nothing_performed(deployment: Deployment) -> Performed:
-    """What is left of a run whose programs were not built: no step was played, and nothing observed."""
-    now = deployment.now()
-    return Performed(now, now, Transcript((), "1"), {}, Sampling(now, now, 0, 0), ())
-
-
 async def _starters(
     deployment: Deployment, prepared: Prepared, variables: Mapping[str, str]
 ) -> dict[tuple[str, str], Starter]:
@@ -77,11 +71,10 @@ async def _starters(
     found = {}
     for host in prepared.plan.hosts:
         for name in host.programs:
-            argv = prepared.built[name].recipe.argv or ()
-            program = prepared.loaded.scenario.programs[name]
-            words = [substitute(word, variables) for word in (*argv, *program.args)]
+            own, program = prepared.recipes[name], prepared.loaded.scenario.programs[name]
+            words = [substitute(word, variables) for word in (*own.argv, *program.args)]
             workdir, env, user = _place(deployment.hosts[host.name], name)
-            if not argv:
+            if not own.argv:
                 image = prepared.images[host.image]
                 command, workdir = await deployment.call(image_command, deployment.engine, image)
                 words = [*command, *words]

@@ -16,7 +16,7 @@ from lab.evidence.transcript import TranscriptEvent
 from lab.run.conclude import Finished, conclude
 from lab.run.launch import Launch
 from lab.run.observe import Observer
-from lab.run.perform import nothing_performed, perform
+from lab.run.perform import perform
 from lab.run.prepare import Prepared, build_all, prepare
 from lab.scenario.loader import Loaded
 
@@ -66,10 +66,7 @@ async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audien
     async with contextlib.AsyncExitStack() as watched:
         with contextlib.ExitStack() as ending:
             async with deployment.health.needed():
-                prepared = await build_all(deployment, prepared, audience.say)
-                if prepared.not_built:
-                    return conclude(prepared, deployment, observer, nothing_performed(deployment))
-                files = {name: one.packed for name, one in prepared.built.items() if one.packed}
+                files = await build_all(deployment, prepared, audience.say)
                 await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
                 watch = await watched.enter_async_context(_watched(deployment, prepared, audience))
                 hear = watch.hear if watch else audience.event

@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -182,6 +182,98 @@ HostPort = Annotated[
     ),
 ]
 """A host of the scenario and a port on it."""
+
+Transport = Literal["tcp", "udp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Endpoint):
+    """``HOST:PORT``, or ``udp:HOST:PORT``."""
+
+    transport: Transport = "tcp"
+
+    def __str__(self) -> str:
+        return f"{_prefix(self.transport)}{self.host}:{self.port}"
+
+
+def parse_service(value: object) -> Service:
+    """``server:80`` or ``udp:server:53``; ValueError for anything else."""
+    if isinstance(value, Service):
+        return value
+    transport, text = _transport_of(value)
+    endpoint = parse_endpoint(text)
+    return Service(endpoint.host, endpoint.port, transport)
+
+
+ServiceName = Annotated[
+    Service,
+    BeforeValidator(parse_service),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^(udp:)?{NAME[1:-1]}:[0-9]{{1,5}}$",
+            "examples": ["server:80", "udp:server:53"],
+        }
+    ),
+]
+"""A host of the scenario and a port on it, of TCP unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPort:
+    """``80``, or ``udp:53``."""
+
+    number: int
+    transport: Transport = "tcp"
+
+    def __str__(self) -> str:
+        return f"{_prefix(self.transport)}{self.number}"
+
+
+def parse_local_port(value: object) -> LocalPort:
+    """``80`` or ``udp:53``; ValueError for anything else."""
+    if isinstance(value, LocalPort):
+        return value
+    transport, text = _transport_of(value)
+    number = int(text) if transport == "udp" and isinstance(text, str) and _DIGITS.fullmatch(text) else text
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
+        raise ValueError('a port is a number from 1 to 65535, of UDP as in "udp:53"')
+    return LocalPort(number, transport)
+
+
+_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def _transport_of(value: object) -> tuple[Transport, object]:
+    """The transport that a text begins with, and what follows."""
+    if isinstance(value, str) and value.startswith("udp:"):
+        return "udp", value.removeprefix("udp:")
+    return "tcp", value
+
+
+def _prefix(transport: Transport) -> str:
+    return "" if transport == "tcp" else f"{transport}:"
+
+
+def _port_as_written(port: LocalPort) -> int | str:
+    return port.number if port.transport == "tcp" else str(port)
+
+
+LocalPortNumber = Annotated[
+    LocalPort,
+    BeforeValidator(parse_local_port),
+    PlainSerializer(_port_as_written, return_type=int | str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": "^udp:[0-9]{1,5}$", "examples": ["udp:53"]},
+            ]
+        }
+    ),
+]
+"""A port of a host, of TCP unless it says otherwise."""
 
 _SIZE = re.compile(r"(\d{1,6})([kmg])", re.ASCII)
 

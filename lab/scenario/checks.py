@@ -28,6 +28,9 @@ class CheckBase(Model):
 
     family: ClassVar[Family[CheckBase]] = Family("subject", "lab.checks.subjects")
 
+    of_connections: ClassVar[bool] = False
+    """Whether its ``program`` may be a connection of the script."""
+
     words: ClassVar[tuple[str, ...]] = ()
     """Keys that say something which can be false, if none of them is required."""
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from pydantic import Discriminator, Field, GetCoreSchemaHandler, StringConstraints, Tag, model_serializer
 from pydantic_core import CoreSchema
 
-from lab.scenario.base import NAME, Duration, Model, OneOrMany, Text, own_first, plain, tag
+from lab.scenario.base import NAME, Bytes, Duration, Model, OneOrMany, Text, own_first, plain, tag
 from lab.scenario.family import Family
 from lab.scenario.mistake import Mistake
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 RUN = "run"
 """What the transcript calls the commands of ``run`` steps; no program is called so."""
 
-ACTOR = rf"{NAME[:-1]}(\.{NAME[1:-1]})?$"
+ACTOR = rf"{NAME[:-1]}(\.{NAME[1:-1]}(\.[1-9][0-9]*)?)?$"
 Actor = Annotated[str, StringConstraints(pattern=ACTOR)]
-"""``host``, or ``host.program``."""
+"""``host``, ``host.name`` of a program or a connection, or ``host.name.number`` of one of several."""
 
 
 class Pattern(Model):
@@ -42,16 +42,32 @@ class Pattern(Model):
         Text | None, Field(description="A regular expression (Python's re); named groups become variables")
     ] = None
     glob: Annotated[Text | None, Field(description="A whole line with * and ? standing for anything")] = None
+    bytes: Annotated[Bytes | None, Field(description="Exactly these bytes, anywhere")] = None
     end: Annotated[Literal[True] | None, Field(description="The end of the output")] = None
 
 
+Kind = Literal["program", "command", "connection", "listener"]
+"""What an action brings on: a program of the file, a shell command, or a socket of the script."""
+
+
 class Entrance(Struct, frozen=True):
-    """A program that an action runs: its name on the host, and that of the file; None for a command."""
+    """What an action brings on: its name on the host, and that of the file, if it is a program."""
 
     name: str
     program: str | None
     main: bool = False
     """Whether it is the program of its host that needs no name."""
+    kind: Kind = "program"
+    count: int = 0
+    """How many connections the name stands for; 0 for a single one."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether it may still be there when the step is over."""
+        return self.kind != "command"
+
+
+ActsOn = Literal["program", "connection", "speaker", "listener", "host", "cable"]
 
 
 class Action(Model):
@@ -62,8 +78,9 @@ class Action(Model):
 
     family: ClassVar[Family[Action]] = Family("verb", "lab.steps.actions")
 
-    acts_on: ClassVar[Literal["program", "host", "cable"]] = "host"
-    """What it is done with: a program that must have been started, the host, or the host's cable."""
+    acts_on: ClassVar[ActsOn] = "host"
+    """What it is done with: a program that must have been started, a connection that must have been opened,
+    either of them (``speaker``), a listener, the host, or the host's cable."""
 
     needs_terminal: ClassVar[bool] = False
     """Whether it can be done with a program on a terminal only."""
@@ -89,8 +106,14 @@ class Action(Model):
         return None
 
     def needs_program(self) -> bool:
-        """Whether a program must have been started before it."""
-        return self.acts_on == "program"
+        """Whether what it is done with must have been brought on before it."""
+        return self.acts_on not in {"host", "cable"}
+
+    def accepts(self, kind: Kind) -> bool:
+        """Whether it can be done with such a thing."""
+        return self.acts_on in {kind, "host", "cable"} or (
+            self.acts_on == "speaker" and kind in {"program", "connection"}
+        )
 
     def may_end_program(self) -> bool:
         """Whether the program may have ended after it."""

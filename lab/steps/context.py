@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
+from lab.agent import protocol
 from lab.agent.protocol import Request
-from lab.evidence.transcript import Input
-from lab.scenario.steps import Line
+from lab.evidence.transcript import Input, Opened
+from lab.scenario.steps import Action, Line
 from lab.steps.failure import StepFailure
+from lab.steps.peer import peers_of
 from lab.steps.program import Program
 from lab.steps.programs import Programs, Variables
+from lab.steps.speaker import Speaker
 
 A = TypeVar("A")
 
@@ -29,25 +33,51 @@ class Context(Struct, frozen=True):
         """Have the agent do something (docs/contributing.md); its answer."""
         return await self.programs.deployment.agent.ask(request)
 
+    def speaker(self) -> Speaker:
+        """Whom the actor stands for. StepFailure if nobody was brought on."""
+        speaker = self.programs.find(self.line)
+        if speaker is None:
+            raise StepFailure(f"a program runs on {self.line.actor}", "none was started there")
+        return speaker
+
     def program(self) -> Program:
         """The program that the actor is. StepFailure if none was started."""
-        program = self.programs.find(self.line)
-        if program is None:
-            raise StepFailure(f"a program runs on {self.line.actor}", "none was started there")
-        return program
+        speaker = self.speaker()
+        assert isinstance(speaker, Program)  # noqa: S101 - the loader has seen to that
+        return speaker
 
     def new_program(self, name: str, *, tty: bool, has_input: bool = True) -> Program:
         """A program that the step is about to start on its host."""
         return self.programs.new(self.line.host, name, self.step, tty=tty, has_input=has_input)
 
-    def write(self, program: Program, data: bytes, kind: str, text: str) -> None:
-        """Give a program input. StepFailure if it takes none."""
-        self.note_input(program, kind, text)
-        program.write(data)
+    async def say(self, speaker: Speaker, data: bytes, kind: str, text: str) -> None:
+        """Give somebody input. StepFailure if that cannot be done."""
+        self.note_input(speaker, kind, text)
+        await speaker.say(data)
 
-    def note_input(self, program: Program, kind: str, text: str) -> None:
-        """Write down that a program is about to be given input. StepFailure if it takes none."""
-        if not program.takes_input:
-            raise StepFailure("the program takes input", program.life(), program.screen.rest)
+    def note_input(self, speaker: Speaker, kind: str, text: str) -> None:
+        """Write down that somebody is about to be given input. StepFailure for who takes none."""
+        if not speaker.takes_input:
+            raise StepFailure(f"{speaker.name} takes input", speaker.life(), speaker.screen.rest)
+        self._note(speaker, kind, text)
+
+    async def end_connection(self, how: Literal["write", "both", "reset"]) -> None:
+        """End the connections that the actor stands for, as far as they are still there."""
+        speaker = self.speaker()
+        peers = [peer for peer in peers_of(speaker) if peer.closed in {"", "write"}]
+        self._note(speaker, "reset" if how == "reset" else f"close {how}", "")
+        for peer in peers:
+            peer.closed = how
+        names = [peer.name for peer in peers]
+        await self.ask(protocol.EndPeers(host=self.line.host, names=names, how=how))
+
+    def note_opened(self, at: int, action: Action, to: str, ports: Sequence[int]) -> None:
+        """Write down which sockets a step has opened; it began to at that time (ns)."""
+        entrance = action.enters()
+        name = entrance.name if entrance else ""
+        opened = Opened(at, self.line.host, name, self.step, action.verb, to, tuple(ports))
+        self.programs.scribe.note(opened)
+
+    def _note(self, speaker: Speaker, kind: str, text: str) -> None:
         scribe = self.programs.scribe
-        scribe.note(Input(scribe.now(), program.host.plan.name, program.name, self.step, kind, text))
+        scribe.note(Input(scribe.now(), self.line.host, speaker.name, self.step, kind, text))

@@ -21,13 +21,12 @@ from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, TOOLS, Exec, ExecState
 from lab.engine.frames import Frames
 from lab.evidence.transcript import Exited, Started
-from lab.scenario.steps import Pattern
 from lab.steps.failure import StepFailure
 from lab.steps.line import TypedLine
-from lab.steps.matcher import Matcher, MatchError
+from lab.steps.matcher import Matcher
 from lab.steps.output import OutputWatch
-from lab.steps.screen import Match, Screen, describe
 from lab.steps.scribe import Scribe
+from lab.steps.speaker import OneSpeaker
 
 _DRAIN_SECONDS = 1.0
 """How long the last words of a program that has ended may take to arrive, if a child holds its output."""
@@ -37,9 +36,6 @@ KILLED = 137
 
 _STATE_SECONDS = 30.0
 """How long the engine may take to say that a program has started, or how it ended."""
-
-_SETTLE_SECONDS = 0.03
-"""A regular expression that reaches to the end of the output is taken when nothing came for so long."""
 
 _TERMINAL_SET = b"\x06"
 """What is written to a terminal once it is set, before the program runs. ASCII calls it "acknowledge"."""
@@ -113,7 +109,7 @@ program leaves behind when it ends with status 0. The agent shows the program in
 """
 
 
-class Program(asyncio.Protocol):
+class Program(OneSpeaker, asyncio.Protocol):
     """One start of one program, and the protocol of its connection: output arrives by the loop's selector."""
 
     def __init__(
@@ -126,25 +122,18 @@ class Program(asyncio.Protocol):
         tty: bool,
         has_input: bool = True,
     ) -> None:
+        super().__init__(name, matcher)
         self.host = host
-        self.name = name
         self.tty = tty
-        self.screen = Screen()
         self.status: int | None = None
         """How it ended, as a shell counts; None while it runs."""
         self.pid = 0
         self.mark = FIRST_MARK + (next(_MARKS) << 10)
-        self.matching = False
-        """Whether a regular expression is being matched, or was when the step ran out of time."""
         self._scribe = scribe
-        self._matcher = matcher
         self._has_input = has_input
         self._line = TypedLine()
         self._frames = None if tty else Frames()
         self._transport: asyncio.Transport | None = None
-        self._heard = 0
-        """How often something was heard of its output."""
-        self._changed = asyncio.Event()
         self._set = asyncio.Event()
         """Its terminal is set, there is none, or its output has ended."""
         self._drained = asyncio.Event()
@@ -306,66 +295,14 @@ class Program(asyncio.Protocol):
 
     def _end_output(self) -> None:
         self._printed(self.screen.feed(b"", last=True))
-        self._hear()
+        self.hear()
 
     def _printed(self, text: str) -> None:
         if text:
             self._scribe.printed(self.host.plan.name, self.name, text)
-            self._hear()
-
-    def _hear(self) -> None:
-        self._heard += 1
-        self._changed.set()
-
-    async def _beyond(self, heard: int) -> None:
-        """Wait until something more was heard than that."""
-        while self._heard == heard:
-            self._changed.clear()
-            await self._changed.wait()
+            self.hear()
 
     # --- waiting -------------------------------------------------------------------------------
-
-    async def expect(self, pattern: Pattern) -> Match | None:
-        """Wait for output and consume it; None if the output ended without it. Endless without a time-out."""
-        while True:
-            heard, ended, consumed = self._heard, self.screen.ended, self.screen.consumed
-            match = await self.find(pattern)
-            if self.screen.consumed != consumed:
-                continue  # by another branch of the script, while this one looked
-            if match is not None and not (match.open and await self._more(heard)):
-                self.screen.consume(match)
-                return match
-            if match is None:
-                if ended:
-                    return None
-                await self._beyond(heard)
-
-    async def find(self, pattern: Pattern) -> Match | None:
-        """The first place where a pattern is found in what it has printed, or None."""
-        if pattern.regex is None:
-            return self.screen.find(pattern)
-        self.matching = True
-        try:
-            match = await self._matcher.search(pattern.regex, self.screen)
-        except MatchError as error:
-            raise StepFailure(describe(pattern), f"it cannot be matched: {error}", self.screen.rest) from None
-        self.matching = False
-        return match
-
-    async def _more(self, heard: int) -> bool:
-        """Whether more output comes within the settling time."""
-        try:
-            await asyncio.wait_for(self._beyond(heard), _SETTLE_SECONDS)
-        except TimeoutError:
-            return False
-        return True
-
-    async def until_unread(self) -> str:
-        """Wait until it has printed what nobody has asked for; what that is. Endless without a time-out."""
-        printed = self.screen.printed
-        while not self.screen.unread and self.screen.start <= printed:
-            await self._beyond(self._heard)
-        return self.screen.unread
 
     async def until_exit(self) -> int:
         """Wait until it has ended; its status. EngineError if that cannot be known any more."""
@@ -380,8 +317,12 @@ class Program(asyncio.Protocol):
         """Whether it can be given any."""
         return self.status is None and self._transport is not None and not self._transport.is_closing()
 
-    def write(self, data: bytes) -> None:
+    async def say(self, data: bytes) -> None:
         """Give it input."""
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Give it input at once."""
         self._line.type(data)
         if self._transport is not None:
             self._transport.write(data)
@@ -392,6 +333,12 @@ class Program(asyncio.Protocol):
             self.write(self._line.end_of_input())
         elif self._transport is not None:
             self._transport.write_eof()
+
+    def unsaid(self) -> str:
+        """Why it can print no more, in words."""
+        if self.status is None:
+            return "its output ended, and it is still running"
+        return f"the program ended before it printed that: {describe_status(self.status)}"
 
     def life(self) -> str:
         """Whether it runs, in words."""

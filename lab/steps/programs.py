@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 
-from lab.agent.protocol import Look, Release, Settle
+from lab.agent.protocol import Event, Look, Misheard, PeerEnded, PeerHeard, Release, Settle
 from lab.core.archive import FOLDER
 from lab.core.words import MEMORY_ENDS
 from lab.deploy.deployment import Deployment
@@ -15,12 +15,15 @@ from lab.scenario import Scenario
 from lab.scenario.steps import RUN, Entrance, Line
 from lab.steps.failure import StepFailure
 from lab.steps.matcher import Matcher
+from lab.steps.peer import Crowd, Peer, peers_of
 from lab.steps.program import Program, Starter
 from lab.steps.scribe import Scribe
+from lab.steps.speaker import Speaker
 
 UNREAD_KEPT = 2000
 """Characters of a program's output that nobody has consumed that a record holds."""
 
+_ANY = "0.0.0.0"  # noqa: S104 - within a host of the lab
 _LAST_WORDS_SECONDS = 1.0
 _SETTLED_SECONDS = 0.01
 _SETTLING_SECONDS = 1.0
@@ -45,7 +48,9 @@ class Programs:
         """Programs that a step has told to end."""
         self._starters = starters
         self._matcher = Matcher()
-        self._running: dict[tuple[str, str], Program] = {}
+        self._running: dict[tuple[str, str], Speaker] = {}
+        self._peers: list[Peer] = []
+        deployment.agent.tell(self._hear)
         self._main: dict[str, Program] = {}
         self._every: list[Program] = []
         self._by_step: dict[str, Program] = {}
@@ -72,12 +77,39 @@ class Programs:
         if entrance.main:
             self._main[host] = program
 
+    def connect(self, host: str, entrance: Entrance) -> Sequence[Peer]:
+        """Connections that are about to be opened under a name, and are heard of from now on.
+
+        StepFailure if the name stands for one that is still open.
+        """
+        self._require_free(host, entrance)
+        names = [f"{entrance.name}.{number}" for number in range(1, entrance.count + 1)] or [entrance.name]
+        peers = [Peer(host, name, self.scribe, self._matcher, self.deployment) for name in names]
+        self._peers += peers
+        self._running |= {(host, peer.name): peer for peer in peers}
+        if entrance.count:
+            self._running[host, entrance.name] = Crowd(entrance.name, peers, self.deployment)
+        return peers
+
+    def _require_free(self, host: str, entrance: Entrance) -> None:
+        before = self._running.get((host, entrance.name))
+        if before is not None and any(not peer.closed and not peer.ended for peer in peers_of(before)):
+            raise StepFailure(f"{entrance.name} is closed before it is opened again", before.life())
+
+    def _hear(self, event: Event | Misheard) -> None:
+        """Take what came on a connection of the script."""
+        if isinstance(event, PeerHeard | PeerEnded):
+            peer = self._running.get((event.host, event.peer))
+            if isinstance(peer, Peer):
+                peer.take(event)
+
     def in_the_way(self, host: str, entrance: Entrance) -> Program | None:
         """The program that must have ended before this one is started."""
-        return self._main.get(host) if entrance.main else self._running.get((host, entrance.name))
+        before = self._main.get(host) if entrance.main else self._running.get((host, entrance.name))
+        return before if isinstance(before, Program) else None
 
-    def find(self, line: Line) -> Program | None:
-        """The program that an actor is, or None if none was started."""
+    def find(self, line: Line) -> Speaker | None:
+        """Whom an actor stands for, or None if nobody was brought on."""
         return self._running.get((line.host, line.program)) if line.program else self._main.get(line.host)
 
     def too_late(self, line: Line, step: str, what: str, limit: str) -> StepFailure:
@@ -85,15 +117,15 @@ class Programs:
 
         Its program is the one that the step has started, a command too, or else the one it speaks with.
         """
-        program = self._by_step.get(step) or self.find(line)
-        if program is None or not (line.action.enters() or line.action.needs_program()):
+        speaker = self._by_step.get(step) or (self.find(line) if line.action.needs_program() else None)
+        if speaker is None:
             return StepFailure(what, f"not {limit}")
-        rest = program.screen.rest
-        if program.matching:
+        rest = speaker.screen.rest
+        if speaker.matching:
             tried = f"the expression was still being matched with {len(rest)} characters: it backtracks"
             return StepFailure(what, f"not {limit}: {tried}", rest)
-        printed = "it printed something else" if rest.strip() else "it printed nothing more"
-        return StepFailure(what, f"not {limit}: {printed}, {program.life()}", rest)
+        said = f"it {speaker.verb} {'something else' if rest.strip() else 'nothing more'}"
+        return StepFailure(what, f"not {limit}: {said}, {speaker.life()}", rest)
 
     async def vouch(self, since: float) -> None:
         """EngineError unless the engine and the agent did their work since then (the loop's clock)."""
@@ -122,12 +154,15 @@ class Programs:
 
     def unread(self) -> list[Unread]:
         """The end of what each program has printed and no step has consumed; of each name the last start."""
-        last = {(program.host.plan.name, program.name): program for program in self._every}
+        last: dict[tuple[str, str], Speaker] = {
+            (program.host.plan.name, program.name): program for program in self._every
+        }
+        last |= {(peer.host, peer.name): peer for peer in self._peers}
         now = self.scribe.now()
         return [
-            Unread(now, host, name, program.screen.rest[-UNREAD_KEPT:])
-            for (host, name), program in last.items()
-            if program.screen.rest.strip()
+            Unread(now, host, name, speaker.screen.rest[-UNREAD_KEPT:])
+            for (host, name), speaker in last.items()
+            if speaker.screen.rest.strip()
         ]
 
     @property
@@ -156,6 +191,18 @@ class Programs:
         given = [address for several in addresses.values() for address in several]
         own = [one.link_local for one in self.deployment.interfaces if one.host == host and one.link_local]
         return [*given, *own]
+
+    def address_from(self, host: str, to: str) -> str:
+        """The address that a host reaches another by: one on a network that both have, or else its first."""
+        own = self.deployment.hosts[host].plan.addresses
+        there = self.deployment.hosts[to].plan.addresses
+        near = [address for network in own for address in there.get(network, ())]
+        return [*near, *(address for several in there.values() for address in several)][0]
+
+    def any_address(self, host: str) -> str:
+        """What to listen on so that all can reach it."""
+        addresses = self.deployment.hosts[host].plan.addresses.values()
+        return "::" if any(":" in address for several in addresses for address in several) else _ANY
 
     async def look(self) -> None:
         """Have the processes of all hosts looked at: what follows may end some."""

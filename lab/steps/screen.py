@@ -94,6 +94,8 @@ class Screen:
         if pattern.text is not None:
             at = self.rest.find(pattern.text)
             return None if at < 0 else at + len(pattern.text)
+        if pattern.bytes is not None:
+            return self._bytes(pattern.bytes)
         if pattern.line is not None:
             wanted = pattern.line
             return self._line(lambda line: line == wanted)
@@ -101,6 +103,16 @@ class Screen:
             rule = re.compile(fnmatch.translate(pattern.glob))
             return self._line(lambda line: rule.fullmatch(line) is not None)
         return len(self.rest) if self.ended else None
+
+    def _bytes(self, wanted: bytes) -> int | None:
+        """Where bytes end that need not be whole characters: what is cut in two is then two."""
+        said = self.rest.encode("utf-8", "surrogateescape")
+        at = said.find(wanted)
+        if at < 0:
+            return None
+        before = said[: at + len(wanted)].decode("utf-8", "surrogateescape")
+        self.rest = before + said[at + len(wanted) :].decode("utf-8", "surrogateescape")
+        return len(before)
 
     def _line(self, wanted: Wanted) -> int | None:
         start = 0
@@ -124,4 +136,6 @@ def describe(pattern: Pattern) -> str:
         value = getattr(pattern, kind)
         if value is not None:
             return f"{words} {quoted(value)}"
+    if pattern.bytes is not None:
+        return f"the bytes {pattern.bytes.hex(' ')}"
     return "the end of the output"

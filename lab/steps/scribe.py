@@ -11,6 +11,8 @@ from lab.evidence.transcript import (
     Dropped,
     Exited,
     Input,
+    InputEnded,
+    Opened,
     Output,
     Started,
     StepEnded,
@@ -39,7 +41,7 @@ class Scribe:
         """Nanoseconds since the epoch, on the capture's clock."""
         return self._clock()
 
-    def note(self, event: Started | Input | Exited | StepEnded) -> None:
+    def note(self, event: Started | Opened | Input | InputEnded | Exited | StepEnded) -> None:
         """Something was started, done or ended."""
         self._write(event)
 

@@ -55,7 +55,10 @@ class OutputRef(Model):
     host: Annotated[HostName, Field(description="The host")]
     program: Annotated[
         Name | None,
-        Field(description="One of several; all of the host's unless given. run: the commands of run steps"),
+        Field(
+            description="One of several programs, or a connection of the script; all of the host's unless "
+            "given. run: the commands of run steps"
+        ),
     ] = None
     lines: Annotated[dict[Text, Counted] | None, Field(description="Whole lines, and how many of each")] = (
         None
@@ -74,6 +77,7 @@ class OutputCheck(Check):
     """What the programs of a host printed."""
 
     subject: ClassVar[str] = "output"
+    of_connections: ClassVar[bool] = True
     words: ClassVar[tuple[str, ...]] = ("lines", "contains", "lacks")
 
     output: Annotated[OutputRef, Field(description="Whose, and what")]

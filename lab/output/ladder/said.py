@@ -6,9 +6,20 @@ from collections.abc import Collection, Iterable, Iterator
 from operator import attrgetter
 from typing import Literal
 
-from lab.core.words import Outcome, describe_status
+from lab.core.words import Outcome
 from lab.evidence.evidence import Evidence
-from lab.evidence.transcript import Dropped, Exited, Input, Output, Started, StepEnded, TranscriptEvent
+from lab.evidence.transcript import (
+    Dropped,
+    Exited,
+    Input,
+    InputEnded,
+    Opened,
+    Output,
+    Started,
+    StepEnded,
+    TranscriptEvent,
+)
+from lab.output.events import told
 from lab.output.ladder.rows import Broke, Row, Said
 
 
@@ -24,7 +35,7 @@ def _several(events: Iterable[TranscriptEvent]) -> set[str]:
     """The hosts on which several programs ran: there a program is named."""
     ran: dict[str, set[str]] = {}
     for event in events:
-        if isinstance(event, Started):
+        if isinstance(event, Started | Opened):
             ran.setdefault(event.host, set()).add(event.program)
     return {host for host, programs in ran.items() if len(programs) > 1}
 
@@ -44,20 +55,18 @@ def rows_of(event: TranscriptEvent, several: Collection[str]) -> Iterator[Row]:
 
 
 def _told(
-    event: Started | Output | Dropped | Input | Exited,
+    event: Started | Opened | Output | Dropped | Input | InputEnded | Exited,
 ) -> tuple[Literal["printed", "typed", "started", "ended"], list[str]]:
     match event:
-        case Started():
-            return "started", [event.command]
+        case Started() | Opened():
+            return "started", [told(event)]
         case Input():
             return "typed", [event.text.removesuffix("\n") if event.kind == "text" else _named(event)]
         case Output():
             lines = event.text.replace("\r\n", "\n").split("\n")
             return "printed", [line for line in lines if line]
-        case Dropped():
-            return "ended", [f"output beyond {event.limit} bytes is not kept"]
-        case Exited():
-            return "ended", [describe_status(event.status)]
+        case Dropped() | InputEnded() | Exited():
+            return "ended", [told(event)]
 
 
 def _named(event: Input) -> str:

@@ -11,6 +11,7 @@ _LOST = {
     "ends": "ends of processes{whose} were missed {times}",
     "capture": "the size of the captures could not be watched {times}",
     "hold": "segments{whose} could not be passed on {times}",
+    "peers": "what came for the script{whose} was not heard {times}",
     "events": "the sidecar told {times} of what is not known here",
 }
 

@@ -9,7 +9,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from lab.core.archive import Tree
 from lab.core.errors import Problem, ScenarioError, SourceRef
 from lab.scenario import Scenario
 from lab.scenario.loader import tree as yaml_tree
@@ -32,15 +31,13 @@ class Loaded(Struct, frozen=True):
     """A scenario that can be played, and where it came from.
 
     ``lines`` leads from the number of a step ("4", "4.2.1", "finally.1") to its place in the file,
-    ``sources`` from the path of each source that a program names to what was read there, ``trees`` from each
-    program to what lies in its folder.
+    ``sources`` from the path of each source that a program names to what was read there.
     """
 
     scenario: Scenario
     file: Path
     lines: Mapping[str, SourceRef]
     sources: Mapping[str, bytes]
-    trees: Mapping[str, Tree]
 
     @property
     def folder(self) -> Path:
@@ -55,15 +52,15 @@ def load(path: Path) -> Loaded:
     """
     tree = desugar(read_tree(path))
     problems: list[Problem] = []
-    read = Read({}, {}, {})
+    read = Read({}, {})
     scenario = _sound_part(tree, problems)
     if scenario is not None:
         read = read_sources(scenario, path.parent)
-        found = mistakes(Case(scenario, read.trees, read.faults), whole=not problems)
+        found = mistakes(Case(scenario, read.faults), whole=not problems)
         problems.extend(_located(mistake, tree) for mistake in found)
     if problems or scenario is None:
         raise _refusal(problems)
-    return Loaded(scenario, path, dict(_places(scenario, tree)), read.files, read.trees)
+    return Loaded(scenario, path, dict(_places(scenario, tree)), read.contents)
 
 
 def _sound_part(tree: yaml_tree.Node, problems: list[Problem]) -> Scenario | None:

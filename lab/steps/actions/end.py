@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from lab.agent import protocol
 from lab.core.words import Signal
 from lab.evidence.transcript import Input
+from lab.scenario.steps import ActsOn, Kind
 from lab.steps.executable import Executable
 from lab.steps.failure import StepFailure
 
@@ -35,7 +36,7 @@ def _parse_key(value: object) -> str:
 class _Ending(Executable):
     """What may end a program."""
 
-    acts_on: ClassVar[Literal["program", "host", "cable"]] = "program"
+    acts_on: ClassVar[ActsOn] = "program"
 
     def may_end_program(self) -> bool:
         return True
@@ -65,7 +66,7 @@ class Key(_Ending):
         program = context.program()
         await context.programs.look()
         key = _KEYS.get(self.key) or bytes([ord(self.key[-1].upper()) & 0x1F])
-        context.write(program, key, "key", self.key)
+        await context.say(program, key, "key", self.key)
         context.programs.told_to_end.add(program)
 
 
@@ -93,18 +94,45 @@ class SendSignal(_Ending):
 
 
 class Close(_Ending):
-    """End the program's input: half-close of a pipe; ^D on a terminal, twice behind half a line."""
+    """End a program's input: half-close of a pipe; ^D on a terminal, twice behind half a line.
+
+    Of a connection of the script: ``write`` sends FIN and goes on reading, ``both`` closes it.
+    """
 
     verb: ClassVar[str] = "close"
 
-    close: Annotated[Literal["stdin"], Field(description="What is ended")]
+    close: Annotated[
+        Literal["stdin", "write", "both"],
+        Field(description="stdin: a program's input. write, both: one or both ways of a connection"),
+    ]
 
     def describe(self) -> str:
         return f"close {self.close}"
 
+    def accepts(self, kind: Kind) -> bool:
+        return kind == ("program" if self.close == "stdin" else "connection")
+
+    def may_end_program(self) -> bool:
+        return self.close != "write"
+
     async def execute(self, context: Context) -> None:
+        if self.close != "stdin":
+            await context.end_connection(self.close)
+            return
         program = context.program()
         await context.programs.look()
         context.note_input(program, "end", "")
         program.close_input()
         context.programs.told_to_end.add(program)
+
+
+class Reset(_Ending):
+    """Close a connection of the script with RST: what was not sent yet is thrown away."""
+
+    verb: ClassVar[str] = "reset"
+    acts_on: ClassVar[ActsOn] = "connection"
+
+    reset: Annotated[Literal[True], Field(description="True")]
+
+    async def execute(self, context: Context) -> None:
+        await context.end_connection("reset")

@@ -12,7 +12,7 @@ from lab.scenario import Scenario
 from lab.scenario.base import HostName
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import numbered_lines
-from lab.scenario.steps import Line
+from lab.scenario.steps import ActsOn, Line
 from lab.steps.executable import Executable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Hold(Executable):
     """Keep back, at the switch, segments that the host sends, and what it sends behind them."""
 
     verb: ClassVar[str] = "hold"
-    acts_on: ClassVar[Literal["program", "host", "cable"]] = "cable"
+    acts_on: ClassVar[ActsOn] = "cable"
 
     hold: Annotated[
         SegmentKind,
@@ -48,7 +48,7 @@ class Release(Executable):
     """Wait until something is kept back, send it on in order, and keep back no more; so does the end."""
 
     verb: ClassVar[str] = "release"
-    acts_on: ClassVar[Literal["program", "host", "cable"]] = "cable"
+    acts_on: ClassVar[ActsOn] = "cable"
 
     release: Annotated[SegmentKind, Field(description="Which, as in hold")]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from lab.core.durations import format_duration
 from lab.core.quote import quoted
 from lab.scenario.base import Duration
+from lab.scenario.steps import ActsOn
 from lab.steps.executable import Executable
 from lab.steps.failure import StepFailure
 
@@ -24,7 +25,7 @@ class Quiet(Executable):
     """Nothing is printed for so long, and nothing is left that was printed and that no step has expected."""
 
     verb: ClassVar[str] = "quiet"
-    acts_on: ClassVar[Literal["program", "host", "cable"]] = "program"
+    acts_on: ClassVar[ActsOn] = "speaker"
 
     quiet: Annotated[Duration, Field(description="How long")]
 
@@ -35,19 +36,19 @@ class Quiet(Executable):
         return self.quiet
 
     async def execute(self, context: Context) -> None:
-        program = context.program()
-        before, began = program.screen.unread, asyncio.get_running_loop().time()
-        expected = f"nothing is printed for {self.quiet:g} s"
+        speaker = context.speaker()
+        before, began = speaker.screen.unread, asyncio.get_running_loop().time()
+        expected = f"nothing is {speaker.verb} for {self.quiet:g} s"
         if before:
-            observed = f"it had printed {quoted(_cut(before))} before, and no step has expected that"
-            raise StepFailure(expected, observed, program.screen.rest)
+            observed = f"it had {speaker.verb} {quoted(_cut(before))} before, and no step has expected that"
+            raise StepFailure(expected, observed, speaker.screen.rest)
         try:
             async with asyncio.timeout(self.quiet):
-                printed = await program.until_unread()
+                printed = await speaker.until_unread()
         except TimeoutError:
             await context.programs.vouch(began)  # else what it printed may just not have arrived
             return
-        raise StepFailure(expected, f"it printed {quoted(_cut(printed))}", program.screen.rest)
+        raise StepFailure(expected, f"it {speaker.verb} {quoted(_cut(printed))}", speaker.screen.rest)
 
 
 def _cut(text: str) -> str:

@@ -31,7 +31,7 @@ class Run(Executable):
         return f"run {quoted(self.run)}"
 
     def enters(self) -> Entrance:
-        return Entrance(RUN, None)
+        return Entrance(RUN, None, kind="command")
 
     def pattern(self) -> Pattern | None:
         return self.expect

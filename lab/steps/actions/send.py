@@ -1,15 +1,16 @@
-"""``send``, ``type`` and ``bytes``: input for a program."""
+"""``send``, ``type`` and ``bytes``: input for a program, or bytes for a connection."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from lab.agent.protocol import Glance
 from lab.core.quote import quoted
 from lab.scenario.base import Bytes, Text
+from lab.scenario.steps import ActsOn
 from lab.steps.executable import Executable
 from lab.steps.failure import StepFailure
 
@@ -21,23 +22,23 @@ LONGEST_LINE = 4095
 
 
 class _Giving(Executable):
-    """Input for a program."""
+    """Input for a program, or bytes for a connection."""
 
-    acts_on: ClassVar[Literal["program", "host", "cable"]] = "program"
+    acts_on: ClassVar[ActsOn] = "speaker"
 
     @abstractmethod
     def given(self) -> tuple[bytes, str, str]:
         """The bytes, the transcript's word for the kind of input, and its text there."""
 
     async def execute(self, context: Context) -> None:
-        program = context.program()
+        speaker = context.speaker()
         data, kind, text = self.given()
         longest = max((len(part) for part in data.split(b"\n")), default=0)
-        if program.tty and longest > LONGEST_LINE:
+        if speaker.tty and longest > LONGEST_LINE:
             expected = f"a line of at most {LONGEST_LINE} bytes, which is what a terminal takes"
             raise StepFailure(expected, f"{longest} bytes; a program with `tty: false` takes any number")
         await context.ask(Glance(host=context.line.host))  # what it is told may end it
-        context.write(program, data, kind, text)
+        await context.say(speaker, data, kind, text)
 
 
 class Send(_Giving):

@@ -23,7 +23,6 @@ RULES: tuple[Rule, ...] = (
     addresses.fitting,
     programs.host_names,
     programs.one_kind,
-    programs.same_build,
     programs.command_lines,
     programs.files,
     programs.one_image,
@@ -41,6 +40,7 @@ RULES: tuple[Rule, ...] = (
 RULES_OF_THE_WHOLE: tuple[Rule, ...] = (
     stage.spoken_to,
     stage.one_at_a_time,
+    stage.of_the_right_kind,
     stage.on_a_terminal,
     texts.known_variables,
     checks.programs,

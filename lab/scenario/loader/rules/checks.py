@@ -12,7 +12,7 @@ from lab.scenario.loader.shape import hosts_in
 from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import numbered_lines
-from lab.scenario.steps import RUN
+from lab.scenario.steps import RUN, Entrance
 
 CONVERSATION = "conversation"
 """The check that is always there: the script's own steps."""
@@ -45,7 +45,11 @@ def programs(case: Case) -> Iterator[Mistake]:
         about = check.about
         if not hasattr(about, "program"):
             continue
-        names = started.get(about.host, ())
+        names = [
+            entrance.name
+            for entrance in started.get(about.host, ())
+            if check.of_connections or entrance.kind in {"program", "command"}
+        ]
         if about.program is not None and about.program not in names:
             what = f'{words}: no program "{about.program}" is started on host "{about.host}"'
             fix = did_you_mean(about.program, names, "programs started there")
@@ -60,14 +64,14 @@ def programs(case: Case) -> Iterator[Mistake]:
             yield Mistake("not-started", (*path, check.subject, "host"), what, fix)
 
 
-def _started(scenario: Scenario) -> dict[str, list[str]]:
-    """What runs on each host at some time, commands of ``run`` included."""
-    names: dict[str, list[str]] = {}
+def _started(scenario: Scenario) -> dict[str, list[Entrance]]:
+    """What is brought on at each host at some time, commands of ``run`` included."""
+    found: dict[str, list[Entrance]] = {}
     for _, line in numbered_lines(scenario):
         entrance = line.action.enters()
         if entrance is not None:
-            names.setdefault(line.host, []).append(entrance.name)
-    return names
+            found.setdefault(line.host, []).append(entrance)
+    return found
 
 
 def own_words(case: Case) -> Iterator[Mistake]:

@@ -45,7 +45,7 @@ def actions(case: Case) -> Iterator[Mistake]:
         if line.action.acts_on == "cable":
             what = f'{at}: "{verb}" is done with a host\'s cable, not with a program'
             yield Mistake("bad-actor", (*path, "actor"), what, write)
-        elif started is not None:
+        elif started is not None and line.action.acts_on == "host":
             what = f'{at}: "{verb}" is done by a host, not by a program on it'
             name = f", as: {line.program}" if started.program else ""
             fix = f"write `{line.host}: {{{verb}: …{name}}}`"

@@ -12,7 +12,7 @@ from lab.scenario.loader.rules.case import Case
 from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import StepPath, blocks, walk
-from lab.scenario.steps import Entrance, Line, Repeat, Step
+from lab.scenario.steps import Entrance, Kind, Line, Repeat, Step
 
 
 def spoken_to(case: Case) -> Iterator[Mistake]:
@@ -38,9 +38,14 @@ def _spoken_to(case: Case, path: StepPath, steps: tuple[Step, ...], begun: set[s
 def _brought_on(steps: Iterable[Step]) -> set[str]:
     """The actors that steps bring on: ``host.name``, and the host alone for a program without ``as``."""
     lines = (step for _, step in walk((), steps) if isinstance(step, Line))
-    starts = [(line, entrance) for line in lines if (entrance := _program(line)) is not None]
-    main = {line.actor for line, entrance in starts if entrance.main}
-    return main | {f"{line.host}.{entrance.name}" for line, entrance in starts}
+    found: set[str] = set()
+    for line in lines:
+        entrance = _entrance(line)
+        if entrance is not None:
+            name = f"{line.host}.{entrance.name}"
+            found |= {name, *(f"{name}.{number}" for number in range(1, entrance.count + 1))}
+            found |= {line.actor} if entrance.main else set()
+    return found
 
 
 def _too_early(line: Line, begun: set[str]) -> bool:
@@ -65,40 +70,42 @@ def _not_begun(scenario: Scenario, path: StepPath, line: Line) -> Mistake:
 
 
 class _Stage(Struct):
-    """What may still be running: host and name to program, and the name of each host's main program."""
+    """Who may still be there: host and name to what it is, and the name of each host's main program."""
 
-    running: dict[tuple[str, str], str] = field(default_factory=dict)
+    there: dict[tuple[str, str], Entrance] = field(default_factory=dict)
     main: dict[str, str] = field(default_factory=dict)
 
     def in_the_way(self, line: Line) -> str | None:
-        """The name of a program that may still run where another is to be started."""
-        entrance = _program(line)
+        """The name of somebody who may still be there where another is to be brought on."""
+        entrance = _entrance(line)
         if entrance is None:
             return None
         main = self.main.get(line.host) if entrance.main else None
-        return entrance.name if (line.host, entrance.name) in self.running else main
+        return entrance.name if (line.host, entrance.name) in self.there else main
 
-    def name(self, line: Line) -> str:
-        """The name of the program that an actor stands for."""
-        return line.program or self.main.get(line.host, "")
+    def find(self, line: Line) -> Entrance | None:
+        """Whom an actor stands for; ``crowd.7`` is one of several."""
+        name, _, number = (line.program or self.main.get(line.host, "")).partition(".")
+        found = self.there.get((line.host, name))
+        return found if found is None or not number or int(number) <= found.count else None
 
     def play(self, line: Line) -> None:
-        """Take note of a line: a program enters, or may leave."""
-        name, entrance = self.name(line), _program(line)
+        """Take note of a line: somebody is brought on, or may leave."""
+        found, entrance = self.find(line), _entrance(line)
         if entrance is not None:
-            self.running[line.host, entrance.name] = entrance.program or ""
+            self.there[line.host, entrance.name] = entrance
             if entrance.main:
                 self.main[line.host] = entrance.name
-        elif line.action.may_end_program():
-            self.running.pop((line.host, name), None)
-            if self.main.get(line.host) == name:
+        elif found is not None and line.action.may_end_program():
+            self.there.pop((line.host, found.name), None)
+            if self.main.get(line.host) == found.name:
                 del self.main[line.host]
 
 
-def _program(line: Line) -> Entrance | None:
-    """The program that a line starts; commands are over when their step is."""
+def _entrance(line: Line) -> Entrance | None:
+    """Whom a line brings on; commands are over when their step is."""
     entrance = line.action.enters()
-    return entrance if entrance and entrance.program else None
+    return entrance if entrance and entrance.stays else None
 
 
 def one_at_a_time(case: Case) -> Iterator[Mistake]:
@@ -107,20 +114,49 @@ def one_at_a_time(case: Case) -> Iterator[Mistake]:
     for path, line in _in_order(case.scenario):
         other = stage.in_the_way(line)
         if other:
-            at = step_words(path)
-            what = f'{at} starts a program on host "{line.host}" while "{other}" may still run there'
-            fix = "wait for its end (`wait: {exited: true}`), or give the second one a name with `as:`"
+            what, fix = _in_the_way(line, other)
+            what = f"{step_words(path)} {what}"
             yield Mistake("started-twice", (*path, "action", line.action.verb), what, fix)
         stage.play(line)
+
+
+def _in_the_way(line: Line, other: str) -> tuple[str, str]:
+    entrance = line.action.enters()
+    if entrance is not None and entrance.kind != "program":
+        what = f'opens "{other}" on host "{line.host}" while another of that name may still be there'
+        return what, "close the first (`close: both`), or give the second another name with `as:`"
+    what = f'starts a program on host "{line.host}" while "{other}" may still run there'
+    return what, "wait for its end (`wait: {exited: true}`), or give the second one a name with `as:`"
+
+
+def of_the_right_kind(case: Case) -> Iterator[Mistake]:
+    """What is done with programs is not done with connections, nor the other way round."""
+    stage = _Stage()
+    for path, line in _in_order(case.scenario):
+        found = stage.find(line) if line.action.needs_program() else None
+        if found is not None and not line.action.accepts(found.kind):
+            what = f'{step_words(path)}: "{line.action.verb}" is not done with a {found.kind}'
+            fix = f"{line.actor} is one: it understands {_understood(found.kind)}"
+            yield Mistake("bad-actor", (*path, "action", line.action.verb), what, fix)
+        stage.play(line)
+
+
+def _understood(kind: Kind) -> str:
+    words = {
+        "connection": "send, type, bytes, expect, quiet, reset, close: write and close: both",
+        "listener": "accept",
+    }
+    return words.get(kind, "send, type, bytes, expect, quiet, key, signal, wait and close: stdin")
 
 
 def on_a_terminal(case: Case) -> Iterator[Mistake]:
     """Keys are pressed on terminals only."""
     stage = _Stage()
     for path, line in _in_order(case.scenario):
-        program = case.scenario.programs.get(stage.running.get((line.host, stage.name(line)), ""))
-        if line.action.needs_terminal and program is not None and not program.tty:
-            name, verb = stage.name(line), line.action.verb
+        found = stage.find(line)
+        program = case.scenario.programs.get(found.program or "") if found else None
+        if found is not None and line.action.needs_terminal and program is not None and not program.tty:
+            name, verb = found.name, line.action.verb
             what = f'{step_words(path)} presses a key, but "{name}" has no terminal (`tty: false`)'
             fix = "send a signal (`signal: SIGINT`), or give the program a terminal"
             yield Mistake("no-terminal", (*path, "action", verb), what, fix)

@@ -1,0 +1,26 @@
+"""Events of a transcript in one line, but for text and steps."""
+
+from __future__ import annotations
+
+from lab.core.words import describe_status
+from lab.evidence.transcript import Dropped, Exited, InputEnded, Opened, Started
+
+_ENDS = {"closed": "the other end closed", "reset": "the other end sent RST"}
+
+
+def told(event: Started | Opened | Dropped | InputEnded | Exited) -> str:
+    """What was started or opened, or what has ended."""
+    match event:
+        case Started():
+            return event.command
+        case Opened() if event.how == "listen":
+            return f"listen on port {event.to}"
+        case Opened():
+            own = f"port {event.ports[0]}" if len(event.ports) == 1 else f"{len(event.ports)} ports"
+            return f"{event.how} {event.to} ({own})"
+        case Dropped():
+            return f"output beyond {event.limit} bytes is not kept"
+        case InputEnded():
+            return _ENDS.get(event.how, event.how)
+        case Exited():
+            return describe_status(event.status)

@@ -1,0 +1,131 @@
+"""Connections of the script: the agent holds their sockets in the host's network."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+
+from lab.agent import protocol
+from lab.deploy.deployment import Deployment
+from lab.evidence.transcript import InputEnded
+from lab.scenario.steps import Pattern
+from lab.steps.failure import StepFailure
+from lab.steps.matcher import Matcher
+from lab.steps.screen import Match, Screen
+from lab.steps.scribe import Scribe
+from lab.steps.speaker import OneSpeaker, Speaker
+
+
+class Peer(OneSpeaker):
+    """One connection, or a UDP socket, that the script speaks on from a host."""
+
+    verb = "received"
+
+    def __init__(
+        self, host: str, name: str, scribe: Scribe, matcher: Matcher, deployment: Deployment
+    ) -> None:
+        super().__init__(name, matcher)
+        self.host = host
+        self.ended = ""
+        """How it ended: ``closed`` by the other end, ``reset``, or what broke it; empty while it goes on."""
+        self.closed = ""
+        """How the script has ended it; empty if it has not."""
+        self._scribe = scribe
+        self._deployment = deployment
+
+    def take(self, event: protocol.PeerHeard | protocol.PeerEnded) -> None:
+        """Something came on it, or nothing more will come."""
+        data = base64.b64decode(event.data) if isinstance(event, protocol.PeerHeard) else b""
+        if text := self.screen.feed(data, last=isinstance(event, protocol.PeerEnded)):
+            self._scribe.printed(self.host, self.name, text)
+        if isinstance(event, protocol.PeerEnded):
+            self.ended = event.how
+            self._scribe.note(InputEnded(self._scribe.now(), self.host, self.name, event.how))
+        self.hear()
+
+    @property
+    def takes_input(self) -> bool:
+        return not self.closed and self.ended in {"", "closed"}
+
+    async def say(self, data: bytes) -> None:
+        await _say(self._deployment, self.host, [self.name], data)
+
+    def life(self) -> str:
+        if self.closed:
+            return f"the script has closed it ({self.closed})"
+        return f"the connection {_ENDS.get(self.ended, f'broke: {self.ended}')}"
+
+    def unsaid(self) -> str:
+        return f"nothing more comes: {self.life()}"
+
+
+_ENDS = {"": "is still open", "closed": "was closed by its other end", "reset": "was reset by its other end"}
+
+
+class Crowd(Speaker):
+    """Several connections with one name: what is done is done with each."""
+
+    verb = "received"
+
+    def __init__(self, name: str, peers: Sequence[Peer], deployment: Deployment) -> None:
+        self.name = name
+        self.peers = peers
+        self._deployment = deployment
+        self._waiting: list[Peer] = []
+        """Those of which the last step still expects something."""
+
+    @property
+    def screen(self) -> Screen:  # type: ignore[override]  # of whom is waited for first
+        return (self._waiting or self.peers)[0].screen
+
+    @property
+    def takes_input(self) -> bool:
+        return all(peer.takes_input for peer in self.peers)
+
+    async def say(self, data: bytes) -> None:
+        await _say(self._deployment, self.peers[0].host, [peer.name for peer in self.peers], data)
+
+    async def expect(self, pattern: Pattern) -> Match | None:
+        self._waiting = list(self.peers)
+
+        async def met(peer: Peer) -> Match | None:
+            match = await peer.expect(pattern)
+            if match is not None:
+                self._waiting.remove(peer)
+            return match
+
+        matches = await asyncio.gather(*map(met, self.peers))
+        return None if None in matches else matches[0]
+
+    async def until_unread(self) -> str:
+        said = [asyncio.ensure_future(peer.until_unread()) for peer in self.peers]
+        try:
+            done, _ = await asyncio.wait(said, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for each in said:
+                each.cancel()
+
+    def life(self) -> str:
+        waiting = self._waiting or list(self.peers)
+        return (
+            f"{len(waiting)} of {len(self.peers)} have not, {waiting[0].name} the first: {waiting[0].life()}"
+        )
+
+    def unsaid(self) -> str:
+        return self.life()
+
+
+def peers_of(speaker: Speaker) -> Sequence[Peer]:
+    """The connections that an actor stands for."""
+    if isinstance(speaker, Crowd):
+        return speaker.peers
+    return [speaker] if isinstance(speaker, Peer) else []
+
+
+async def _say(deployment: Deployment, host: str, names: list[str], data: bytes) -> None:
+    text = base64.b64encode(data).decode()
+    trouble = await deployment.agent.ask(protocol.SayPeers(host=host, names=names, data=text))
+    if trouble:
+        raise StepFailure(f"{len(data)} bytes are sent", trouble)

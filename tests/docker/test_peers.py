@@ -1,0 +1,351 @@
+"""Connections of the script itself: what it says and hears on them, and wrong programs that this shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.core.words import Outcome
+from lab.evidence.transcript import InputEnded, Output
+from lab.run.conclude import Finished
+from tests.docker.stage import CHECKOUT, Stage
+
+LAN = """
+version: 1
+title: A test
+networks: {lan: 192.168.153.0/24}
+hosts: {server: 192.168.153.128, tester: 192.168.153.129}
+"""
+
+NO_CHECK = '\nchecks: [{connections: {to: "server:9", count: 0}}]\n'
+"""A scenario has at least one check: this one holds."""
+
+CONNECT = '- tester: {connect: "server:7000", as: c}\n'
+
+ECHO = """
+import socket, sys
+listener = socket.create_server(("", 7000))
+while True:
+    connection, _ = listener.accept()
+    while data := connection.recv(4096):
+        connection.sendall(data)
+    connection.close()
+"""
+
+ECHO_UDP = """
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("", 7000))
+print("ready", flush=True)
+while True:
+    data, asker = server.recvfrom(4096)
+    server.sendto(data[::-1], asker)
+"""
+
+START = """
+programs: {echo: {source: echo.py, listens: 7000}}
+steps:
+- server: {start: echo}
+"""
+
+
+def play(stage: Stage, text: str, source: str = "") -> Finished:
+    """Play steps; without checks only the script is judged."""
+    whole = text if "\nchecks:" in text else text + NO_CHECK
+    return stage.play(whole, {"echo.py": source})
+
+
+def told(finished: Finished) -> str:
+    """Why the script broke off."""
+    step = finished.evidence.transcript.failed
+    return f"{step.expected}; {step.observed}" if step else ""
+
+
+def heard(finished: Finished, name: str) -> str:
+    events = finished.evidence.transcript.events
+    return "".join(one.text for one in events if isinstance(one, Output) and one.program == name)
+
+
+@pytest.mark.parametrize(
+    ("program", "step", "why"),
+    [
+        ("takes_recv_for_a_request", "quiet for 50ms", "received 'HTTP/1.1"),
+        ("serves_one_at_a_time", "expect the line 'HTTP/1.1 200 OK'", "it received nothing more"),
+        ("throws_the_rest_away", "expect the line 'HTTP/1.1 404 Not Found'", "it received nothing more"),
+    ],
+)
+def test_a_wrong_web_server_fails_where_it_is_wrong(stage: Stage, program: str, step: str, why: str) -> None:
+    text = (CHECKOUT / "scenarios" / "web.yaml").read_text()
+    source = CHECKOUT / "scenarios" / "programs" / "wrong" / f"web_server_{program}.py"
+    finished = stage.play(
+        text.replace("programs/web/server.py", "server.py"), {"server.py": source.read_text()}
+    )
+    failed = finished.evidence.transcript.failed
+    assert failed is not None
+    assert failed.what == step
+    assert why in failed.observed
+    assert finished.verdict.outcome is Outcome.FAIL
+
+
+def test_exact_bytes_in_both_directions(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- tester: {connect: "server:7000", as: c}
+- tester.c: {bytes: "hex:00 ff c3 28 0a"}
+- tester.c: {expect: {bytes: "hex:00 ff c3"}}
+- tester.c: {expect: {bytes: "hex:28 0a"}}
+- tester.c: {type: "é"}
+- tester.c: {expect: {bytes: "hex:c3"}}
+- tester.c: {expect: {bytes: "hex:a9"}}
+- tester.c: {send: "a line"}
+- tester.c: {expect: {line: "a line"}}
+- tester.c: {close: write}
+- tester.c: {expect: {end: true}}
+checks:
+- connection: {from: tester, to: "server:7000"}
+  close: {kind: orderly, active: tester}
+  bytes: {from: 14, to: 14}
+- output: {host: tester, program: c, lines: {"a line": 1}}
+""",
+        ECHO,
+    )
+    assert finished.verdict.outcome is Outcome.PASS, finished.verdict
+
+
+def test_each_text_is_one_segment(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- tester: {connect: "server:7000", as: c}
+- tester.c: {type: "one"}
+- tester.c: {type: "two"}
+- tester.c: {type: "three"}
+- tester.c: {expect: "onetwothree"}
+""",
+        ECHO,
+    )
+    assert finished.verdict.outcome is Outcome.PASS
+    (connection,) = finished.evidence.connections
+    assert connection.client.bytes == 11
+
+
+def test_who_refuses_and_who_is_not_there(stage: Stage) -> None:
+    finished = play(stage, LAN + "steps:\n" + CONNECT)
+    assert "Connection refused" in told(finished)
+    finished = play(
+        stage,
+        LAN
+        + """
+steps:
+- tester: {listen: 80, as: first}
+- tester: {listen: 80, as: second}
+""",
+    )
+    assert "Address already in use" in told(finished)
+
+
+def test_a_reset_is_seen_on_the_wire_and_by_the_other_end(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + """
+steps:
+- server: {listen: 7000, as: origin}
+- tester: {connect: "server:7000", as: c}
+- server.origin: {accept: {as: s}}
+- server.s: {type: "half of"}
+- tester.c: {expect: "half of"}
+- tester.c: {reset: true}
+- server.s: {expect: {end: true}}
+checks:
+- connection: {from: tester, to: "server:7000"}
+  rst: {by: tester, cause: linger0}
+  close: {kind: reset}
+""",
+    )
+    assert finished.verdict.outcome is Outcome.PASS, finished.verdict
+    ends = [one for one in finished.evidence.transcript.events if isinstance(one, InputEnded)]
+    assert [(one.program, one.how) for one in ends] == [("s", "reset")]
+
+
+def test_nothing_is_said_on_what_is_closed(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- tester: {connect: "server:7000", as: c}
+- tester.c: {close: write}
+- tester.c: {type: "too late"}
+""",
+        ECHO,
+    )
+    assert told(finished) == "c takes input; the script has closed it (write)"
+
+
+def test_a_hundred_connections_at_once_and_one_of_them(stage: Stage) -> None:
+    server = """
+import socket, threading
+def serve(connection):
+    while data := connection.recv(4096):
+        connection.sendall(data)
+    connection.close()
+listener = socket.create_server(("", 7000), backlog=128)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],)).start()
+"""
+    finished = play(
+        stage,
+        LAN.replace("server: 192.168.153.128", "server: {address: 192.168.153.128, limits: {processes: 256}}")
+        + START
+        + """
+- tester: {connect: {to: "server:7000", count: 100}, as: crowd}
+- tester.crowd: {type: "hello"}
+- tester.crowd: {expect: "hello"}
+- tester.crowd.7: {type: "alone"}
+- tester.crowd.7: {expect: "alone"}
+- tester.crowd: {quiet: 50ms}
+- tester.crowd: {close: both}
+checks:
+- connections: {from: tester, to: "server:7000", count: 100}
+- output: {host: tester, program: crowd, lacks: "mistake"}
+""",
+        server,
+    )
+    assert finished.verdict.outcome is Outcome.PASS, finished.verdict
+    assert heard(finished, "crowd.7") == "helloalone"
+    assert heard(finished, "crowd.8") == "hello"
+
+
+def test_one_of_several_that_gets_no_answer_is_named(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- tester: {connect: {to: "server:7000", count: 3}, as: crowd}
+- tester.crowd: {type: "hello"}
+- tester.crowd: {expect: "hello", within: 1s}
+""",
+        ECHO,
+    )
+    assert "2 of 3 have not, crowd." in told(finished)
+    assert finished.verdict.outcome is Outcome.FAIL
+
+
+def test_datagrams_are_sent_one_by_one_and_answered(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + """
+programs: {echo: {source: echo.py}}
+steps:
+- server: {start: echo}
+- server: {expect: ready}
+- tester: {connect: "udp:server:7000", as: u}
+- tester.u: {type: "abc"}
+- tester.u: {expect: "cba"}
+- tester: {listen: "udp:53", as: dns}
+- server: {connect: "udp:tester:53", as: resolver}
+- server.resolver: {type: "who?"}
+- tester.dns: {expect: "who?"}
+- tester.dns: {type: "me"}
+- server.resolver: {expect: "me"}
+""",
+        ECHO_UDP,
+    )
+    assert finished.verdict.outcome is Outcome.PASS, finished.verdict
+    payloads = [one.payload for one in finished.evidence.datagrams]
+    assert payloads == [b"abc", b"cba", b"who?", b"me"]
+    assert [(one.source, one.target) for one in finished.evidence.datagrams][:2] == [
+        ("tester", "server"),
+        ("server", "tester"),
+    ]
+
+
+def test_a_small_receive_buffer_makes_a_program_send_in_parts(stage: Stage) -> None:
+    server = """
+import socket
+listener = socket.create_server(("", 7000))
+connection, _ = listener.accept()
+connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+connection.setblocking(False)
+sent = 0
+for _ in range(3):
+    try:
+        sent += connection.send(b"x" * 1000000)
+    except BlockingIOError:
+        break
+print("sent", "in part" if sent < 3000000 else "all", flush=True)
+input()
+"""
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- tester: {connect: {to: "server:7000", receive_buffer: 1k}, as: c}
+- server: {expect: {line: "sent in part"}}
+""",
+        server,
+    )
+    assert finished.verdict.outcome is Outcome.PASS, told(finished)
+
+
+def test_a_name_is_used_again_once_it_is_closed(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- repeat:
+    times: 3
+    steps:
+    - tester: {connect: "server:7000", as: c}
+    - tester.c: {send: "round ${i}"}
+    - tester.c: {expect: "round ${i}"}
+    - tester.c: {close: both}
+checks:
+- connections: {from: tester, to: "server:7000", count: 3}
+""",
+        ECHO,
+    )
+    assert finished.verdict.outcome is Outcome.PASS, finished.verdict
+
+
+def test_a_flood_does_not_end_the_lab(stage: Stage) -> None:
+    server = """
+import socket
+connection, _ = socket.create_server(("", 7000)).accept()
+try:
+    while True:
+        connection.sendall(b"x" * 65536)
+except OSError as error:
+    print(error, flush=True)
+"""
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- tester: {connect: "server:7000", as: c}
+- tester.c: {expect: {end: true}, within: 30s}
+- tester.c: {expect: "never", within: 1s}
+""",
+        server,
+    )
+    assert "more than 8388608 bytes came" in told(finished)
+
+
+def test_the_transcript_tells_what_was_opened(stage: Stage) -> None:
+    done = stage.lab(
+        "run",
+        stage.lay(LAN + START + CONNECT + NO_CHECK, {"echo.py": ECHO}),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (record,) = (stage.folder / "runs").iterdir()
+    assert "$ connect server:7000 (port " in stage.lab("logs", record).stdout
