@@ -35,9 +35,10 @@ from lab.engine.images import SIDECAR, ensure
 from lab.engine.labels import Labels, Owner
 from lab.evidence import record
 from lab.evidence.transcript import Started, StepEnded, TranscriptEvent
-from lab.run.launch import Options, launched
+from lab.run.interruption import Interruption
 from lab.run.observe import Observer
-from lab.run.pipeline import play
+from lab.run.options import Options
+from lab.run.pipeline import played
 from lab.scenario.loader import Loaded, load
 from lab.scenario.programs import recipe
 
@@ -69,7 +70,7 @@ _PHASES = {
     "take the lab down": "lab.deploy.deployment.Deployment.down",
     "write the record": "lab.evidence.record.write",
     "read it back": "lab.evidence.record.read",
-    "judge": "lab.run.conclude.judge",
+    "judge": "lab.run.pipeline.judge",
 }
 """Where the time of a run goes, and the function that takes it."""
 
@@ -200,9 +201,10 @@ def phases(engine: Engine, samples: Samples, folder: Path) -> None:
     with (
         _watched(_PHASES, samples),
         _requests(samples, "of a run"),
-        launched(engine, MULTI_CLIENT, options) as launch,
+        Interruption() as interruption,
+        played(engine, load(MULTI_CLIENT), options, Deaf(), interruption) as finished,
     ):
-        finished = play(launch, load(MULTI_CLIENT), Deaf())
+        pass
     samples.add("judge again", seconds(lambda: judging.judge(record.read(finished.record))))
 
 
@@ -226,7 +228,7 @@ async def _up_and_down(engine: Engine, samples: Samples, loaded: Loaded, name: s
             samples.add(f"{name} up", time.perf_counter() - began)
             samples.add(f"agent's processor with {name}", await _agent_cpu(deployment, _SAMPLED_SECONDS))
             began = time.perf_counter()
-            deployment.hang_up()
+            deployment.let_go()
         samples.add(f"{name} down", time.perf_counter() - began)
 
 
@@ -235,7 +237,7 @@ def _up(engine: Engine, loaded: Loaded, run: Labels) -> Callable[[Deployment], A
     images = ensure(engine, [SIDECAR, HOST_IMAGE], Deaf().say)
     program = recipe("idle", loaded.scenario.programs["idle"], loaded.folder)
     files = {"idle": built(engine, program, images[HOST_IMAGE], run, seconds=60, say=Deaf().say)}
-    return lambda deployment: deployment.up(plan(loaded.scenario), images, images[SIDECAR], files)
+    return lambda deployment: deployment.up(plan(loaded.scenario), images, files)
 
 
 def watching(engine: Engine, samples: Samples, folder: Path) -> None:

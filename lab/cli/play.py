@@ -12,15 +12,14 @@ from msgspec.structs import replace
 from lab.cli.connected import connected
 from lab.cli.reports import reported
 from lab.cli.screen import Screen, error_as_data
-from lab.core.errors import EngineError, ExitCode, LabError, UsageError
+from lab.core.errors import ExitCode, LabError, UsageError
 from lab.output.reports import Result
 from lab.output.style import Ink, Style
 
 if TYPE_CHECKING:
     from lab.cli.judgement import Judgement
-    from lab.engine import Engine
-    from lab.run.conclude import Finished
-    from lab.run.launch import Launch, Options
+    from lab.run.options import Options
+    from lab.run.pipeline import Finished
     from lab.scenario.loader import Loaded
 
 _LABEL = 8
@@ -41,7 +40,7 @@ class Wishes(Struct, frozen=True):
 
     def options(self, style: Style) -> Options:
         """What the pipeline needs of it, to draw in ``style``. UsageError for a lease that is no duration."""
-        from lab.run.launch import Options
+        from lab.run.options import Options
 
         return Options(
             records=self.records,
@@ -68,12 +67,14 @@ def _seconds(lease: str) -> float:
 def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
     """Play each file in turn; the worst of their codes.
 
-    All files are read before the first is played. One that cannot be judged does not keep the next from it.
+    All files are read before anything is started. One that cannot be judged does not keep the next from it.
     """
+    from lab.scenario.loader import load
+
     options = wishes.options(screen.style)
-    with reported(wishes.reports) as report, _connected(files, screen) as engine:
+    with reported(wishes.reports) as report:
         runs = []
-        for run in _runs(files, engine, options, wishes.only, screen):
+        for run in _runs([load(file) for file in files], options, wishes.only, screen):
             runs.append(run)
             report(run.result)
     from lab.cli.judgement import worst
@@ -86,42 +87,26 @@ def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
     return code
 
 
-def _connected(files: Sequence[Path], screen: Screen) -> Engine:
-    """A connection to the engine; a file that cannot be used is told before an engine that is not there."""
-    try:
-        return connected(screen)
-    except EngineError:
-        _loaded(files)
-        raise
-
-
 def _runs(
-    files: Sequence[Path], engine: Engine, options: Options, only: Sequence[str], screen: Screen
+    scenarios: Sequence[Loaded], options: Options, only: Sequence[str], screen: Screen
 ) -> Iterator[_Run]:
-    """Play each; the first begins before any is read."""
-    from lab.run.launch import launched
+    """Play each."""
+    engine = connected(screen)
+    from lab.cli.progress import Progress
+    from lab.run.interruption import Interruption
+    from lab.run.pipeline import played
 
-    scenarios: list[Loaded] = []
-    launch: Launch | None = None
-    for number, file in enumerate(files):
-        if launch is not None:
-            launch.interruption.check()  # one that came when it could not end the run before
+    interruption = Interruption()
+    for loaded in scenarios:
+        interruption.check()  # one that came when it could not end the run before
         run: _Run | None = None
-        try:
-            with launched(engine, file, options) as launch:
-                scenarios = scenarios or _loaded(files)
-                run = _play_one(launch, scenarios[number], only, screen)
-        except LabError as error:
-            if not scenarios:
-                raise
-            run = _not_cleaned_up(run, error, screen) if run else _failed(file, error, screen)
+        with Interruption() as interruption:
+            try:
+                with played(engine, loaded, options, Progress(screen), interruption) as finished:
+                    run = _shown(finished, loaded.file, only, screen)
+            except LabError as error:
+                run = _not_cleaned_up(run, error, screen) if run else _failed(loaded.file, error, screen)
         yield run
-
-
-def _loaded(files: Sequence[Path]) -> list[Loaded]:
-    from lab.scenario.loader import load
-
-    return [load(file) for file in files]
 
 
 class _Run(Struct, frozen=True):
@@ -135,20 +120,17 @@ class _Run(Struct, frozen=True):
     data: dict[str, Any]
 
 
-def _play_one(launch: Launch, loaded: Loaded, only: Sequence[str], screen: Screen) -> _Run:
-    from lab.cli.progress import Progress
-    from lab.run.pipeline import play
-
-    finished = play(launch, loaded, Progress(screen))
+def _shown(finished: Finished, file: Path, only: Sequence[str], screen: Screen) -> _Run:
+    """A run that came to a verdict, which is shown."""
     from lab.cli.judgement import select
 
     judgement = select(finished.evidence, finished.verdict, only, screen)
     screen.gap()
     screen.show(_told(finished, judgement, screen))
-    file, record = str(loaded.file), str(finished.record)
-    data = {"file": file, "run": finished.run_id, "record": record, "up": finished.kept, **judgement.data}
-    result = Result(file, judgement.verdict)
-    return _Run(file, judgement.code, judgement.verdict.outcome.value, record, result, data)
+    name, record = str(file), str(finished.record)
+    data = {"file": name, "run": finished.run_id, "record": record, "up": finished.kept, **judgement.data}
+    result = Result(name, judgement.verdict)
+    return _Run(name, judgement.code, judgement.verdict.outcome.value, record, result, data)
 
 
 def _not_cleaned_up(run: _Run, error: LabError, screen: Screen) -> _Run:

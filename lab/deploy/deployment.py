@@ -3,7 +3,7 @@
 ::
 
     with deployed(engine, labels) as deployment:
-        deployment.begin(image)             # what needs no scenario: the sidecar
+        deployment.begin(image)             # the sidecar, beside whatever else is done
         ...
         await deployment.up(plan, ...)
 
@@ -36,6 +36,7 @@ from lab.engine import Engine, users
 from lab.engine import containers as box
 from lab.engine.containers import ContainerSpec, Stream
 from lab.engine.events import Act, Events
+from lab.engine.images import SIDECAR
 from lab.engine.labels import Labels
 from lab.engine.workers import Workers
 from lab.evidence.capture import Interface
@@ -89,6 +90,8 @@ class Deployment(Struct):
     """The sidecar's container, and the connection to it once it is started."""
     _asides: Workers = field(default_factory=lambda: Workers(1))
     """To ask whether the engine is there: that must not wait until others are done."""
+    _connections: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """How the programs are heard."""
     _others: Events | None = None
     """What others do to the containers."""
     _watches: set[asyncio.Task[None]] = field(default_factory=set)
@@ -132,29 +135,25 @@ class Deployment(Struct):
     # --- going up ------------------------------------------------------------------------------
 
     def begin(self, sidecar_image: str) -> tuple[Future[str], Future[Stream]]:
-        """Start the sidecar, beside whatever else is done: it is the same for every scenario."""
+        """Start the sidecar, beside whatever else is done."""
         created = self._submit(
             box.create_sidecar, self.engine, sidecar_image, replace(self.labels, role="sidecar")
         )
         self._begun = created, self._submit(_started, self.engine, created)
         return self._begun
 
-    async def up(
-        self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
-    ) -> None:
+    async def up(self, plan: Plan, images: Mapping[str, str], files: Mapping[str, bytes]) -> None:
         """Bring everything up; ``images`` and ``files`` (a tar of each program) by name."""
         seconds = UP_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts)
         try:
             async with asyncio.timeout(seconds):
-                await self._up(plan, images, sidecar_image, files)
+                await self._up(plan, images, files)
         except TimeoutError:
             what = f"the lab was not up after {seconds:g} s"
             raise EngineError("engine-slow", what, where=self.engine.address, fix="lab doctor") from None
 
-    async def _up(
-        self, plan: Plan, images: Mapping[str, str], sidecar_image: str, files: Mapping[str, bytes]
-    ) -> None:
-        created, started = self._begun or self.begin(sidecar_image)
+    async def _up(self, plan: Plan, images: Mapping[str, str], files: Mapping[str, bytes]) -> None:
+        created, started = self._begun or self.begin(images[SIDECAR])
         self._hear_of_others()
         self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
@@ -280,13 +279,22 @@ class Deployment(Struct):
 
     async def begin_down(self) -> None:
         """Take the lab down, beside whatever else is done; :meth:`down` waits until it is."""
-        self.hang_up()
+        self.let_go()
         await asyncio.sleep(0)  # only then are connections closed
         self.removal.begin(self._submit(self.removal.remove_all))
         self.removal.begin_sweep()
 
-    def hang_up(self) -> None:
-        """Let the agent go, on the loop where it was connected: unless the lab is kept, the hosts end."""
+    def when_let_go(self, act: Callable[[], None]) -> None:
+        """Have something done before the agent is let go."""
+        self._connections.callback(act)
+
+    def let_go(self) -> None:
+        """Let programs and the agent go, on the loop where they were connected.
+
+        Unless the lab is kept, the hosts end. To remove a host in which a program is still heard takes the
+        engine 20 s.
+        """
+        self._connections.close()
         if self._others is not None:
             self._others.stop()
         if self._agent is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,8 +13,6 @@ from lab.deploy.deployment import Deployment
 from lab.deploy.host import RunningHost
 from lab.engine import users
 from lab.engine.containers import image_command
-from lab.evidence.capture import CaptureFile
-from lab.evidence.sockets import Sampling
 from lab.evidence.transcript import Transcript, TranscriptEvent
 from lab.run.observe import Observer
 from lab.run.prepare import Prepared
@@ -29,26 +26,22 @@ Hear = Callable[[TranscriptEvent], None]
 
 
 class Performed(Struct, frozen=True):
-    """What a script left: who said what, and how well it was observed. Times in ns since the epoch."""
+    """What a script left: who said what. Times in ns since the epoch."""
 
     began: int
     ended: int
     transcript: Transcript
     variables: Mapping[str, str]
-    sampling: Sampling
-    captures: tuple[CaptureFile, ...]
 
 
-async def perform(
-    prepared: Prepared, deployment: Deployment, observer: Observer, hear: Hear, ending: contextlib.ExitStack
-) -> Performed:
-    """Play the script in a lab that is up; its programs are heard until the ``ending``."""
+async def perform(prepared: Prepared, deployment: Deployment, observer: Observer, hear: Hear) -> Performed:
+    """Play the script in a lab that is up; its programs are heard until the lab is let go."""
     scenario = prepared.loaded.scenario
     scribe = Scribe(deployment.now, hear)
     variables = {**host_variables(scenario), "nonce": _nonce(prepared.options.seed)}
     began = deployment.now()
     programs = Programs(scenario, deployment, await _starters(deployment, prepared, variables), scribe)
-    ending.callback(programs.let_go)
+    deployment.when_let_go(programs.let_go)
 
     async def look_around() -> None:
         await observer.look_around(deployment, programs.unread())
@@ -57,11 +50,7 @@ async def perform(
     killed = programs.killed or observer.saw_killed({one.pid for one in programs.told_to_end})
     if killed or observer.has_looked_around:
         await observer.ask_for_memory(deployment, began, patient=killed)
-    ended = deployment.now()
-    sampling = await observer.end_sampling(deployment)
-    captures = await observer.end_captures(deployment, prepared.folder)
-    deployment.health.check()
-    return Performed(began, ended, scribe.transcript(), variables, sampling, captures)
+    return Performed(began, deployment.now(), scribe.transcript(), variables)
 
 
 async def _starters(

@@ -1,21 +1,29 @@
-"""The pipeline: a loaded scenario in, a record and a verdict out. Every room is entered once, in order."""
+"""The pipeline: a scenario that was read in, a record and a verdict out, from top to bottom."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import resource
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec.structs import replace
+from msgspec import Struct
 
-from lab.deploy.deployment import Deployment
+from lab.checks.judging import judge
+from lab.deploy.deployment import Deployment, deployed
+from lab.engine import Engine
 from lab.engine.images import SIDECAR
+from lab.evidence import record
+from lab.evidence.evidence import Evidence
 from lab.evidence.transcript import TranscriptEvent
-from lab.run.conclude import Finished, conclude
-from lab.run.launch import Launch
+from lab.evidence.verdict import Verdict
+from lab.output.document import verdict_as_data
+from lab.run.info import run_info
+from lab.run.interruption import Interruption
 from lab.run.observe import Observer
+from lab.run.options import Options
 from lab.run.perform import perform
 from lab.run.prepare import Prepared, build_all, prepare
 from lab.scenario.loader import Loaded
@@ -37,52 +45,85 @@ class Audience(Protocol):
         """The next lines of the drawing of one that is watched."""
 
 
-def play(launch: Launch, loaded: Loaded, audience: Audience) -> Finished:
-    """Bring the lab up, play the script, judge; the lab goes down with its launch unless it is to be kept.
+class Finished(Struct, frozen=True):
+    """A run that came to a verdict."""
+
+    run_id: str
+    record: Path
+    evidence: Evidence
+    verdict: Verdict
+    kept: bool
+
+
+@contextlib.contextmanager
+def played(
+    engine: Engine, loaded: Loaded, options: Options, audience: Audience, interruption: Interruption
+) -> Iterator[Finished]:
+    """Play a scenario that was read; its result, while its lab goes down. It is down on every way out.
+
+    It stays up if it is to be kept. What others left whose process was killed goes too, unless this one is in
+    a hurry.
 
     Raises:
-        LabError: it could not be played or observed.
-        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came.
+        LabError: it could not be played, observed or written; after the result: its lab could not be taken
+            down.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; nothing is left running.
     """
-    launch.interruption.check()
-    prepared = prepare(launch, loaded, audience.say)
-    try:
-        launch.interruption.check()
-        return launch.interruption.run(_play(launch, prepared, audience))
-    finally:
-        _discard_if_empty(prepared.folder)
+    _allow_many_files()
+    prepared = prepare(engine, loaded, options, audience.say)
+    observer = Observer(len(prepared.plan.hosts))
+    with (
+        _discarded_if_empty(prepared.folder),
+        deployed(engine, prepared.labels, observer.hear, hurried=lambda: interruption.came) as deployment,
+    ):
+        try:
+            with interruption.noted():
+                deployment.begin(prepared.images[SIDECAR])
+            yield interruption.run(_play(prepared, deployment, observer, audience, interruption))
+        finally:
+            interruption.too_late()
+            if not interruption.came:
+                deployment.removal.begin_sweep()
 
 
-async def _play(launch: Launch, prepared: Prepared, audience: Audience) -> Finished:
-    try:
-        return await _up_and_performed(launch, prepared, audience)
-    finally:
-        launch.deployment.hang_up()
-
-
-async def _up_and_performed(launch: Launch, prepared: Prepared, audience: Audience) -> Finished:
-    observer, deployment = Observer(len(prepared.plan.hosts)), launch.deployment
-    deployment.on_event = observer.hear
-    async with contextlib.AsyncExitStack() as watched:
-        with contextlib.ExitStack() as ending:
-            async with deployment.health.needed():
-                files = await build_all(deployment, prepared, audience.say)
-                await deployment.up(prepared.plan, prepared.images, prepared.images[SIDECAR], files)
-                watch = await watched.enter_async_context(_watched(deployment, prepared, audience))
-                hear = watch.hear if watch else audience.event
-                performed = await perform(prepared, deployment, observer, hear, ending)
-                if prepared.options.keep:
-                    await deployment.keep()
-            if not deployment.kept:
-                ending.close()  # to remove what nobody hears any more takes the engine 20 s
-                await deployment.begin_down()
-            with launch.interruption.at_once():
-                finished = conclude(prepared, deployment, observer, performed)
-            if watch:
-                outcome = finished.verdict.outcome.value
-                audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
-                await watch.until_interrupted()
-    return replace(finished, kept=deployment.kept)
+async def _play(
+    prepared: Prepared,
+    deployment: Deployment,
+    observer: Observer,
+    audience: Audience,
+    interruption: Interruption,
+) -> Finished:
+    """Build, deploy, play, observe, write, judge. The lab begins to go down as soon as nobody needs it."""
+    folder = prepared.folder
+    async with contextlib.AsyncExitStack() as ending:
+        ending.callback(deployment.let_go)
+        async with deployment.health.needed():
+            files = await build_all(deployment, prepared, audience.say)
+            await deployment.up(prepared.plan, prepared.images, files)
+            watch = await ending.enter_async_context(_watched(deployment, prepared, audience))
+            hear = watch.hear if watch else audience.event
+            performed = await perform(prepared, deployment, observer, hear)
+            sampling = await observer.end_sampling(deployment)
+            captures = await observer.end_captures(deployment, folder)
+            deployment.health.check()
+            if prepared.options.keep:
+                await deployment.keep()
+        if not deployment.kept:
+            await deployment.begin_down()
+        with interruption.at_once():
+            info = run_info(prepared, deployment, performed, observer, sampling=sampling, captures=captures)
+            record.write(
+                folder, prepared.loaded.scenario, info, performed.transcript, observer.samples,
+                processes=observer.processes, situation=observer.situation,
+            )  # fmt: skip
+            evidence = record.read(folder)
+            verdict = judge(evidence)
+            record.write_verdict(folder, verdict_as_data(verdict))
+        if watch:
+            outcome = verdict.outcome.value
+            audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
+            await watch.until_interrupted()
+    return Finished(prepared.labels.run_id, folder, evidence, verdict, deployment.kept)
 
 
 def _watched(
@@ -96,7 +137,18 @@ def _watched(
     return watching(deployment, prepared.plan, prepared.options.watch, audience.draw)
 
 
-def _discard_if_empty(folder: Path) -> None:
+def _allow_many_files() -> None:
+    """Each program of a lab is a connection of ours: hundreds are more than a process may have at first."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems name a limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextlib.contextmanager
+def _discarded_if_empty(folder: Path) -> Iterator[None]:
     """A run that ended before anything was observed leaves no record."""
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

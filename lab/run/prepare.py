@@ -1,26 +1,31 @@
-"""What is settled before a lab goes up and what is made for it: plan, images, programs, labels."""
+"""What is settled before a lab goes up and what is made for it: plan, images, labels, programs."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from lab.core.assets import HOST_IMAGE
-from lab.core.errors import SubmissionError
+from lab.core.errors import SubmissionError, UsageError, unless_full
 from lab.deploy.build import built
 from lab.deploy.deployment import Deployment
 from lab.deploy.plan import Plan, PlannedHost, plan
+from lab.engine import Engine
 from lab.engine.images import SIDECAR, ensure
-from lab.run.launch import MARGIN, Launch, Options, make_folder
+from lab.engine.labels import Labels, Owner
+from lab.run.options import Options
 from lab.scenario.loader import Loaded
 from lab.scenario.programs import Recipe, header_cure, recipe
 
 Say = Callable[[str], None]
+
+_MARGIN = 300.0
+"""Seconds a run's containers may outlive its longest script, should nobody be left to remove them."""
 
 
 class Prepared(Struct, frozen=True):
@@ -28,32 +33,62 @@ class Prepared(Struct, frozen=True):
 
     loaded: Loaded
     options: Options
-    run_id: str
     plan: Plan
     recipes: Mapping[str, Recipe]
     images: Mapping[str, str]
+    labels: Labels
     folder: Path
 
 
-def prepare(launch: Launch, loaded: Loaded, say: Say) -> Prepared:
+def prepare(engine: Engine, loaded: Loaded, options: Options, say: Say) -> Prepared:
     """Make what can be made before there are hosts: images and the record's folder. LabError if it cannot."""
-    deployment, options = launch.deployment, launch.options
     planned = plan(loaded.scenario)
     recipes = {
         name: recipe(name, program, loaded.sources) for name, program in loaded.scenario.programs.items()
     }
-    images = ensure(deployment.engine, _images(planned), say, ca_bundle=options.ca_bundle)
-    make_folder(launch.folder)
-    expires = int(time.time() + _stay(loaded, options))
-    deployment.labels = replace(deployment.labels, expires=expires)
-    return Prepared(loaded, options, launch.run_id, planned, recipes, images, launch.folder)
+    images = ensure(engine, _images(planned), say, ca_bundle=options.ca_bundle)
+    run_id = secrets.token_hex(4)
+    # By the time that it begins, and in UTC.
+    began = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    folder = options.records / f"{began}-{loaded.file.stem}-{run_id}"
+    make_folder(folder)
+    return Prepared(
+        loaded, options, planned, recipes, images, _labels(run_id, loaded, folder, options), folder
+    )
+
+
+def _labels(run_id: str, loaded: Loaded, folder: Path, options: Options) -> Labels:
+    """The labels of all that is made for the run."""
+    return Labels(
+        run_id=run_id,
+        scenario=loaded.file.stem,
+        file=str(loaded.file),
+        host="",
+        addresses="",
+        role="build",
+        owner=Owner.this_process(),
+        record=str(folder.absolute()),
+        expires=int(time.time() + _stay(loaded, options)),
+        keep=options.keep,
+    )
 
 
 def _stay(loaded: Loaded, options: Options) -> float:
     """Seconds for which containers may be there."""
     timeouts = loaded.scenario.timeouts
-    longest = 2 * timeouts.scenario + timeouts.build * len(loaded.scenario.programs) + MARGIN
+    longest = 2 * timeouts.scenario + timeouts.build * len(loaded.scenario.programs) + _MARGIN
     return max(options.lease, longest) if options.keep else longest
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a new record. UsageError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        fix = "choose a folder you may write to: --records DIR"
+        what = f"the run's record cannot be made: {error.strerror}"
+        refusal = UsageError("no-record-folder", what, where=str(folder), fix=fix)
+        raise unless_full(error, refusal) from error
 
 
 async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> dict[str, bytes]:

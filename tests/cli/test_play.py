@@ -6,22 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from lab.checks.judging import judge
 from lab.core.errors import EngineError, ExitCode
 from lab.evidence.record import read
-from lab.run.conclude import Finished
 from lab.run.interruption import Interruption
-from lab.run.launch import Launch, Options
-from lab.run.pipeline import Audience
+from lab.run.options import Options
+from lab.run.pipeline import Audience, Finished
 from lab.scenario.loader import Loaded
 from tests.cli.fakes import GOLDEN, FakeEngine, Lab
-
-if TYPE_CHECKING:
-    from lab.deploy.deployment import Deployment
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -47,16 +42,11 @@ class Stage:
     up: list[str] = field(default_factory=list)
 
     @contextmanager
-    def launched(self, _: FakeEngine, file: Path, options: Options) -> Iterator[Launch]:
-        self.up.append(file.stem)
-        try:
-            yield Launch(options, "cafe", Path(), cast("Deployment", None), Interruption())
-        finally:
-            self.up.remove(file.stem)
-
-    def play(self, launch: Launch, loaded: Loaded, audience: Audience) -> Finished:
-        options = launch.options
-        assert self.up == [loaded.file.stem], "each goes down before the next goes up"
+    def play(
+        self, _: FakeEngine, loaded: Loaded, options: Options, audience: Audience, interruption: Interruption
+    ) -> Iterator[Finished]:
+        assert self.up == [], "each goes down before the next goes up"
+        assert not interruption.came
         self.options.append(options)
         self.played.append(loaded.file.stem)
         audience.say("working")
@@ -68,7 +58,9 @@ class Stage:
         evidence = read(record)
         for event in evidence.transcript.events:
             audience.event(event)
-        return Finished("cafe", record, evidence, judge(evidence), options.keep)
+        self.up.append(loaded.file.stem)
+        yield Finished("cafe", record, evidence, judge(evidence), options.keep)
+        self.up.remove(loaded.file.stem)
 
 
 @pytest.fixture
@@ -77,8 +69,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
         (tmp_path / f"{name}.yaml").write_text(SCENARIO)
     (tmp_path / "wrong.yaml").write_text(SCENARIO.replace("start: cat", "start: dog"))
     fake = Stage()
-    monkeypatch.setattr("lab.run.pipeline.play", fake.play)
-    monkeypatch.setattr("lab.run.launch.launched", fake.launched)
+    monkeypatch.setattr("lab.run.pipeline.played", fake.play)
     yield fake
     assert len(fake.options) == len(fake.played)
 

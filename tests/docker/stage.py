@@ -13,9 +13,9 @@ from typing import Any
 from lab.core.words import Outcome
 from lab.engine import Engine
 from lab.evidence.transcript import Exited, Output, StepEnded, TranscriptEvent
-from lab.run.conclude import Finished
-from lab.run.launch import Options, launched
-from lab.run.pipeline import play
+from lab.run.interruption import Interruption
+from lab.run.options import Options
+from lab.run.pipeline import Finished, played
 from lab.scenario.loader import load
 from tests.judged import Judged, JudgedRun
 
@@ -56,8 +56,8 @@ class Stage:
     def play(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Finished:
         """Play a scenario in this process."""
         file, wishes = self.lay(text, files), Options(records=self.folder / "runs", **options)
-        with launched(self.engine, file, wishes) as launch:
-            return play(launch, load(file), Hall())
+        with Interruption() as signals, played(self.engine, load(file), wishes, Hall(), signals) as finished:
+            return finished
 
     def lab(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         """The command ``lab`` in a process of its own, in this folder."""

@@ -16,8 +16,9 @@ from lab.core.words import Outcome
 from lab.deploy import build as building
 from lab.engine.containers import ExecState, exec_start
 from lab.evidence.evidence import SourceFile
-from lab.run.launch import Options, launched
-from lab.run.pipeline import play
+from lab.run.interruption import Interruption
+from lab.run.options import Options
+from lab.run.pipeline import played
 from lab.scenario.loader import load
 from tests.docker.stage import Hall, Stage, assert_passed, one_host, printed, steps_of
 
@@ -227,14 +228,16 @@ def test_a_spoiled_result_is_built_again(stage: Stage) -> None:
 def test_what_was_read_is_what_is_run_and_recorded(stage: Stage, put: str) -> None:
     source = "print('as it was read')\n"
     file = stage.lay(one_host("- a: {start: p}\n- a: {expect: as it was read}"), {"p.py": source})
-    with launched(stage.engine, file, Options(records=stage.folder / "runs")) as launch:
-        loaded = load(file)
-        (stage.folder / "p.py").unlink()
-        if put == "link":
-            (stage.folder / "p.py").symlink_to("/etc/passwd")
-        else:
-            os.mkfifo(stage.folder / "p.py")
-        finished = play(launch, loaded, Hall())
+    loaded, options = load(file), Options(records=stage.folder / "runs")
+    (stage.folder / "p.py").unlink()
+    if put == "link":
+        (stage.folder / "p.py").symlink_to("/etc/passwd")
+    else:
+        os.mkfifo(stage.folder / "p.py")
+    with Interruption() as signals, played(stage.engine, loaded, options, Hall(), signals) as finished:
+        pass
     assert steps_of(finished)["2"].outcome is Outcome.PASS
+    day, time_of_day, *rest = finished.record.name.split("-")
+    assert (len(day), len(time_of_day), rest) == (8, 6, ["play", finished.run_id])
     digest = hashlib.sha256(source.encode()).hexdigest()
     assert finished.evidence.info.sources == (SourceFile("p.py", len(source), digest),)

@@ -14,7 +14,7 @@ from lab.deploy.labs import Lab, all_labs
 from lab.engine.containers import ours, remove
 from lab.output.ladder import as_text, segments_of, story
 from lab.output.style import Style
-from lab.run.conclude import Finished
+from lab.run.pipeline import Finished
 from tests.docker.stage import PATIENCE, Stage, assert_passed, results
 
 SERVER = """

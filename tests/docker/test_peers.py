@@ -6,7 +6,7 @@ import pytest
 
 from lab.core.words import Outcome
 from lab.evidence.transcript import InputEnded, Output
-from lab.run.conclude import Finished
+from lab.run.pipeline import Finished
 from tests.docker.stage import CHECKOUT, Stage
 
 LAN = """

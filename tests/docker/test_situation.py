@@ -8,7 +8,7 @@ from lab.checks.judging import judge
 from lab.core.words import Outcome
 from lab.evidence.record import is_recorded, read
 from lab.output.document import verdict_as_data
-from lab.run.conclude import Finished
+from lab.run.pipeline import Finished
 from tests.docker.stage import Stage
 from tests.judged import JudgedRun
 

@@ -16,7 +16,7 @@ from lab.cli.screen import Screen
 from lab.core.errors import DiskFullError, EvidenceError, ExitCode, UsageError, unless_full
 from lab.core.files import opened, written
 from lab.output.analyze import analyze
-from lab.run.launch import make_folder
+from lab.run.prepare import make_folder
 from lab.scenario.loader import load
 from lab.wire.packets import opened as opened_capture
 

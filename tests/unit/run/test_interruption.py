@@ -14,7 +14,7 @@ import pytest
 
 from lab.core.errors import UsageError
 from lab.run.interruption import SIGNALS, Interruption
-from lab.run.launch import make_folder
+from lab.run.prepare import make_folder
 
 
 def send(number: int) -> None:

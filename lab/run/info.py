@@ -1,0 +1,47 @@
+"""What a record says of the run itself."""
+
+from __future__ import annotations
+
+import hashlib
+
+from lab import __version__
+from lab.deploy.deployment import Deployment
+from lab.evidence.capture import CaptureFile
+from lab.evidence.evidence import RunInfo, SourceFile
+from lab.evidence.sockets import Sampling
+from lab.run.observe import Observer
+from lab.run.perform import Performed
+from lab.run.prepare import Prepared
+
+
+def run_info(
+    prepared: Prepared,
+    deployment: Deployment,
+    performed: Performed,
+    observer: Observer,
+    *,
+    sampling: Sampling,
+    captures: tuple[CaptureFile, ...],
+) -> RunInfo:
+    """How the run was, and how well it was observed."""
+    return RunInfo(
+        run_id=prepared.labels.run_id,
+        file=str(prepared.loaded.file),
+        began=performed.began,
+        ended=performed.ended,
+        versions={"lab": __version__, **deployment.versions},
+        addresses={host.name: host.addresses for host in prepared.plan.hosts},
+        interfaces=deployment.interfaces,
+        captures=captures,
+        sampling=sampling,
+        clock_offset=deployment.clock_offset,
+        variables=performed.variables,
+        carriage_returns=tuple(
+            sorted(name for name, recipe in prepared.recipes.items() if recipe.has_carriage_returns)
+        ),
+        held=observer.held,
+        sources=tuple(
+            SourceFile(path, len(content), hashlib.sha256(content).hexdigest())
+            for path, content in prepared.loaded.sources.items()
+        ),
+    )
