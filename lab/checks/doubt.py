@@ -53,6 +53,13 @@ def of_captures(evidence: Evidence, host: str, peer: str | None) -> Message | No
     return of_capture(evidence) or (of_capture(evidence, host) if within else None)
 
 
+def of_datagrams(evidence: Evidence, host: str, peer: str | None) -> Message | None:
+    """What the captures of datagrams between two hosts may lack; with a host's own, if ``peer`` is None."""
+    unread = next(iter(evidence.unsound_datagrams), None)
+    told = message("unsound", capture=unread.capture, what=unread.what) if unread else None
+    return of_captures(evidence, host, peer) or told
+
+
 def of_connection(connection: Connection, evidence: Evidence) -> Message | None:
     """What the capture may lack of one connection: nothing, where frames were lost at other times only."""
     file = _file_of(connection, evidence)

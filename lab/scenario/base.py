@@ -106,14 +106,16 @@ _COUNT = re.compile(
 
 
 def parse_count(value: object) -> Count:
-    """``2``, ``">=1"``, ``"<=3"`` or ``"1..3"``; ValueError for anything else."""
+    """``2``, ``">=1"``, ``"<=3"``, ``"1..3"`` or ``{min: 1, max: 3}``; ValueError for anything else."""
     if isinstance(value, Count):
         return value
+    if isinstance(value, dict) and value.keys() <= {"min", "max"}:
+        return _count_between(value.get("min"), value.get("max"))
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return Count(value, value)
     found = _COUNT.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise ValueError('a count is a number, or text such as ">=1", "<=3" or "1..3"')
+        raise ValueError('a count is a number, text such as ">=1" or "1..3", or {min: 1, max: 3}')
     if found["least"]:
         return Count(int(found["least"]), None)
     if found["most"]:
@@ -121,6 +123,16 @@ def parse_count(value: object) -> Count:
     if int(found["low"]) > int(found["high"]):
         raise ValueError("the first number of a range must not be the larger one")
     return Count(int(found["low"]), int(found["high"]))
+
+
+def _count_between(least: object, most: object) -> Count:
+    numbers = [number for number in (least, most) if number is not None]
+    if not numbers or any(not isinstance(number, int) or isinstance(number, bool) for number in numbers):
+        raise ValueError("min and max of a count are whole numbers")
+    minimum, maximum = int(str(least or 0)), None if most is None else int(str(most))
+    if minimum < 0 or (maximum is not None and maximum < minimum):
+        raise ValueError("min is at least 0, and max at least min")
+    return Count(minimum, maximum)
 
 
 def _count_as_written(count: Count) -> int | str:
@@ -136,6 +148,12 @@ Counted = Annotated[
             "anyOf": [
                 {"type": "integer", "minimum": 0},
                 {
+                    "type": "object",
+                    "properties": {key: {"type": "integer", "minimum": 0} for key in ("min", "max")},
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                },
+                {
                     "type": "string",
                     "pattern": r"^(>= ?\d{1,15}|<= ?\d{1,15}|\d{1,15}\.\.\d{1,15})$",
                     "examples": [">=1"],
@@ -144,7 +162,7 @@ Counted = Annotated[
         }
     ),
 ]
-"""How many: a number, or text such as ``">=1"``, ``"<=3"``, ``"1..3"``."""
+"""How many: a number, text such as ``">=1"``, ``"<=3"``, ``"1..3"``, or ``{min: 1, max: 3}``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ def _simple(value: dict[str, Any]) -> str:
     match value["type"]:
         case "array":
             return f"list of {_words(value['items'])}"
+        case "object" if "properties" in value:
+            return f"mapping of `{'`, `'.join(value['properties'])}`"
         case "object":
             (held,) = value.get("patternProperties", {"": value.get("additionalProperties")}).values()
             return f"mapping to {_words(held)}"

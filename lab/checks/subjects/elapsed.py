@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, find
-from lab.core.durations import nanoseconds
+from lab.checks.spans import bounds_told, fits, lateness
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, message, proof
 from lab.evidence.transcript import StepEnded
@@ -21,9 +21,6 @@ from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import line_of, numbered_lines
 from lab.steps.actions.mark import marked_by
-
-_LOOKS_APART = 100_000_000
-"""ns between two looks at a host where nothing happens. A longer gap shows how late the sidecar was."""
 
 
 class ElapsedRef(Span):
@@ -74,24 +71,17 @@ def _reached(evidence: Evidence) -> dict[str, StepEnded]:
 
 def _finding(ref: ElapsedRef, reached: dict[str, StepEnded], evidence: Evidence) -> Finding:
     began, ended = reached[ref.from_].began, reached[ref.to].began
-    took, late = ended - began, max(0, evidence.info.sampling.worst_gap - _LOOKS_APART)
+    took = ended - began
     marks = [
         proof("step", "mark-set", time=reached[name].began, step=reached[name].step, mark=name)
         for name in (ref.from_, ref.to)
     ]
     if took < 0:
         return find(_wanted(ref), message("set-before", mark=ref.to, other=ref.from_), marks, holds=False)
-    # Either mark may have been set so late.
-    same = len({_fits(ref, one) for one in (took - late, took, took + late)}) == 1
-    doubt = None if same else message("sidecar-late", late=late)
-    return find(_wanted(ref), message("took", took=took), marks, holds=_fits(ref, took), doubt=doubt)
-
-
-def _fits(ref: ElapsedRef, took: int) -> bool:
-    over = ref.max is not None and took > nanoseconds(ref.max)
-    return not over and (ref.min is None or took >= nanoseconds(ref.min))
+    # Either mark may have been set late.
+    doubt = lateness(ref, took, evidence)
+    return find(_wanted(ref), message("took", took=took), marks, holds=fits(ref, took), doubt=doubt)
 
 
 def _wanted(ref: ElapsedRef) -> Message:
-    bounds = message("bounds", min=ref.min, max=ref.max)
-    return message("elapsed", bounds=bounds, mark=ref.from_, other=ref.to)
+    return message("elapsed", bounds=bounds_told(ref), mark=ref.from_, other=ref.to)

@@ -16,6 +16,7 @@ SENTENCES = {
     "text": "{text}",
     "but": "but {doubt}",
     "bounds": _bounds,
+    "sidecar-late": "the machine was busy: the sidecar was up to {late:span} late",
     "took": "it took {took:span}",
     "not-judged": "not judged: {reason}",
     "needs": 'it needs "{check}", which did not pass',

@@ -7,5 +7,4 @@ SENTENCES = {
     "mark-not-reached": 'the mark "{mark}" was not reached',
     "mark-set": 'mark "{mark}" at {time:when}',
     "set-before": '"{mark}" was set before "{other}"',
-    "sidecar-late": "the machine was busy: the sidecar was up to {late:span} late",
 }

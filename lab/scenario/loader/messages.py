@@ -193,6 +193,8 @@ def _keys_beside(node: Node, known: Any) -> list[str]:
 
 def _bad_value(fault: Fault) -> Message:
     fix = str(fault.context.get("error", "see docs/scenario.md for what may stand here"))
+    if isinstance(fault.found.node, Mapping):
+        return "bad-value", f"{fault.subject} is not as it must be", fix
     return "bad-value", f"{fault.subject} cannot be {fault.written}", fix
 
 

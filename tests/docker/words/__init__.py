@@ -1,5 +1,6 @@
 """Every word of the checks, with a program that is right and one that is wrong."""
 
+from tests.docker.words.datagrams import datagrams
 from tests.docker.words.elapsed import elapsed
 from tests.docker.words.ends import ends
 from tests.docker.words.handshake_time import handshake_time
@@ -23,4 +24,5 @@ PLAYS = (
     processes(),
     prints_and_ends(),
     silence(),
+    datagrams(),
 )

@@ -43,11 +43,15 @@ def _words(path: str, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Ite
         yield from (f"{path}={_text(value)}" for value in choice)
     elif schema.get("type") == "boolean":
         yield from (f"{path}=true", f"{path}=false")
-    elif "anyOf" in schema:  # one, or a list of them: the same words
+    elif "anyOf" in schema and not _is_count(schema):  # one, or a list of them: the same words
         for branch in schema["anyOf"]:
             yield from _words(path, branch.get("items", branch), defs)
     else:
         yield path
+
+
+def _is_count(schema: Mapping[str, Any]) -> bool:
+    return any(branch.get("type") == "integer" for branch in schema["anyOf"])
 
 
 def _long_form(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""UDP datagrams from a host to an endpoint."""
+
+from __future__ import annotations
+
+from lab.output.telling import Teller, counted, span
+
+
+def _wrong(wrong: int, of: int) -> str:
+    return f"; {wrong} of {of} {'is' if wrong == 1 else 'are'} not" if wrong else ""
+
+
+def _sizes(_: Teller, least: int, most: int, wrong: int, of: int) -> str:
+    sizes = counted(least, "byte") if least == most else f"{least} to {counted(most, 'byte')}"
+    return f"payloads of {sizes}{_wrong(wrong, of)}"
+
+
+def _intervals(_: Teller, least: int, most: int, wrong: int, of: int) -> str:
+    return f"{span(least)} to {span(most)} between two datagrams{_wrong(wrong, of)}"
+
+
+def _answers(_: Teller, number: int, of: int, slow: int) -> str:
+    late = f", {slow} more too late" if slow else ""
+    return f"{number} of {counted(of, 'datagram')} answered{late}"
+
+
+SENTENCES = {
+    "datagrams": "[from {host} ]to {to}",
+    "datagrams-sent": "{number} {number:datagram|datagrams} sent[ {whom}]",
+    "datagrams-arrived": "{number} {number:datagram|datagrams} arrived[ {whom}]",
+    "datagrams-none": "no datagram was sent",
+    "arrived-unsent": "{number} {number:datagram|datagrams} arrived that nobody was seen to send",
+    "datagram": "{size} {size:byte|bytes} from {host}:{port}",
+    "datagrams-size": "payloads {whom} of {size} bytes each",
+    "datagram-sizes": _sizes,
+    "datagrams-interval": "{bounds} between two datagrams {whom}",
+    "datagram-intervals": _intervals,
+    "datagram-payload": "payload {payload:quoted}[ of datagram {nth}]",
+    "datagram-contains": "a payload that contains {payload:quoted}[ in datagram {nth}]",
+    "datagram-payloads": lambda _, payload, wrong, of: f"payload {payload!r}{_wrong(wrong, of)}",
+    "payload-cut": "a payload was not captured whole",
+    "datagrams-answered": "{number} {number:datagram|datagrams} {whom} answered[ within {within:duration}]",
+    "datagram-answers": _answers,
+    "datagrams-repeated": "{number} {number:datagram|datagrams} {whom} sent again",
+    "datagram-repeats": "{number} of {of} had the payload of an earlier one",
+    "datagrams-in-order": "datagrams {whom} arrive as they were sent",
+    "datagrams-overtook": "{number} of {of} overtook the one before",
+    "unreachable-by": "an ICMP error from {by} about a datagram {whom}",
+    "unreachable-none": "no ICMP error about datagrams {whom}",
+    "icmp-errors": "{number} ICMP {number:error|errors}[ from {by}]",
+    "icmp-said": "{by}: {meaning} (ICMP)",
+}
