@@ -55,7 +55,25 @@ def write_verdict(folder: Path, verdict: Mapping[str, Any]) -> None:
 
 def verdict_as_text(verdict: Mapping[str, Any]) -> str:
     """The verdict as a record holds it: the same verdict gives the same bytes."""
-    return unicode_json(_as_text(verdict))
+    return unicode_json(_laid_out(verdict) + "\n")
+
+
+_SHORT = 300
+"""Characters of an object that stands in one line: a piece of evidence, of which there may be very many."""
+
+
+def _laid_out(data: Any, margin: str = "") -> str:
+    """JSON with an entry a line, but for objects that are short."""
+    inner = f"{margin}  "
+    if isinstance(data, list | tuple) and data:
+        ends, entries = "[]", [_laid_out(value, inner) for value in data]
+    elif isinstance(data, dict) and len(flat := json.dumps(data)) > _SHORT:
+        ends = "{}"
+        entries = [f"{json.dumps(key)}: {_laid_out(value, inner)}" for key, value in data.items()]
+    else:
+        return flat if isinstance(data, dict) else json.dumps(data)
+    lines = f",\n{inner}".join(entries)
+    return f"{ends[0]}\n{inner}{lines}\n{margin}{ends[1]}"
 
 
 def events_as_data(events: Iterable[TranscriptEvent | SituationEvent]) -> Iterator[dict[str, Any]]:
