@@ -24,6 +24,11 @@ def is_meant(program: str, named: str | None) -> bool:
     return named in {program, program.partition(".")[0]} if named else program != RUN
 
 
+def whose(host: str, program: str | None) -> str:
+    """A host, or one of its programs."""
+    return f"{host}.{program}" if program else host
+
+
 def connections_to(evidence: Evidence, to: Endpoint, from_: str | None = None) -> list[Connection]:
     """The connections and attempts to an endpoint, in their order.
 

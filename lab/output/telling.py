@@ -1,10 +1,12 @@
 """What is said of a run, in sentences.
 
-A template is text with fields. ``{host}`` is a parameter as it is: several are listed ("a, b and c"), a
-message is its own sentence, and of a truth value nothing is shown. ``{took:span}`` is shown by a format of
-:data:`FORMATS`, ``{by:cause}`` by a table of ``WORDS``, and ``{number:byte|bytes}`` is the first word for one
-and the second for any other number (of several: for more than one). A part in brackets is left out where one
-of its parameters is empty, 0 or false: ``FIN from {host}[, {ended}]``.
+A template is text with fields:
+
+- ``{host}`` is a parameter as it is. Several are listed ("a, b and c"), each once; a message is its own
+  sentence; of a truth value nothing is shown.
+- ``{took:span}`` is shown by a format of :data:`FORMATS`, ``{by:cause}`` by a table of ``WORDS``.
+- ``{number:byte|bytes}`` is the first word for one and the second for any other number, or of several.
+- A part in brackets is left out where one of its parameters is empty, 0 or false: ``SYN[, sent {times}]``.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ class Teller:
             case Message():
                 return self.text(value)
             case tuple():
-                return listed([self.shown(one) for one in value])
+                return listed(list(dict.fromkeys(map(self.shown, value))))
             case float():
                 return f"{value:g}"
             case _:

@@ -12,6 +12,7 @@ from lab.checks import ending, passage
 from lab.checks.case import Case, case_of
 from lab.checks.check import Check
 from lab.checks.ending import CloseSpec, ResetSpec
+from lab.checks.ends import End, not_ends
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.passage import ResentSpec
 from lab.checks.proofs import refused_by
@@ -24,8 +25,7 @@ from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
 from lab.scenario.base import Count, Counted, Name, OneOrMany, tag
 from lab.scenario.checks import ConnectionRef
-from lab.scenario.loader.wording import did_you_mean
-from lab.scenario.mistake import Mistake, Path
+from lab.scenario.mistake import Mistake
 
 
 def _reset_tag(value: Any) -> str:
@@ -78,7 +78,7 @@ class ConnectionCheck(Check):
 
     def mistakes(self, scenario: Scenario) -> Iterator[Mistake]:
         """Names that are no end of the connection, words without meaning, and words that contradict."""
-        yield from _not_ends(self)
+        yield from not_ends(self.connection, _ends_named(self))
         yield from _hollow(self)
         yield from _never_opened(self)
         yield from _ends_in_two_ways(self)
@@ -229,35 +229,21 @@ def _bytes(end: str, bounds: Count, case: Case) -> Iterator[Finding]:
 # What makes no sense
 
 
-def _not_ends(check: ConnectionCheck) -> Iterator[Mistake]:
-    """Who closes, resets or sends is an end of the connection, and one of the two."""
-    ref = check.connection
-    both = tuple(dict.fromkeys((ref.from_, ref.to.host)))
-    for path, end in _parties(check):
-        roles, on_key = ref.roles(end), path[0] in ("bytes", "states")
-        if not roles:
-            what, fix = f': "{end}" is no end of this connection', did_you_mean(end, both, "its ends")
-            yield Mistake("not-an-end", path, what, fix, on_key)
-        elif len(roles) > 1:
-            what = f': "{end}" is both ends of this connection'
-            fix = "write from for the end that opened it, or to for the other"
-            yield Mistake("both-ends", path, what, fix, on_key)
-
-
-def _parties(check: ConnectionCheck) -> Iterator[tuple[Path, str]]:
+def _ends_named(check: ConnectionCheck) -> Iterator[End]:
+    """Who closes, resets or sends."""
     if check.close is not None and check.close.active is not None:
-        yield ("close", "active"), check.close.active
+        yield End(("close", "active"), check.close.active)
     if check.rst is not None and check.rst != "none":
-        yield ("rst", "by"), check.rst.by
+        yield End(("rst", "by"), check.rst.by)
     if check.retransmissions is not None and check.retransmissions.by is not None:
-        yield ("retransmissions", "by"), check.retransmissions.by
+        yield End(("retransmissions", "by"), check.retransmissions.by)
     if check.time_wait is not None:
-        yield ("time_wait",), check.time_wait
+        yield End(("time_wait",), check.time_wait)
     for position, host in enumerate(check.fin or ()):
-        yield ("fin", position), host
+        yield End(("fin", position), host)
     for key in ("bytes", "states"):
         for host in getattr(check, key) or ():
-            yield (key, host), host
+            yield End((key, host), host, on_key=True)
 
 
 def _hollow(check: ConnectionCheck) -> Iterator[Mistake]:

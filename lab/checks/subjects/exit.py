@@ -14,7 +14,7 @@ from lab.checks.check import Check
 from lab.checks.doubt import of_run
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.printed import last_lines, printed_by
-from lab.checks.select import runs_of
+from lab.checks.select import runs_of, whose
 from lab.core.words import EndingSignal, Outcome, signal_name
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, Proof, message, proof
@@ -77,11 +77,7 @@ class ExitCheck(Check):
 
     @property
     def title(self) -> str:
-        return f"exit of {self._whose}"
-
-    @property
-    def _whose(self) -> str:
-        return f"{self.exit.host}.{self.exit.program}" if self.exit.program else self.exit.host
+        return f"exit of {whose(self.exit.host, self.exit.program)}"
 
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every run of the host's programs, or of the one that is named."""
@@ -96,11 +92,8 @@ class ExitCheck(Check):
 
 
 def _never_started(ref: ExitRef, evidence: Evidence) -> list[Finding]:
-    never = (
-        message("program-never-started", host=ref.host, program=ref.program)
-        if ref.program
-        else message("no-program-started", host=ref.host)
-    )
+    key = "program-never-started" if ref.program else "no-program-started"
+    never = message(key, whose=whose(ref.host, ref.program))
     doubt = of_run(evidence)
     return [find(wanted, never, holds=False, doubt=doubt, absent=True) for wanted, _ in _wanted(ref, None)]
 

@@ -12,7 +12,7 @@ from lab.checks.check import Check
 from lab.checks.doubt import of_run
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.nearest import nearest
-from lab.checks.select import is_meant, was_started
+from lab.checks.select import is_meant, was_started, whose
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.transcript import Dropped, Input, Output
@@ -102,8 +102,7 @@ class OutputCheck(Check):
 
     @property
     def title(self) -> str:
-        ref = self.output
-        return f"output of {ref.host}.{ref.program}" if ref.program else f"output of {ref.host}"
+        return f"output of {whose(self.output.host, self.output.program)}"
 
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every text of the check; ``contains`` must hold within one program's output."""

@@ -15,7 +15,7 @@ from lab.checks.check import Check
 from lab.checks.doubt import of_looks
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import children_of, hidden, numbered
-from lab.checks.select import is_meant
+from lab.checks.select import is_meant, whose
 from lab.core.words import SleepingCall
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, Proof, message, proof
@@ -68,12 +68,7 @@ class ProcessCheck(Check):
 
     @property
     def title(self) -> str:
-        return f"processes of {self._whose}"
-
-    @property
-    def _whose(self) -> str:
-        ref = self.process
-        return f"{ref.host}.{ref.program}" if ref.program else ref.host
+        return f"processes of {whose(self.process.host, self.process.program)}"
 
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every run of the program, or of every program of the host."""
@@ -87,11 +82,11 @@ class ProcessCheck(Check):
         findings = [
             finding for run in runs for finding in _of_run(ref, run, endings.get(run, sys.maxsize), evidence)
         ]
-        return conclude(self, findings or [_nothing(self._whose)])
+        return conclude(self, findings or [_nothing(ref)])
 
 
-def _nothing(whose: str) -> Finding:
-    started = message("no-program-started", host=whose)
+def _nothing(ref: ProcessRef) -> Finding:
+    started = message("no-program-started", whose=whose(ref.host, ref.program))
     return find(message("program-to-look-at"), started, holds=False, absent=True)
 
 

@@ -83,10 +83,6 @@ def _wait(
     return "read: it waits for its standard input" if input else call
 
 
-def _doing(teller: Teller, states: Messages) -> str:
-    return " and ".join(dict.fromkeys(map(teller.text, states)))
-
-
 # Causes
 
 
@@ -126,58 +122,11 @@ def _starved(_: Teller, programs: tuple[tuple[str, int], ...]) -> str:
     return f"the machine is short of processors: {told} for one"
 
 
-def _swapped(_: Teller, program: str, wanted: int, found: int, connects: bool) -> str:
-    does = "connects to port" if connects else "listens on port"
-    return (
-        f"{program} {does} {found}, which is {wanted} with its two bytes swapped: htons({wanted}) is missing"
-    )
-
-
 def _other_port(_: Teller, program: str, wanted: int, found: tuple[int, ...]) -> str:
     told = f"{program} listens on port {listed([str(port) for port in found])}, not on {wanted}"
     if any(port in _EPHEMERAL for port in found):
         told += "; without bind, or with port 0, the kernel chooses such a port"
     return told
-
-
-def _not_accepted(teller: Teller, program: str, port: int, clients: tuple[str, ...], states: Messages) -> str:
-    one = len(clients) == 1
-    noun = "connection" if one else "connections"
-    verb = "was never accepted and waits" if one else "were never accepted and wait"
-    whose, doing = listed(clients), _doing(teller, states)
-    return f"the {noun} of {whose} to port {port} {verb} in the accept queue: {program} is {doing}"
-
-
-def _deadlock(teller: Teller, programs: tuple[str, str], call: str, last: Message | None) -> str:
-    one, other = programs
-    waits = "for the other to send" if call == "recv" else "for the other to read"
-    told = f"{one} and {other} are both asleep in {call} on their connection: each waits {waits}"
-    return f"{told}; {teller.text(last)}" if last else told
-
-
-def _last_sent(_: Teller, sender: str, bytes: int, other: str, elsewhere: tuple[str, ...]) -> str:  # noqa: A002
-    told = (
-        f"{sender} was the last to send ({counted(bytes, 'byte')} in all), {other} has read that and has not"
-        " answered, or waits for more, such as the newline of a line"
-    )
-    return f"{told}; since then {other} has sent to {listed(elsewhere)} instead" if elsewhere else told
-
-
-def _not_read(teller: Teller, program: str, peer: str, unread: int, states: Messages) -> str:
-    are = "is" if unread == 1 else "are"
-    return f"{counted(unread, 'byte')} from {peer} {are} unread: {program} is {_doing(teller, states)}"
-
-
-def _waits_for_lock(teller: Teller, program: str, peer: str, states: Messages) -> str:
-    return (
-        f"no thread of {program} reads from {peer}, which waits: {program} is {_doing(teller, states)}"
-        " (futex: a lock, or the end of another thread)"
-    )
-
-
-def _waits_for_peer(teller: Teller, program: str, peer: str, states: Messages) -> str:
-    doing = _doing(teller, states)
-    return f"{program} waits for {peer} to send (asleep in recv), and {peer} is {doing}"
 
 
 def _loop(_: Teller, program: str, used: int, waited: int, closed: tuple[str, ...]) -> str:
@@ -193,13 +142,11 @@ def _loop(_: Teller, program: str, used: int, waited: int, closed: tuple[str, ..
     return told
 
 
-def _buffered(_: Teller, program: str, tty: bool) -> str:
-    where = "a line without its end" if tty else "output into a pipe"
-    return (
-        f"{program} has printed nothing and is asleep: its output may still be in its buffer, where"
-        f" {where} stays (fflush(stdout), flush=True)"
-    )
-
+WORDS = {
+    "awaited": {"recv": "send", "send": "read"},
+    "uses-port": {"False": "listens on port", "True": "connects to port"},
+    "buffered": {"False": "output into a pipe", "True": "a line without its end"},
+}
 
 SENTENCES = {
     "program": _program,
@@ -237,7 +184,10 @@ SENTENCES = {
         "the lines of the script of {program} end with CR LF (\\r\\n), and the CR counts as a part of each"
         " line; save it with LF alone"
     ),
-    "swapped-port": _swapped,
+    "swapped-port": (
+        "{program} {connects:uses-port} {found}, which is {wanted} with its two bytes swapped:"
+        " htons({wanted}) is missing"
+    ),
     "other-port": _other_port,
     "serves-udp": "{program} has a UDP socket (SOCK_DGRAM) at port {port}, and none of TCP (SOCK_STREAM)",
     "not-listening": "{program} has a TCP socket[, bound to port {bound},] and has not called listen",
@@ -246,20 +196,36 @@ SENTENCES = {
         "{program} listens on {address} only, where other hosts cannot reach it: port {port} was refused;"
         " bind to 0.0.0.0 (INADDR_ANY)"
     ),
-    "not-accepted": _not_accepted,
-    "deadlock": _deadlock,
-    "last-sent": _last_sent,
-    "not-read": _not_read,
+    "not-accepted": (
+        "the {clients:connection|connections} of {clients} to port {port} {clients:was|were} never accepted"
+        " and {clients:waits|wait} in the accept queue: {program} is {states}"
+    ),
+    "deadlock": (
+        "{programs} are both asleep in {call} on their connection: each waits for the other to"
+        " {call:awaited}[; {last}]"
+    ),
+    "last-sent": (
+        "{sender} was the last to send ({bytes} {bytes:byte|bytes} in all), {other} has read that and has not"
+        " answered, or waits for more, such as the newline of a line"
+        "[; since then {other} has sent to {elsewhere} instead]"
+    ),
+    "not-read": ("{unread} {unread:byte|bytes} from {peer} {unread:is|are} unread: {program} is {states}"),
     "still-held": "{host} has not closed its connection with {peer}: {held}",
-    "waits-for-lock": _waits_for_lock,
+    "waits-for-lock": (
+        "no thread of {program} reads from {peer}, which waits: {program} is {states}"
+        " (futex: a lock, or the end of another thread)"
+    ),
     "no-such-address": lambda _, host, address, port: (
         f"{host} tried to connect to {endpoint(address, port)}: no host has that address"
     ),
     "not-passed-on": "{router} did not pass on what {host} sent to {peer}: {meaning} (ICMP)",
     "runs-on": "{program} printed the traceback of an exception and runs on: {words}",
-    "waits-for-peer": _waits_for_peer,
+    "waits-for-peer": "{program} waits for {peer} to send (asleep in recv), and {peer} is {states}",
     "is-stopped": "{program} is stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN): it goes on at SIGCONT",
     "in-loop": _loop,
     "without-newline": "{program} printed {text:quoted} without the newline (\\n) that ends a line",
-    "buffered": _buffered,
+    "buffered": (
+        "{program} has printed nothing and is asleep: its output may still be in its buffer, where"
+        " {tty:buffered} stays (fflush(stdout), flush=True)"
+    ),
 }

@@ -31,10 +31,6 @@ SENTENCES = {
     "no-syn-captured": "no SYN from {host} to {to} was captured",
     "never-sent-syn": "{host} never sent a SYN to {to}",
     "syn-to": "SYN from {host} to {to}",
-    "connections": (
-        "{number} {number:connection|connections}[, and {others} more without a completed handshake]"
-    ),
-    "connection-began": "from {client} to {server}, handshake {handshake}",
     # its handshake
     "handshake": "handshake {kind}",
     "handshake-completed": "the handshake was completed",
@@ -57,10 +53,6 @@ SENTENCES = {
     "listened-then": "at that time it listened on {where}[{local} only, where other hosts cannot reach it]",
     "listened-afterwards": "it was seen to listen on {where} only afterwards, at {at:when}",
     "listened-before": "it was last seen to listen on {where} before that, at {at:when}",
-    "handshake-within": "a handshake within {max:duration}",
-    "not-captured-where-sent": "a segment of the handshake was not captured where {host} sent it",
-    "opening-syn": "SYN",
-    "completing-ack": "ACK that completes the handshake",
     # its end
     "close": "close {kinds:or}",
     "closes-first": "{host} closes first",

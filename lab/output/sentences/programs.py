@@ -47,8 +47,8 @@ SENTENCES = {
     "number-at-most": "a number of at most {max}",
     "number-near": "a number within {within} of {near}",
     # its end
-    "program-never-started": "{host}.{program} was never started",
-    "no-program-started": "no program of {host} was started",
+    "program-never-started": "{whose} was never started",
+    "no-program-started": "no program of {whose} was started",
     "was-started": "{program} was started at {time:when} by step {step}",
     "has-ended": "{program} ended at {time:when}",
     "was-still-running": "{program} was still running",
