@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from msgspec.structs import replace
 
 from lab import checks
-from lab.checks import conversation
+from lab.checks import conversation, unbuilt
 from lab.checks.agreement import disagreements
 from lab.checks.finding import worst
 from lab.checks.relations import why_on_top, with_causes
@@ -25,7 +25,7 @@ def judge(evidence: Evidence, only: Collection[str] = ()) -> Verdict:
     """
     results = _judged(evidence)
     shown = why_on_top([result for result in results if not only or result.name in only])
-    outcome = worst([result.outcome for result in shown])
+    outcome = Outcome.FAIL if evidence.info.not_built else worst([result.outcome for result in shown])
     capture = next((file.path for file in evidence.info.captures if not file.host), "")
     return Verdict(
         evidence.scenario.title, outcome, shown, tuple(disagreements(evidence)), evidence.origin, capture
@@ -34,6 +34,9 @@ def judge(evidence: Evidence, only: Collection[str] = ()) -> Verdict:
 
 def _judged(evidence: Evidence) -> list[CheckResult]:
     specs = evidence.scenario.checks
+    if evidence.info.not_built:
+        reason = unbuilt.reason(evidence)
+        return [unbuilt.judge(evidence), *(_skipped(checks.judge(spec, evidence), reason) for spec in specs)]
     cut = conversation.why_cut_short(evidence)
     judged = [_or_not_reached(checks.judge(spec, evidence), cut) for spec in specs]
     results = with_causes([conversation.judge(evidence), *judged], specs, evidence)

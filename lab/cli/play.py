@@ -27,7 +27,10 @@ _WORDS = 28
 
 
 class Wishes(Struct, frozen=True):
-    """How the person wants it played, and which checks shown; ``lease`` is text such as ``8h``."""
+    """How the person wants it played, and which checks shown.
+
+    ``lease`` is text such as ``8h``, each of ``programs`` is ``NAME=PATH``.
+    """
 
     only: tuple[str, ...]
     records: Path
@@ -37,6 +40,7 @@ class Wishes(Struct, frozen=True):
     keep: bool = False
     watch: bool = False
     reports: Mapping[str, Path] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
 
     def options(self, style: Style) -> Options:
         """What the pipeline needs of it, to draw in ``style``. UsageError for a lease that is no duration."""
@@ -70,11 +74,12 @@ def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
     All files are read before anything is started. One that cannot be judged does not keep the next from it.
     """
     from lab.scenario.loader import load
+    from lab.scenario.loader.replacing import parsed
 
-    options = wishes.options(screen.style)
+    options, elsewhere = wishes.options(screen.style), parsed(wishes.programs)
     with reported(wishes.reports) as report:
         runs = []
-        for run in _runs([load(file) for file in files], options, wishes.only, screen):
+        for run in _runs([load(file, elsewhere) for file in files], options, wishes.only, screen):
             runs.append(run)
             report(run.result)
     from lab.cli.judgement import worst

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from lab.scenario.loader import Loaded
 
 
-def validate(files: Sequence[Path], show: bool, screen: Screen) -> ExitCode:
+def validate(files: Sequence[Path], programs: Sequence[str], show: bool, screen: Screen) -> ExitCode:
     """Say for each file that it can be played, or everything that is wrong with it."""
-    reports = [_validated(file, show, screen) for file in files]
+    from lab.scenario.loader.replacing import parsed
+
+    elsewhere = parsed(programs)
+    reports = [_validated(file, elsewhere, show, screen) for file in files]
     screen.answer({"files": reports})
     return ExitCode.PASSED if all(report["valid"] for report in reports) else ExitCode.USAGE
 
 
-def _validated(file: Path, show: bool, screen: Screen) -> dict[str, Any]:
+def _validated(file: Path, elsewhere: Mapping[str, Path], show: bool, screen: Screen) -> dict[str, Any]:
     from lab.scenario.loader import load
+    from lab.scenario.programs import recipe_of
 
     report: dict[str, Any] = {"file": str(file), "valid": True}
     try:
-        loaded = load(file)
+        loaded = load(file, elsewhere)
     except LabError as error:
         screen.problem(error)
         return report | {"valid": False, "error": error_as_data(error)}
@@ -35,8 +39,9 @@ def _validated(file: Path, show: bool, screen: Screen) -> dict[str, Any]:
     scenario = loaded.scenario
     counts = {"host": len(scenario.hosts), "step": len(loaded.lines), "check": len(scenario.checks)}
     told = ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for word, number in counts.items())
-    screen.show([f"{file}: {told}"])
-    return report
+    chosen = [text for name in scenario.programs if (text := recipe_of(name, scenario, loaded.trees).told)]
+    screen.show([f"{file}: {told}", *(f"  {text}" for text in chosen)])
+    return {**report, "chosen": chosen} if chosen else report
 
 
 def _printed(loaded: Loaded, screen: Screen) -> Any:

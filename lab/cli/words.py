@@ -53,6 +53,14 @@ Bundle = Annotated[
     Path | None,
     _option("--ca-bundle", metavar="FILE", help="Trust these certificates of a proxy when building images."),
 ]
+Programs = Annotated[
+    list[str] | None,
+    _option(
+        "--program",
+        metavar="NAME=PATH",
+        help="Take the sources of this program from a file, folder or archive; can be repeated.",
+    ),
+]
 Reports = Mapping[str, Path]
 """Files by the formats that they are to have: ``with_reports`` makes an option of each format."""
 Json = Annotated[bool, _option("--json", help="Print one JSON document.")]
@@ -84,6 +92,7 @@ def _lab(*, version: Version = False) -> None:
 def up(
     *,
     file: File,
+    programs: Programs = None,
     only: Only = None,
     records: RecordsIn = _RUNS,
     seed: Seed = "",
@@ -98,8 +107,9 @@ def up(
     from lab.cli import play
 
     wishes = play.Wishes(
-        tuple(only or ()), records, seed, ca_bundle, lease=lease, keep=True, watch=watch, reports=reports
-    )
+        tuple(only or ()), records, seed, ca_bundle, lease=lease, keep=True, watch=watch, reports=reports,
+        programs=tuple(programs or ()),
+    )  # fmt: skip
     return Order(partial(play.play_all, [file], wishes), json, verbose)
 
 
@@ -108,6 +118,7 @@ def up(
 def run(
     *,
     files: Files,
+    programs: Programs = None,
     only: Only = None,
     records: RecordsIn = _RUNS,
     seed: Seed = "",
@@ -119,7 +130,9 @@ def run(
     """Play scenarios, check them, and remove their hosts."""
     from lab.cli import play
 
-    wishes = play.Wishes(tuple(only or ()), records, seed, ca_bundle, reports=reports)
+    wishes = play.Wishes(
+        tuple(only or ()), records, seed, ca_bundle, reports=reports, programs=tuple(programs or ())
+    )
     return Order(partial(play.play_all, files, wishes), json, verbose)
 
 
@@ -188,6 +201,7 @@ def wipe(*, json: Json = False, verbose: Verbose = False) -> Order:
 def validate(
     *,
     files: Files,
+    programs: Programs = None,
     show: Annotated[
         bool, _option("--print", help="Print the scenario with all short forms expanded.")
     ] = False,
@@ -196,7 +210,7 @@ def validate(
     """Report all mistakes in scenario files."""
     from lab.cli import scenarios
 
-    return Order(partial(scenarios.validate, files, show), json)
+    return Order(partial(scenarios.validate, files, tuple(programs or ()), show), json)
 
 
 @app.command()

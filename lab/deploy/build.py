@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from lab.core.archive import EXECUTABLE, FOLDER, ArchiveError, archive, checked
+from lab.core.archive import FOLDER, ArchiveError, checked, packed
 from lab.core.assets import cache_folder
 from lab.core.errors import EngineError, SubmissionError
 from lab.core.escape import one_line
@@ -44,6 +44,7 @@ LIMITS = Limits.model_validate(
 _LARGEST_RESULT = 128 * 1024**2
 _MESSAGES_KEPT = 16 * 1024
 _CHUNK = 1 << 16
+_FILES_SHOWN = 5
 _LOOK_SECONDS = 0.2
 """How often the engine is asked whether a process has ended whose output somebody else still holds."""
 
@@ -120,13 +121,11 @@ def built(engine: Engine, recipe: Recipe, image: str, labels: Labels, *, seconds
         EngineError: what was given or made did not arrive whole, or the engine does not answer in time.
     """
     if recipe.build is None:
-        return archive(
-            tuple((f"{recipe.name}/{file}", content) for file, content in recipe.files), mode=EXECUTABLE
-        )
+        return packed(recipe.tree, f"{recipe.folder}/")
     cache, key = BuildCache(cache_folder() / "builds"), recipe.digest(image)
     result = cache.get(key)
     if result is None:
-        say(f"building {recipe.name}: {recipe.build}")
+        say(f"building {recipe.folder}: {recipe.build}")
         result = _build(engine, recipe, image, labels, seconds)
         cache.put(key, result)
     return result
@@ -142,12 +141,12 @@ def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: 
     try:
         start(engine, container)
         _run_build(engine, container, recipe, users.with_group(builder), seconds)
-        packed = _packed(engine, container, recipe, users.with_group(packer))
+        result = _result(engine, container, recipe, users.with_group(packer))
     finally:
         with contextlib.suppress(EngineError):  # it goes with the lab, and what became of the build is known
             remove(engine, [container])
     try:
-        return checked(packed, recipe.name)
+        return checked(result, recipe.folder)
     except ArchiveError as error:
         raise _failure(recipe, f"what was built cannot be used: {one_line(str(error))}") from error
 
@@ -171,7 +170,7 @@ def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, second
 
 
 def _ended(engine: Engine, container: str, recipe: Recipe, user: str, seconds: float) -> _Ended:
-    sources = archive(recipe.files)
+    sources = packed(recipe.tree)
     words = (_folder(recipe), hashlib.sha256(sources).hexdigest(), f"{seconds:g}", f"{recipe.build}\n")
     try:
         return _run(
@@ -184,7 +183,7 @@ def _ended(engine: Engine, container: str, recipe: Recipe, user: str, seconds: f
         raise _failure(recipe, f"it takes longer than {seconds:g} s, and cannot be ended") from None
 
 
-def _packed(engine: Engine, container: str, recipe: Recipe, user: str) -> bytes:
+def _result(engine: Engine, container: str, recipe: Recipe, user: str) -> bytes:
     """The content of the program's folder as an archive, seen to be whole."""
     ended = _run(engine, container, _PACK, "sh", _folder(recipe), user=user, seconds=_PACKING_SECONDS)
     if len(ended.output) > _LARGEST_RESULT:
@@ -199,7 +198,7 @@ def _packed(engine: Engine, container: str, recipe: Recipe, user: str) -> bytes:
 
 
 def _folder(recipe: Recipe) -> str:
-    return f"{FOLDER}/{recipe.name}"
+    return f"{FOLDER}/{recipe.folder}"
 
 
 def _run(
@@ -288,7 +287,7 @@ def _lost(engine: Engine, what: str, kind: type[EngineError] = EngineError) -> E
 def _failure(recipe: Recipe, why: str) -> SubmissionError:
     return SubmissionError(
         "build-failed",
-        f"program {recipe.name!r} does not build\n{why}",
-        where=", ".join(name for name, _ in recipe.files),
+        f"program {recipe.folder!r} does not build\n{why}",
+        where=", ".join(name for name, _ in recipe.tree.files[:_FILES_SHOWN]),
         fix=f"the command was: {recipe.build}",
     )

@@ -40,6 +40,15 @@ class SourceFile(Struct, frozen=True):
     sha256: str
 
 
+class ProgramInfo(Struct, frozen=True):
+    """How a program of sources was built and run, each with the reason where the lab has chosen it."""
+
+    build: str
+    run: str
+    because_built: str = ""
+    because_run: str = ""
+
+
 class RunInfo(Struct, frozen=True, dict=True):
     """Where, when and with what a run was made."""
 
@@ -64,6 +73,9 @@ class RunInfo(Struct, frozen=True, dict=True):
     held: tuple[HeldSegment, ...] = ()
     """What the script kept back at the switch."""
     sources: tuple[SourceFile, ...] = ()
+    programs: Mapping[str, ProgramInfo] = field(default_factory=dict)
+    not_built: Mapping[str, str] = field(default_factory=dict)
+    """The programs that do not build, and what the compiler said of each; nothing was played then."""
 
     @cached_property
     def hosts_by_address(self) -> Mapping[str, str]:

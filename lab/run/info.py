@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 
 from lab import __version__
 from lab.deploy.deployment import Deployment
 from lab.evidence.capture import CaptureFile
-from lab.evidence.evidence import RunInfo, SourceFile
+from lab.evidence.evidence import ProgramInfo, RunInfo, SourceFile
 from lab.evidence.sockets import Sampling
 from lab.run.observe import Observer
 from lab.run.perform import Performed
@@ -37,11 +38,21 @@ def run_info(
         clock_offset=deployment.clock_offset,
         variables=performed.variables,
         carriage_returns=tuple(
-            sorted(name for name, recipe in prepared.recipes.items() if recipe.has_carriage_returns)
+            sorted(name for name, one in prepared.built.items() if one.recipe.has_carriage_returns)
         ),
         held=observer.held,
         sources=tuple(
             SourceFile(path, len(content), hashlib.sha256(content).hexdigest())
             for path, content in prepared.loaded.sources.items()
         ),
+        programs=_programs(prepared),
+        not_built=prepared.not_built,
     )
+
+
+def _programs(prepared: Prepared) -> dict[str, ProgramInfo]:
+    recipes = {name: one.recipe for name, one in prepared.built.items() if one.recipe.tree.files}
+    return {
+        name: ProgramInfo(one.build or "", shlex.join(one.argv or ()), *one.because)
+        for name, one in recipes.items()
+    }

@@ -13,6 +13,7 @@ from lab.deploy.deployment import Deployment
 from lab.deploy.host import RunningHost
 from lab.engine import users
 from lab.engine.containers import image_command
+from lab.evidence.sockets import Sampling
 from lab.evidence.transcript import Transcript, TranscriptEvent
 from lab.run.observe import Observer
 from lab.run.prepare import Prepared
@@ -53,6 +54,12 @@ async def perform(prepared: Prepared, deployment: Deployment, observer: Observer
     return Performed(began, deployment.now(), scribe.transcript(), variables)
 
 
+def nothing_performed(deployment: Deployment) -> tuple[Performed, Sampling]:
+    """What is left of a run whose programs were not built: no step was played, and nothing observed."""
+    now = deployment.now()
+    return Performed(now, now, Transcript((), "1"), {}), Sampling(now, now, 0, 0)
+
+
 async def _starters(
     deployment: Deployment, prepared: Prepared, variables: Mapping[str, str]
 ) -> dict[tuple[str, str], Starter]:
@@ -60,10 +67,11 @@ async def _starters(
     found = {}
     for host in prepared.plan.hosts:
         for name in host.programs:
-            own, program = prepared.recipes[name], prepared.loaded.scenario.programs[name]
-            words = [substitute(word, variables) for word in (*own.argv, *program.args)]
+            argv = prepared.built[name].recipe.argv or ()
+            program = prepared.loaded.scenario.programs[name]
+            words = [substitute(word, variables) for word in (*argv, *program.args)]
             workdir, env, user = _place(deployment.hosts[host.name], name)
-            if not own.argv:
+            if not argv:
                 image = prepared.images[host.image]
                 command, workdir = await deployment.call(image_command, deployment.engine, image)
                 words = [*command, *words]

@@ -16,7 +16,9 @@ from lab.deploy.deployment import Deployment, deployed
 from lab.engine import Engine
 from lab.engine.images import SIDECAR
 from lab.evidence import record
+from lab.evidence.capture import CaptureFile
 from lab.evidence.evidence import Evidence
+from lab.evidence.sockets import Sampling
 from lab.evidence.transcript import TranscriptEvent
 from lab.evidence.verdict import Verdict
 from lab.output.document import verdict_as_data
@@ -24,7 +26,7 @@ from lab.run.info import run_info
 from lab.run.interruption import Interruption
 from lab.run.observe import Observer
 from lab.run.options import Options
-from lab.run.perform import perform
+from lab.run.perform import Performed, nothing_performed, perform
 from lab.run.prepare import Prepared, build_all, prepare
 from lab.scenario.loader import Loaded
 
@@ -94,35 +96,55 @@ async def _play(
     interruption: Interruption,
 ) -> Finished:
     """Build, deploy, play, observe, write, judge. The lab begins to go down as soon as nobody needs it."""
-    folder = prepared.folder
     async with contextlib.AsyncExitStack() as ending:
         ending.callback(deployment.let_go)
         async with deployment.health.needed():
-            files = await build_all(deployment, prepared, audience.say)
+            prepared = await build_all(deployment, prepared, audience.say)
+            if prepared.not_built:
+                nothing, sampling = nothing_performed(deployment)
+                return _concluded(prepared, deployment, observer, nothing, sampling=sampling)
+            files = {name: one.packed for name, one in prepared.built.items() if one.packed}
             await deployment.up(prepared.plan, prepared.images, files)
             watch = await ending.enter_async_context(_watched(deployment, prepared, audience))
             hear = watch.hear if watch else audience.event
             performed = await perform(prepared, deployment, observer, hear)
             sampling = await observer.end_sampling(deployment)
-            captures = await observer.end_captures(deployment, folder)
+            captures = await observer.end_captures(deployment, prepared.folder)
             deployment.health.check()
             if prepared.options.keep:
                 await deployment.keep()
         if not deployment.kept:
             await deployment.begin_down()
         with interruption.at_once():
-            info = run_info(prepared, deployment, performed, observer, sampling=sampling, captures=captures)
-            record.write(
-                folder, prepared.loaded.scenario, info, performed.transcript, observer.samples,
-                processes=observer.processes, situation=observer.situation,
-            )  # fmt: skip
-            evidence = record.read(folder)
-            verdict = judge(evidence)
-            record.write_verdict(folder, verdict_as_data(verdict))
+            finished = _concluded(
+                prepared, deployment, observer, performed, sampling=sampling, captures=captures
+            )
         if watch:
-            outcome = verdict.outcome.value
+            outcome = finished.verdict.outcome.value
             audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
             await watch.until_interrupted()
+    return finished
+
+
+def _concluded(
+    prepared: Prepared,
+    deployment: Deployment,
+    observer: Observer,
+    performed: Performed,
+    *,
+    sampling: Sampling,
+    captures: tuple[CaptureFile, ...] = (),
+) -> Finished:
+    """Write the record, and judge what it says."""
+    info = run_info(prepared, deployment, performed, observer, sampling=sampling, captures=captures)
+    folder = prepared.folder
+    record.write(
+        folder, prepared.loaded.scenario, info, performed.transcript, observer.samples,
+        processes=observer.processes, situation=observer.situation,
+    )  # fmt: skip
+    evidence = record.read(folder)
+    verdict = judge(evidence)
+    record.write_verdict(folder, verdict_as_data(verdict))
     return Finished(prepared.labels.run_id, folder, evidence, verdict, deployment.kept)
 
 

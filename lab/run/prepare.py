@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
+from lab.core.archive import moved, runnable
 from lab.core.assets import HOST_IMAGE
 from lab.core.errors import SubmissionError, UsageError, unless_full
 from lab.deploy.build import built
@@ -19,13 +21,21 @@ from lab.engine import Engine
 from lab.engine.images import SIDECAR, ensure
 from lab.engine.labels import Labels, Owner
 from lab.run.options import Options
+from lab.scenario.choice import UnclearError
 from lab.scenario.loader import Loaded
-from lab.scenario.programs import Recipe, header_cure, recipe
+from lab.scenario.programs import Recipe, header_cure, recipe_of
 
 Say = Callable[[str], None]
 
 _MARGIN = 300.0
 """Seconds a run's containers may outlive its longest script, should nobody be left to remove them."""
+
+
+class Built(Struct, frozen=True):
+    """A program as hosts get it: how it is started, and a tar of its folder if it has one."""
+
+    recipe: Recipe
+    packed: bytes
 
 
 class Prepared(Struct, frozen=True):
@@ -38,14 +48,16 @@ class Prepared(Struct, frozen=True):
     images: Mapping[str, str]
     labels: Labels
     folder: Path
+    built: Mapping[str, Built] = field(default_factory=dict)
+    """The programs that hosts run, once they are built."""
+    not_built: Mapping[str, str] = field(default_factory=dict)
+    """What became of those that do not build, in words."""
 
 
 def prepare(engine: Engine, loaded: Loaded, options: Options, say: Say) -> Prepared:
     """Make what can be made before there are hosts: images and the record's folder. LabError if it cannot."""
     planned = plan(loaded.scenario)
-    recipes = {
-        name: recipe(name, program, loaded.sources) for name, program in loaded.scenario.programs.items()
-    }
+    recipes = {name: recipe_of(name, loaded.scenario, loaded.trees) for name in loaded.scenario.programs}
     images = ensure(engine, _images(planned), say, ca_bundle=options.ca_bundle)
     run_id = secrets.token_hex(4)
     # By the time that it begins, and in UTC.
@@ -91,54 +103,75 @@ def make_folder(folder: Path) -> None:
         raise unless_full(error, refusal) from error
 
 
-async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> dict[str, bytes]:
-    """The programs that any host runs, a tar of each that has files."""
-    seconds, image = prepared.loaded.scenario.timeouts.build, prepared.images[HOST_IMAGE]
+async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> Prepared:
+    """Build the programs that any host runs, each once; what is known of them then is added.
 
-    def build(name: str) -> bytes:
-        recipe, engine = prepared.recipes[name], deployment.engine
-        try:
-            return built(engine, recipe, image, deployment.labels, seconds=seconds, say=say)
-        except SubmissionError as error:
-            raise _with_cure(error, name, prepared.loaded) from error
-
-    started = dict.fromkeys(name for host in prepared.plan.hosts for name in host.programs)
+    Raises:
+        UsageError: it is not clear how to run what was built.
+    """
+    names = dict.fromkeys(name for host in prepared.plan.hosts for name in host.programs)
+    wanted = {name: prepared.recipes[name] for name in names}
     async with asyncio.TaskGroup() as group:
         tasks = {
-            name: group.create_task(deployment.call(build, name))
-            for name in started
-            if prepared.recipes[name].files
+            folder: group.create_task(deployment.call(_build, deployment, prepared, own, say))
+            for folder, own in {own.folder: own for own in wanted.values() if own.tree.files}.items()
         }
-    files = {name: task.result() for name, task in tasks.items()}
+    made = {folder: task.result() for folder, task in tasks.items()}
+    results = {name: _as_program(own, made.get(own.folder, b"")) for name, own in wanted.items()}
+    ready = {name: result for name, result in results.items() if isinstance(result, Built)}
+    not_built = {name: result for name, result in results.items() if isinstance(result, str)}
+    for one in ready.values():
+        if told := one.recipe.told:
+            say(told)
     for host in prepared.plan.hosts:
-        _require_room(host, {name: files[name] for name in host.programs if name in files}, prepared.recipes)
-    return files
+        not_built = {**_without_room(host, ready), **not_built}
+    return replace(prepared, built=ready, not_built=not_built)
 
 
-def _require_room(host: PlannedHost, files: Mapping[str, bytes], recipes: Mapping[str, Recipe]) -> None:
-    """SubmissionError if a build gave more than its host has room for."""
-    largest = max(files, key=lambda name: len(files[name]), default="")
-    if not largest or recipes[largest].build is None:
-        return
-    size, limits = len(files[largest]), host.limits
-    if sum(map(len, files.values())) + size > limits.work or size > limits.file_size:
-        what = (
-            f"what the build of {largest} gave, {_mib(size)}, does not fit into /work of {host.name}: it is "
-            f"there twice while it is unpacked, and limits.work is {_mib(limits.work)}, limits.file_size "
-            f"{_mib(limits.file_size)}"
-        )
-        raise SubmissionError("build-too-large", what, fix="let the build leave less, or raise the limits")
+def _build(deployment: Deployment, prepared: Prepared, own: Recipe, say: Say) -> bytes | str:
+    """A tar of the folder that a recipe gives; if it does not build, why."""
+    image, seconds = prepared.images[HOST_IMAGE], prepared.loaded.scenario.timeouts.build
+    try:
+        return built(deployment.engine, own, image, deployment.labels, seconds=seconds, say=say)
+    except SubmissionError as error:
+        cure = header_cure(prepared.loaded.scenario.programs[own.folder], prepared.loaded.folder, error.what)
+        return "\n".join(part for part in (error.what, cure, error.fix) if part)
+
+
+def _as_program(own: Recipe, made: bytes | str) -> Built | str:
+    """A program from what was built; if there is none, why."""
+    if isinstance(made, str):
+        return made
+    try:
+        own = own if own.argv is not None else own.when_built(runnable(made, own.folder, own.tree))
+    except UnclearError as error:
+        what = f"program {own.name!r}: after its build, `{own.build}`, {error.what}"
+        if error.nothing:
+            return what
+        raise UsageError("unclear-program", what, fix=error.fix) from error
+    moves = bool(made) and own.folder != own.name
+    return Built(own, moved(made, own.folder, own.name) if moves else made)
+
+
+def _without_room(host: PlannedHost, built: Mapping[str, Built]) -> dict[str, str]:
+    """The largest program of a host if its build gave more than there is room for, and why."""
+    files = {name: len(built[name].packed) for name in host.programs if name in built}
+    largest = max(files, key=files.__getitem__, default="")
+    if not largest or built[largest].recipe.build is None:
+        return {}
+    size, limits = files[largest], host.limits
+    if sum(files.values()) + size <= limits.work and size <= limits.file_size:
+        return {}
+    why = (
+        f"what the build of {largest} gave, {_mib(size)}, does not fit into /work of {host.name}: it is "
+        f"there twice while it is unpacked, and limits.work is {_mib(limits.work)}, limits.file_size "
+        f"{_mib(limits.file_size)}"
+    )
+    return {largest: why}
 
 
 def _mib(size: int) -> str:
     return f"{size / 1024**2:.1f} MiB"
-
-
-def _with_cure(error: SubmissionError, name: str, loaded: Loaded) -> SubmissionError:
-    """A failed build, with its cure if that is known."""
-    cure = header_cure(loaded.scenario.programs[name], loaded.folder, error.what)
-    fix = f"{cure}\n{error.fix}" if cure else error.fix
-    return SubmissionError(error.code, error.what, where=error.where, fix=fix)
 
 
 def _images(planned: Plan) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from lab.scenario.base import Duration, Model, Name, OneOrMany, Port, Size, Text
 
@@ -13,6 +13,24 @@ MAX_SOURCES_BYTES = 64 * 1024**2
 """Of one source file, and of all of a scenario together."""
 
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _as_written(paths: tuple[str, ...]) -> str | tuple[str, ...]:
+    return paths[0] if len(paths) == 1 else paths
+
+
+Paths = Annotated[
+    tuple[FileName, ...],
+    BeforeValidator(_several),
+    PlainSerializer(_as_written, return_type=str | tuple[str, ...]),
+    OneOrMany(),
+]
+"""One path, or several."""
+
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 EnvName = Annotated[str, StringConstraints(pattern=ENV_NAME)]
 
@@ -39,12 +57,19 @@ class Program(Model):
     short: ClassVar[str] = "source"
 
     source: Annotated[
-        FileName | None, Field(description="The one source file, relative to the scenario file")
-    ] = None
+        Paths,
+        Field(
+            min_length=1,
+            description="A file, a folder, an archive (zip, tar, tar.gz), or files, folders and globs",
+        ),
+    ] = ()
     sources: Annotated[
         tuple[FileName, ...],
         Field(description="Several source files, built in one folder; the first is the main one"),
     ] = ()
+    build_of: Annotated[
+        Name | None, Field(description="The program whose sources and build also give this one")
+    ] = None
     command: Annotated[Text | None, Field(description="A command that the host's image already has")] = None
     image: Annotated[
         Text | None,
@@ -52,10 +77,11 @@ class Program(Model):
     ] = None
     build: Annotated[
         Text | None,
-        Field(description="How to build, as a shell command; by default chosen from the file's ending"),
+        Field(description="How to build, as a shell command; chosen by what is there unless given"),
     ] = None
     run: Annotated[
-        Text | None, Field(description="How to run what was built; by default chosen from the file's ending")
+        Text | None,
+        Field(description="How to run it, as a shell command; chosen by what was built unless given"),
     ] = None
     args: Annotated[tuple[str, ...], Field(description="Arguments for every start")] = ()
     env: Annotated[dict[EnvName, str], Field(description="Environment variables for every start")] = Field(
@@ -72,8 +98,8 @@ class Program(Model):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Its source files, the main one first."""
-        return (self.source,) if self.source else self.sources
+        """What it is made of: its source files, the main one first, or where its tree lies."""
+        return self.source or self.sources
 
 
 class Limits(Model):

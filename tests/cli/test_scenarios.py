@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lab.core.errors import ExitCode
 from tests.cli.fakes import Lab
 from tests.cli.test_play import SCENARIO
@@ -40,6 +42,50 @@ def test_the_normal_form_is_a_scenario(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "normal.yaml").write_text(printed)
     assert lab("validate", "--print", "normal.yaml").out == printed
     assert lab("validate", "--print", "--json", "normal.yaml").data["files"][0]["scenario"]["title"] == "T"
+
+
+def test_sources_from_elsewhere(lab: Lab, tmp_path: Path) -> None:
+    """They take the place of a program's own, whatever that is, and wherever they lie."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/good.yaml").write_text(SCENARIO)
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann/main.c").write_text("int main(void) { return 0; }\n")
+    words = "validate", "here/good.yaml", "--program"
+    said = lab(*words, f"cat={tmp_path / 'ann'}")
+    assert (said.code, said.out.count("cat is built by `gcc "), said.err) == (0, 1, "")
+    assert lab(*words, "cat=ann/main.c").code == 0
+    (said_as_data,) = lab(*words, "cat=ann", "--json").data["files"]
+    assert said_as_data["chosen"][0].startswith("cat is built by `gcc ")
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "fix"),
+    [
+        ("cat", "program-option", "--program server=submissions/ann"),
+        ("cat=", "program-option", "write the program's name"),
+        ("=ann", "program-option", "write the program's name"),
+        ("dog=ann", "unknown-program", "programs: cat"),
+        ("cat=nowhere", "no-file", "ann"),
+        ("cat=ann", "no-file", "name a folder or an archive with source files in it"),
+        ("cat=ann/link", "no-file", "ann"),
+        ("cat=good.yaml", "unknown-ending", "known endings"),
+        ("cat=a.zip", "bad-archive", "pack it again"),
+    ],
+)
+def test_sources_from_elsewhere_that_cannot_be_used(
+    lab: Lab, tmp_path: Path, word: str, code: str, fix: str
+) -> None:
+    (tmp_path / "good.yaml").write_text(SCENARIO)
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    said = lab("validate", "good.yaml", "--program", word)
+    assert said.code == ExitCode.USAGE
+    assert f"error[{code}]" in said.err
+    assert f"--> --program{'' if code == 'program-option' else f' {word}'}\n" in said.err
+    assert fix in said.err
+    (tmp_path / "ann/main.c").symlink_to("/etc/passwd")
+    assert "leads out of" in lab("validate", "good.yaml", "--program", "cat=ann").err
+    assert "given twice" in lab("validate", "good.yaml", "--program", "cat=a", "--program", "cat=b").err
 
 
 def test_init_lays_down_a_scenario_that_is_valid(lab: Lab) -> None:

@@ -112,6 +112,15 @@ def steps_of(finished: Finished) -> dict[str, StepEnded]:
     return {event.step: event for event in events if isinstance(event, StepEnded)}
 
 
+def why_not_built(finished: Finished) -> str:
+    """What was said of the programs that do not build, where that is the result of the run."""
+    conversation, *checks = finished.verdict.results
+    assert finished.verdict.outcome is conversation.outcome is Outcome.FAIL
+    assert conversation.observed[0].key == "nothing-built"
+    assert {check.outcome for check in checks} == {Outcome.SKIPPED}
+    return "\n".join(finished.evidence.info.not_built.values())
+
+
 def broken(finished: Finished) -> StepEnded:
     """The one step that failed."""
     (step,) = (step for step in steps_of(finished).values() if step.outcome is not Outcome.PASS)

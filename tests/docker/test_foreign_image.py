@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.archive import Tree
 from lab.deploy.build import built
 from lab.engine import Engine
 from lab.engine import image as engine_images
@@ -36,7 +37,7 @@ def bare_image(engine: Engine, own_images: dict[str, str], tmp_path: Path) -> It
     """An image with one file: a static program. It has no shell, no library, and no folder but /."""
     run_id = f"test-{secrets.token_hex(4)}"
     labels = Labels(run_id, "", "", "", "", "build", Owner.this_process(), 0)
-    recipe = Recipe("p", (("p.cpp", PROGRAM),), "g++ -static -O1 -o p p.cpp", ("./p",))
+    recipe = Recipe("p", Tree((("p.cpp", PROGRAM),)), "g++ -static -O1 -o p p.cpp", ("./p",))
     packed = built(engine, recipe, own_images["tcp-lab/host"], labels, seconds=60, say=print)
     remove(engine, [one.id for one in ours(engine, run_id)])
     root, name = tmp_path / "root.tar", f"tcp-lab-test/bare:{run_id}"

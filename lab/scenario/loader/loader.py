@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import ValidationError
 
+from lab.core.archive import Tree
 from lab.core.errors import Problem, ScenarioError, SourceRef
 from lab.scenario import Scenario
 from lab.scenario.loader import tree as yaml_tree
@@ -17,6 +18,7 @@ from lab.scenario.loader.fault import faults_of
 from lab.scenario.loader.messages import problem_of
 from lab.scenario.loader.place import find, step_number
 from lab.scenario.loader.plain import plain_data
+from lab.scenario.loader.replacing import replaced, require
 from lab.scenario.loader.rules import Case, Mistake, mistakes
 from lab.scenario.loader.salvage import salvaged, validated
 from lab.scenario.loader.sources import Read, read_sources
@@ -31,13 +33,15 @@ class Loaded(Struct, frozen=True):
     """A scenario that can be played, and where it came from.
 
     ``lines`` leads from the number of a step ("4", "4.2.1", "finally.1") to its place in the file,
-    ``sources`` from the path of each source that a program names to what was read there.
+    ``sources`` from the path of each source that a program names to what was read there, ``trees`` from each
+    program to what lies in its folder.
     """
 
     scenario: Scenario
     file: Path
     lines: Mapping[str, SourceRef]
     sources: Mapping[str, bytes]
+    trees: Mapping[str, Tree]
 
     @property
     def folder(self) -> Path:
@@ -45,22 +49,28 @@ class Loaded(Struct, frozen=True):
         return self.file.parent
 
 
-def load(path: Path) -> Loaded:
-    """Read a scenario file.
+def load(path: Path, elsewhere: Mapping[str, Path] | None = None) -> Loaded:
+    """Read a scenario file; of some programs the sources may lie ``elsewhere``.
 
-    Raises ScenarioError with all its problems in the order of the file, UsageError if there is no such file.
+    Raises:
+        ScenarioError: it cannot be played; with all its problems in the order of the file.
+        UsageError: there is no such file, or what lies elsewhere cannot be used.
     """
+    given = elsewhere or {}
     tree = desugar(read_tree(path))
     problems: list[Problem] = []
-    read = Read({}, {})
+    read = Read({}, {}, {})
     scenario = _sound_part(tree, problems)
     if scenario is not None:
-        read = read_sources(scenario, path.parent)
-        found = mistakes(Case(scenario, read.faults), whole=not problems)
+        scenario = replaced(scenario, given)
+        read = read_sources(scenario, path.parent, given)
+        case = Case(scenario, read.trees, read.faults)
+        require(case, given)
+        found = mistakes(case, whole=not problems)
         problems.extend(_located(mistake, tree) for mistake in found)
     if problems or scenario is None:
         raise _refusal(problems)
-    return Loaded(scenario, path, dict(_places(scenario, tree)), read.contents)
+    return Loaded(scenario, path, dict(_places(scenario, tree)), read.files, read.trees)
 
 
 def _sound_part(tree: yaml_tree.Node, problems: list[Problem]) -> Scenario | None:

@@ -45,6 +45,7 @@ from lab.checks.causes.kinds import (
 )
 from lab.checks.causes.ports import swapped
 from lab.checks.programs import Asleep, Scene, Wait
+from lab.core.archive import Tree
 from lab.core.words import Outcome, TcpState
 from lab.evidence.message import message
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
@@ -569,7 +570,7 @@ def test_line_ends(failed: Failed) -> None:
     ],
 )
 def test_which_scripts_line_ends_matter(name: str, content: bytes, expected: bool) -> None:
-    assert Recipe("p", ((name, content),), None, ("x",)).has_carriage_returns is expected
+    assert Recipe("p", Tree(((name, content),), main=name), None, ("x",)).has_carriage_returns is expected
 
 
 def test_what_children_do_is_told_with_their_program(failed: Failed) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import io
 import shlex
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from lab.core.archive import MOST_MEMBERS, ArchiveError, archive, checked
+from lab.core.archive import MOST_MEMBERS, ArchiveError, Tree, archive, checked
 from lab.scenario.cast import Program
 from lab.scenario.programs import Recipe, header_cure, recipe
 
 
 def made(name: str = "p", content: bytes = b"", **program: Any) -> Recipe:
     model = Program(**program)
-    return recipe(name, model, dict.fromkeys(model.paths, content))
+    names = [PurePosixPath(path).name for path in model.paths]
+    return recipe(name, model, Tree(tuple((file, content) for file in names), main=(names or [""])[0]))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_missing_header_that_lies_beside_its_source_is_named(tmp_path: Path, w
     (tmp_path / "src" / "in").mkdir(parents=True)
     for name in ("src/help.h", "src/in/deep.h", "out.h"):
         (tmp_path / name).touch()
-    said = header_cure(Program(source="src/p.c"), tmp_path, words)
+    said = header_cure(Program(source=("src/p.c",)), tmp_path, words)
     assert cure in said
     assert bool(said) is bool(cure)
 
@@ -165,5 +166,5 @@ def test_an_archive_is_the_same_for_the_same_files() -> None:
     assert packed == archive([("a", b"1"), ("b/c", b"22")], mode=0o755)
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         assert [(one.name, one.size, one.mode, one.uid, one.mtime) for one in tar] == [
-            ("a", 1, 0o755, 0, 0), ("b/c", 2, 0o755, 0, 0),
+            ("a", 1, 0o755, 0, 2), ("b/c", 2, 0o755, 0, 2),
         ]  # fmt: skip

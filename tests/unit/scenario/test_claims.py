@@ -33,7 +33,7 @@ def test_a_row_names_what_there_is(row: Row) -> None:
     assert row.check in {"conversation", *(check.name for check in scenario.checks)}
     assert row.wrong.is_file()
     program = scenario.programs[row.role]
-    assert row.wrong.suffix == SCENARIOS.joinpath(program.source or program.sources[0]).suffix
+    assert row.wrong.suffix == SCENARIOS.joinpath(program.paths[0]).suffix
     assert row.words
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lab.core.errors import ScenarioError, UsageError
 from lab.scenario.cast import MAX_SOURCE_BYTES
-from lab.scenario.loader import load, sources
+from lab.scenario.loader import gathering, load
 
 SECRET = b"secret"
 TEXT = """
@@ -128,7 +128,7 @@ def test_a_source_may_be_so_large_and_no_larger(folder: Path, monkeypatch: pytes
     assert len(read(folder, "p.py")["p.py"]) == MAX_SOURCE_BYTES
     os.truncate(folder / "p.py", MAX_SOURCE_BYTES + 1)
     assert refused(folder, "p.py") == 'too-big: program "p": "p.py" is larger than 16 MiB'
-    monkeypatch.setattr(sources, "MAX_SOURCES_BYTES", 100)
+    monkeypatch.setattr(gathering, "MAX_SOURCES_BYTES", 100)
     for name in ("q.py", "r.py"):
         (folder / name).write_bytes(b"x" * 60)
     with pytest.raises(ScenarioError, match="together"):

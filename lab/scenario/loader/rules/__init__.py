@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     addresses.fitting,
     programs.host_names,
     programs.one_kind,
+    programs.same_build,
     programs.command_lines,
     programs.files,
     programs.one_image,

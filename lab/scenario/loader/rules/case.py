@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lab.core.archive import Tree
 from lab.scenario import Scenario
 from lab.scenario.checks import CheckBase
-from lab.scenario.loader.sources import Unusable
+from lab.scenario.loader.unusable import Unusable
 from lab.scenario.loader.wording import did_you_mean, whose
 from lab.scenario.mistake import Mistake, Path
 
 
 class Case(Struct, frozen=True):
-    """A scenario, and which of its programs' files cannot be used."""
+    """A scenario, what lies in its programs' folders, and which of their sources cannot be used."""
 
     scenario: Scenario
-    faults: Mapping[str, Unusable] = field(default_factory=dict)
+    trees: Mapping[str, Tree] = field(default_factory=dict)
+    faults: Mapping[tuple[str, str], Unusable] = field(default_factory=dict)
+    """By a program and the source as it is written."""
 
 
 Rule = Callable[[Case], Iterator[Mistake]]

@@ -6,14 +6,16 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
+from lab.core.archive import Tree
 from lab.core.words import LOOPBACK
 from lab.scenario.cast import Program
+from lab.scenario.choice import UnclearError
+from lab.scenario.languages import KNOWN_ENDINGS, is_known
 from lab.scenario.loader import place
 from lab.scenario.loader.rules.case import Case
-from lab.scenario.loader.sources import Unusable
-from lab.scenario.loader.wording import listed
+from lab.scenario.loader.wording import did_you_mean, listed
 from lab.scenario.mistake import Mistake
-from lab.scenario.programs import KNOWN_ENDINGS, is_known
+from lab.scenario.programs import recipe_of
 from lab.scenario.script import numbered_lines
 from lab.scenario.steps import BLOCKS, Action
 
@@ -38,23 +40,52 @@ def one_kind(case: Case) -> Iterator[Mistake]:
     """A program is made from one of source, sources, command and image, with the keys that go with it."""
     for name, program in case.scenario.programs.items():
         path, holder = ("programs", name), f'program "{name}"'
-        kinds = [kind for kind in ("source", "sources", "command") if getattr(program, kind)]
+        kinds = [kind for kind in ("source", "sources", "build_of", "command") if getattr(program, kind)]
         if len(kinds) > 1:
             what = f'{holder} has both "{kinds[0]}" and "{kinds[1]}"'
             yield Mistake("two-in-one", (*path, kinds[1]), what, _which(kinds), on_key=True)
         elif not kinds and program.image is None:
-            fix = "add `source:`, `sources:`, `command:` or `image:`"
+            fix = "add `source:`, `sources:`, `build_of:`, `command:` or `image:`"
             yield Mistake("no-program", path, f"{holder} does not say what to run", fix, on_key=True)
         for key in ("build", "run"):
-            if getattr(program, key) is not None and not (program.source or program.sources):
+            made = program.paths or (program.build_of and key == "run")
+            if getattr(program, key) is not None and not made:
                 what = f'{holder} has "{key}", but no source'
                 fix = "add `source:`; a command that the image already has is `command:`"
+                if program.build_of is not None:
+                    fix = f'it is built as "{program.build_of}" is: say `{key}:` there'
                 yield Mistake("needs-source", (*path, key), what, fix, on_key=True)
+
+
+def same_build(case: Case) -> Iterator[Mistake]:
+    """``build_of`` names a program that is made of sources."""
+    programs = case.scenario.programs
+    for name, program in programs.items():
+        path, holder, other = ("programs", name, "build_of"), f'program "{name}"', program.build_of
+        if other is None:
+            continue
+        if other not in programs:
+            what = f'{holder} is a build of "{other}", which is not defined'
+            yield Mistake("unknown-program", path, what, did_you_mean(other, programs, "programs"))
+        elif not programs[other].paths:
+            fix = f"name one with `source:`{_with_sources(programs)}"
+            yield Mistake("needs-source", path, f'{holder} is a build of "{other}", which has no source', fix)
+        if program.image is not None:
+            what = f'{holder} has an image, but is a build of "{other}"'
+            fix = f'give the image to "{other}", or to the host'
+            yield Mistake("two-in-one", ("programs", name, "image"), what, fix, on_key=True)
+
+
+def _with_sources(programs: Mapping[str, Program]) -> str:
+    names = [name for name, program in programs.items() if program.paths]
+    return f": {listed(names)}" if names else ""
 
 
 def _which(kinds: list[str]) -> str:
     if "command" in kinds:
         return "how to run what was built is `run:`; `command:` is for what the image already has"
+    if "build_of" in kinds:
+        return "`build_of:` takes the sources and the build of another program: leave out one of the two"
     return "put all files under `sources:`, the main one first"
 
 
@@ -76,44 +107,54 @@ def _splits(text: str) -> bool:
 
 
 def files(case: Case) -> Iterator[Mistake]:
-    """Every source is a readable file of sensible size within the scenario's folder, and can be run."""
+    """Every source is there, of sensible size and within the scenario's folder, and can be built and run."""
     for name, program in case.scenario.programs.items():
-        names: set[str] = set()
-        for path, text in _sources(name, program):
-            fault = _file_fault(case.faults, text) or _name_fault(text, names)
-            if fault is None and not names and not is_known(program):
-                fault = _unknown_ending(text)
-            if fault:
-                code, what, fix = fault
-                yield Mistake(code, path, f'program "{name}": {what}', fix)
-            names.add(PurePosixPath(text).name)
+        faults = list(_faults(case, name))
+        if not faults and name in case.trees:
+            faults = list(_unknown(case, name, case.trees[name]))
+        if program.build_of in case.trees:
+            faults = list(_unclear(case, name, ("programs", name, "build_of")))
+        for path, (code, what, fix) in faults:
+            yield Mistake(code, path, f'program "{name}": {what}', fix)
+
+
+def _faults(case: Case, name: str) -> Iterator[tuple[place.Path, _Fault]]:
+    names: set[str] = set()
+    for path, text in _sources(name, case.scenario.programs[name]):
+        file = PurePosixPath(text).name
+        if fault := case.faults.get((name, text)):
+            yield path, (fault.code, fault.what, fault.fix)
+        elif file in names and "sources" in path:
+            yield path, ("same-name", f'two files are named "{file}"', "rename one: all lie in one folder")
+        names.add(file)
+
+
+def _unknown(case: Case, name: str, tree: Tree) -> Iterator[tuple[place.Path, _Fault]]:
+    """Why it is not known how to build and run a program."""
+    program = case.scenario.programs[name]
+    path, text = next(_sources(name, program))
+    if tree.main:
+        if not (program.build or program.run or is_known([file for file, _ in tree.files])):
+            what = f'how to run "{text}" is not known from its ending'
+            fix = (
+                f"known endings: {listed(KNOWN_ENDINGS)}; with others say `run:`, and `build:` if it is built"
+            )
+            yield path, ("unknown-ending", what, fix)
+        return
+    yield from _unclear(case, name, path[:3])
+
+
+def _unclear(case: Case, name: str, path: place.Path) -> Iterator[tuple[place.Path, _Fault]]:
+    try:
+        recipe_of(name, case.scenario, case.trees)
+    except UnclearError as error:
+        yield path, ("unclear-program", error.what, error.fix)
 
 
 def _sources(name: str, program: Program) -> Iterator[tuple[place.Path, str]]:
-    if program.source is not None:
-        yield ("programs", name, "source"), program.source
-    for position, text in enumerate(program.sources):
-        yield ("programs", name, "sources", position), text
-
-
-def _name_fault(text: str, names: set[str]) -> _Fault | None:
-    name = PurePosixPath(text).name
-    return (
-        ("same-name", f'two files are named "{name}"', "rename one: all lie in one folder")
-        if name in names
-        else None
-    )
-
-
-def _unknown_ending(text: str) -> _Fault:
-    what = f'how to run "{text}" is not known from its ending'
-    fix = f"known endings: {listed(KNOWN_ENDINGS)}; with others say `run:`, and `build:` if it is built"
-    return "unknown-ending", what, fix
-
-
-def _file_fault(faults: Mapping[str, Unusable], text: str) -> _Fault | None:
-    fault = faults.get(text)
-    return (fault.code, fault.what, fault.fix) if fault else None
+    key = "sources" if program.sources else "source"
+    for position, text in enumerate(program.paths):
+        yield ("programs", name, key, position), text
 
 
 def one_image(case: Case) -> Iterator[Mistake]:

@@ -1,0 +1,58 @@
+"""Programs of a scenario whose sources are given from elsewhere: ``--program NAME=PATH``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lab.core.errors import UsageError
+from lab.scenario import Scenario
+from lab.scenario.loader.rules import Case, Mistake
+from lab.scenario.loader.rules.programs import files
+from lab.scenario.loader.wording import did_you_mean, shown
+
+
+def option(name: str, path: str | Path) -> str:
+    """How it stands on the command line."""
+    return f"--program {name}={path}"
+
+
+def parsed(words: Iterable[str]) -> dict[str, Path]:
+    """Paths by the names of programs, from ``NAME=PATH``. UsageError."""
+    found: dict[str, Path] = {}
+    for word in words:
+        name, sign, path = word.partition("=")
+        if not (name and sign and path):
+            fix = "write the program's name and where its sources lie: --program server=submissions/ann"
+            raise UsageError("program-option", f'"{shown(word)}" is no NAME=PATH', where="--program", fix=fix)
+        if name in found:
+            what = f'program "{shown(name)}" is given twice'
+            raise UsageError("program-option", what, where=option(name, path), fix="give one path")
+        found[name] = Path(path)
+    return found
+
+
+def replaced(scenario: Scenario, elsewhere: Mapping[str, Path]) -> Scenario:
+    """The scenario with these sources in the place of its programs' own. UsageError for no program of it."""
+    programs = dict(scenario.programs)
+    for name, path in elsewhere.items():
+        if name not in programs:
+            what = f'the scenario has no program "{shown(name)}"'
+            fix = did_you_mean(name, programs, "programs")
+            raise UsageError("unknown-program", what, where=option(name, path), fix=fix)
+        own = {"source": (str(path),), "sources": (), "build_of": None, "command": None}
+        programs[name] = programs[name].model_copy(update=own)
+    return scenario.model_copy(update={"programs": programs})
+
+
+def require(case: Case, elsewhere: Mapping[str, Path]) -> None:
+    """UsageError unless all sources that are given from elsewhere can be used."""
+    mistake = next((one for one in files(case) if _program(one) in elsewhere), None)
+    if mistake is not None:
+        name = _program(mistake)
+        where = option(name, elsewhere[name])
+        raise UsageError(mistake.code, shown(mistake.what), where=where, fix=shown(mistake.fix))
+
+
+def _program(mistake: Mistake) -> str:
+    return str(mistake.path[1])
