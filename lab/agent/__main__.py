@@ -152,7 +152,8 @@ class Agent:
         # Not on a network that is not ours: a capture sends frames of its own there.
         require_own_networks([])
         os.makedirs(_CAPTURES, exist_ok=True)
-        capture = Capture(f"{_CAPTURES}/{asked.capture}.pcap", asked.limit, asked.pid)
+        path = f"{_CAPTURES}/{asked.capture}.pcap"
+        capture = Capture(path, asked.limit, asked.snaplen, asked.pid)
         self.captures[asked.capture] = capture
         capture.wait_ready()
 

@@ -19,14 +19,13 @@ from .protocol import CaptureEnd, Drop
 _ETHERTYPE = 0x88B5
 """Local experimental ethertype (IEEE 802): what the sentinel frames carry, on a loopback only."""
 
-_SNAPLEN = 256
-"""Bytes of a frame that are kept: all headers and the first bytes of the payload.
+_RING_FRAMES = 45_000
+"""Frames that tcpdump has not taken out yet for which there is room in the kernel's ring, at the least."""
 
-In tcpdump's ring each frame has a slot of this size, whatever its own: the smaller, the more fit in.
-"""
+_SLOT_OVERHEAD = 108
+"""Bytes of a frame's slot in the ring besides those that are kept of it, about."""
 
-_RING_KIB = 16384
-"""Of the kernel's memory for one capture: room for some 45,000 frames that tcpdump has not taken out yet."""
+_MOST_RING_KIB = 65536
 
 _COUNTS = re.compile(
     rb"(\d+) packets? captured\D+(\d+) packets? received by filter\D+(\d+) packets? dropped by kernel"
@@ -80,7 +79,7 @@ class Tally:
 class Capture:
     """One tcpdump writing to a file, on all interfaces of the sidecar or on a host's loopback."""
 
-    def __init__(self, path: str, limit: int, pid: int | None = None) -> None:
+    def __init__(self, path: str, limit: int, snaplen: int, pid: int | None = None) -> None:
         self.path = path
         self._pid = pid
         self._seen = 0
@@ -96,9 +95,11 @@ class Capture:
         interface = "any" if pid is None else "lo"
         # -U and --immediate-mode: a frame is in the file as soon as it is seen.
         # -Z root: the file's folder is root's.
-        how = ["-n", "-p", "-U", "--immediate-mode", "-B", str(_RING_KIB), "--nano", "-Z", "root"]
+        # In the ring each frame has a slot of the same size, whatever its own: the smaller, the more fit in.
+        ring = min(_MOST_RING_KIB, _RING_FRAMES * (snaplen + _SLOT_OVERHEAD) >> 10)
+        how = ["-n", "-p", "-U", "--immediate-mode", "-B", str(ring), "--nano", "-Z", "root"]
         self._process = subprocess.Popen(
-            [*entry, "tcpdump", "-i", interface, *how, "-s", str(_SNAPLEN), "-w", path],
+            [*entry, "tcpdump", "-i", interface, *how, "-s", str(snaplen), "-w", path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

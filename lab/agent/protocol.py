@@ -278,11 +278,14 @@ class CaptureEnd(Message):
 class BeginCapture(Request[None]):
     """Start a capture of at most ``limit`` bytes; it is ready when this is answered.
 
+    Of each frame so many bytes are kept as ``snaplen``.
+
     It is one of the switch, or of the loopback of the host with this first process.
     """
 
     capture: str
     limit: int
+    snaplen: int
     pid: int | None = None
 
 

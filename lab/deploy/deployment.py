@@ -157,7 +157,7 @@ class Deployment(Struct):
         self._hear_of_others()
         self.sidecar = await asyncio.wrap_future(created)
         async with asyncio.TaskGroup() as group:
-            instruments = group.create_task(self._use_sidecar(started))
+            instruments = group.create_task(self._use_sidecar(started, plan.snaplen))
             ids = iter(users.draw(sum(1 + len(host.programs) for host in plan.hosts)))
             for host in plan.hosts:
                 own = {name: files[name] for name in host.programs if name in files}
@@ -182,7 +182,7 @@ class Deployment(Struct):
         )
         self._others.start()
 
-    async def _use_sidecar(self, started: Future[Stream]) -> None:
+    async def _use_sidecar(self, started: Future[Stream], snaplen: int) -> None:
         self._agent = await Agent.connect(await asyncio.wrap_future(started), self.on_event, self.health.fail)
         self.health.ask("the lab's sidecar", self._agent_answers)
         asked = time.time_ns()
@@ -190,7 +190,7 @@ class Deployment(Struct):
         greeting = await self.agent.ask(protocol.Hello(lease=lease))
         self.clock_offset = _offset(asked, greeting.clock, time.time_ns())
         self.versions = {"kernel": greeting.kernel, "python": greeting.python}
-        await self.agent.ask(protocol.BeginCapture(capture="capture", limit=CAPTURE_LIMIT))
+        await self.agent.ask(protocol.BeginCapture(capture="capture", limit=CAPTURE_LIMIT, snaplen=snaplen))
 
     async def _agent_answers(self) -> None:
         """Ask the agent whether it is there. By whom hosts that it has told of were killed is known then."""
@@ -268,7 +268,10 @@ class Deployment(Struct):
         for host in plan.hosts:
             if host.loopback:
                 name, pid = f"loopback-{host.name}", self.hosts[host.name].pid
-                await self.agent.ask(protocol.BeginCapture(capture=name, limit=CAPTURE_LIMIT, pid=pid))
+                capture = protocol.BeginCapture(
+                    capture=name, limit=CAPTURE_LIMIT, snaplen=plan.snaplen, pid=pid
+                )
+                await self.agent.ask(capture)
 
     async def sample(self) -> None:
         """Have the hosts' sockets and processes looked at from now on."""

@@ -17,6 +17,13 @@ from lab.scenario.script import numbered_lines
 Interface = IPv4Interface | IPv6Interface
 
 
+HEADERS = 256
+"""Bytes of a frame that hold all headers, and the beginning of the payload."""
+
+_LINK_HEADER = 20
+"""Of a frame in a capture of all interfaces (LINKTYPE_LINUX_SLL2)."""
+
+
 class Bridge(Struct, frozen=True):
     """A switch in the sidecar."""
 
@@ -76,6 +83,8 @@ class Plan(Struct, frozen=True):
     hosts: tuple[PlannedHost, ...]
     names: tuple[tuple[str, str], ...]
     """Every address of every host with the host's name, a host's main address first."""
+    snaplen: int
+    """Bytes of each frame that are captured."""
 
 
 def plan(scenario: Scenario) -> Plan:
@@ -113,7 +122,14 @@ def plan(scenario: Scenario) -> Plan:
                 "lo" in host.capture, name in held,
             )
         )  # fmt: skip
-    return Plan(tuple(bridges.values()), tuple(hosts), names)
+    return Plan(tuple(bridges.values()), tuple(hosts), names, _snaplen(scenario))
+
+
+def _snaplen(scenario: Scenario) -> int:
+    """All headers and the first bytes of the payload; whole frames where a check looks at payloads."""
+    if any(check.needs_payloads() for check in scenario.checks):
+        return max(network.mtu for network in scenario.networks.values()) + _LINK_HEADER
+    return HEADERS
 
 
 def _attachments(

@@ -23,7 +23,7 @@ from lab.agent import protocol
 from lab.core.errors import EngineError
 from lab.core.words import TcpState, kernel_state
 from lab.deploy.deployment import Deployment
-from lab.deploy.plan import Plan
+from lab.deploy.plan import HEADERS, Plan
 from lab.evidence.capture import link_local
 from lab.evidence.transcript import TranscriptEvent
 from lab.output.ladder.live import Live, Wire
@@ -116,7 +116,9 @@ class Watch:
         self._deployment.agent.tell(self.notice)
         for source in self._sources:
             pid = self._deployment.hosts[source.host].pid if source.host else None
-            capture = protocol.BeginCapture(capture=source.name, limit=CAPTURE_LIMIT, pid=pid)
+            capture = protocol.BeginCapture(
+                capture=source.name, limit=CAPTURE_LIMIT, snaplen=HEADERS, pid=pid
+            )
             await self._deployment.agent.ask(capture)
         self._looking = group.create_task(self._look_on())
 

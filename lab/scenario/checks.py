@@ -75,6 +75,10 @@ class CheckBase(Model):
         """Texts whose variables are filled in before it is judged, with the paths to them."""
         return iter(())
 
+    def needs_payloads(self) -> bool:
+        """Whether it looks at the payload of frames, all of it."""
+        return False
+
     def awaits_end(self, host: str, program: str) -> bool:  # noqa: ARG002 - each as it needs
         """Whether it says how this program must have ended by the end of the script."""
         return False

@@ -114,6 +114,9 @@ class DatagramsCheck(Check):
             if text is not None:
                 yield ("datagrams", "payload", kind), text
 
+    def needs_payloads(self) -> bool:
+        return self.datagrams.payload is not None or self.datagrams.repeated is not None
+
     @property
     def title(self) -> str:
         ref = self.datagrams

@@ -1,0 +1,59 @@
+"""Datagrams as they are captured: large ones, fragments, many, and what nobody listens for."""
+
+from __future__ import annotations
+
+from lab.core.words import Outcome
+from tests.docker.stage import Stage
+
+LAN = """
+version: 1
+title: Datagrams
+networks: {lan: {subnet: 192.168.153.0/24, ipv6: "fd00:153::/64"}}
+hosts:
+  server: {addresses: {lan: [192.168.153.128, "fd00:153::128"]}}
+  tester: {addresses: {lan: [192.168.153.129, "fd00:153::129"]}}
+programs: {sender: sender.py}
+steps:
+- server: {listen: "udp:7000", as: service}
+- tester: {start: sender, args: "${server.%s}"}
+- tester: {expect: sent}
+"""
+
+SENDER = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as own:
+    for payload in (b"a" * 1400 + b"1", b"a" * 1400 + b"2", b"a" * 1400 + b"1", b"b" * 5000):
+        own.sendto(payload, (sys.argv[1], 7000))
+print("sent")
+input()
+"""
+
+CHECKS = """
+checks:
+- datagrams: {from: tester, to: "server:7000", count: 4, arrived: 4, size: {min: 1401, max: 5000}, repeated: 1}
+- datagrams: {from: tester, to: "server:7000", payload: {contains: "b", nth: 4}}
+"""
+
+
+def play(stage: Stage, address: str, sender: str = SENDER, checks: str = CHECKS) -> Outcome:
+    return stage.play(LAN % address + checks, {"sender.py": sender}).verdict.outcome
+
+
+def test_whole_payloads_and_fragments(stage: Stage) -> None:
+    for address in ("address", "address6"):
+        assert play(stage, address) is Outcome.PASS
+
+
+def test_what_differs_at_its_end_only_is_not_the_same(stage: Stage) -> None:
+    wrong = CHECKS.replace("repeated: 1", "repeated: 2")
+    assert play(stage, "address", checks=wrong) is Outcome.FAIL
+
+
+def test_many_datagrams_are_counted(stage: Stage) -> None:
+    many = SENDER.replace(
+        '(b"a" * 1400 + b"1", b"a" * 1400 + b"2", b"a" * 1400 + b"1", b"b" * 5000)',
+        "(b'%07d' % number for number in range(20_000))",
+    )
+    checks = 'checks: [{datagrams: {from: tester, to: "server:7000", count: 20000, repeated: 0}}]\n'
+    assert play(stage, "address", many, checks) is Outcome.PASS
