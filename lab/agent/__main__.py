@@ -208,11 +208,14 @@ class Agent:
         return met
 
     def do_wait_ready(self, asked: protocol.WaitReady) -> Condition[bool]:
-        host, wanted, listening = asked.host, {*asked.ports}, frozenset({LISTEN})
+        host, wanted, listening = asked.host, {*asked.tcp}, frozenset({LISTEN})
 
         def by_this_start() -> bool:
             held = frozenset[int]().union(*self.lookout.of_start(host, asked.mark).values())
-            return wanted <= {row[2] for row in self.sampler.now_in(host, listening) if row[7] in held}
+            bound = self.sampler.datagrams(host) if asked.udp else ()
+            return wanted <= {row[2] for row in self.sampler.now_in(host, listening) if row[7] in held} and {
+                *asked.udp
+            } <= {row[2] for row in bound if row[7] in held}
 
         looked = _now_and_then(by_this_start)
 
@@ -221,6 +224,9 @@ class Agent:
             return wanted <= {row[2] for row in listeners} and looked() and bool(self.sampler.look(host))
 
         return met
+
+    def do_wait_bound(self, asked: protocol.WaitBound) -> Condition[bool]:
+        return _now_and_then(lambda: any(row[2] == asked.port for row in self.sampler.datagrams(asked.host)))
 
     def do_wait_left(self, asked: protocol.WaitLeft) -> Condition[bool]:
         return _now_and_then(lambda: not self.lookout.of_start(asked.host, asked.mark))

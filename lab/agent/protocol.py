@@ -428,11 +428,19 @@ class WaitSocket(Request[bool], waits=True):
 
 
 class WaitReady(Request[bool], waits=True):
-    """Wait until the processes of one start hold a socket in LISTEN on each of the ports."""
+    """Wait until the processes of one start hold a socket on each port: of TCP in LISTEN, of UDP bound."""
 
     host: str
     mark: int
-    ports: Sequence[int]
+    tcp: Sequence[int]
+    udp: Sequence[int]
+
+
+class WaitBound(Request[bool], waits=True):
+    """Wait until a UDP socket of the host is bound to a port."""
+
+    host: str
+    port: int
 
 
 class WaitAsleep(Request[bool], waits=True):

@@ -193,6 +193,10 @@ class Sampler:
         except OSError:
             return ()  # the next look tells
 
+    def datagrams(self, name: str) -> tuple[SocketRow, ...]:
+        """The UDP sockets of a host; OSError if its kernel does not say."""
+        return self._hosts[name].datagrams()
+
     def listed(self, name: str) -> Listed:
         """All sockets of a host, UDP too; nothing is told. OSError if its kernel does not say."""
         return self._hosts[name].listed()

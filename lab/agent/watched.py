@@ -269,6 +269,10 @@ class Watched:
         """The sockets in some of the states: cheap for LISTEN alone. OSError."""
         return self._table.rows(states)
 
+    def datagrams(self) -> tuple[SocketRow, ...]:
+        """The UDP sockets as the kernel lists them now. OSError."""
+        return self._table.datagrams()
+
     def listed(self) -> Listed:
         """All sockets as the kernel lists them now; nothing is told. OSError."""
         return Listed(self._table.rows(), self._table.bound(), self._table.datagrams())

@@ -202,6 +202,8 @@ def _holding(side: Side, case: Case) -> Message | None:
     _, row = rows[-1]
     if not row.inode:
         return message("never-accepted", host=side.host)
+    if case.evidence.opened_by_script(side.host, side.port):
+        return message("script-has-not-closed", host=side.host)
     unread = max(0, row.recv_queue - (row.state is TcpState.CLOSE_WAIT))
     if known := holders(case.evidence, side.host, _ports(side, case)):
         return message("holds-unread", holders=known, unread=unread) if unread else known

@@ -17,7 +17,7 @@ from lab.evidence.history import SocketHistory, grouped, histories
 from lab.evidence.processes import ProcessRow, ProcessSample
 from lab.evidence.situation import Killed, OutOfMemory, SituationEvent
 from lab.evidence.sockets import Sampling, SocketSample
-from lab.evidence.transcript import Input, Output, ProgramRun, Started, Transcript
+from lab.evidence.transcript import Input, Opened, Output, ProgramRun, Started, Transcript
 from lab.scenario import Scenario
 from lab.wire.packets import RST, IcmpError, Reader, Segment, opened
 from lab.wire.packets.internet import TCP
@@ -197,6 +197,11 @@ class Evidence(Struct, frozen=True, dict=True):
     def runs(self) -> Mapping[str, Sequence[ProgramRun]]:
         """The runs of each host's programs."""
         return grouped((run.started.host, run) for run in self.transcript.runs())
+
+    def opened_by_script(self, host: str, port: int) -> bool:
+        """Whether a connection with this port at a host is one of the script itself."""
+        opened = (event for event in self.transcript.events if isinstance(event, Opened))
+        return any(one.host == host and one.how != "listen" and port in one.ports for one in opened)
 
     @cached_property
     def killed(self) -> Mapping[str, Sequence[Killed]]:

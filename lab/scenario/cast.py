@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
-from lab.scenario.base import Duration, Model, Name, OneOrMany, Port, Size, Text
+from lab.scenario.base import Duration, LocalPortNumber, Model, Name, OneOrMany, Size, Text, Transport
 
 MAX_SOURCE_BYTES = 16 * 1024**2
 MAX_SOURCES_BYTES = 64 * 1024**2
@@ -91,10 +91,17 @@ class Program(Model):
         bool, Field(description="On a terminal (lines, ^C, 4095 bytes a line) or, if false, on pipes")
     ] = True
     listens: Annotated[
-        tuple[Port, ...],
+        tuple[LocalPortNumber, ...],
         OneOrMany(),
-        Field(description="TCP ports on which the program, or what came from it, listens when it is ready"),
+        Field(
+            description="Ports on which the program, or what came from it, listens when it is ready; of UDP "
+            "with udp: before it"
+        ),
     ] = ()
+
+    def ports(self, transport: Transport) -> tuple[int, ...]:
+        """The ports of a transport on which it listens when it is ready."""
+        return tuple(port.number for port in self.listens if port.transport == transport)
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
-"""Datagrams as they are captured: large ones, fragments, many, and what nobody listens for."""
+"""Datagrams: servers that are ready for them or not, large ones, fragments and many as they are captured."""
 
 from __future__ import annotations
+
+import pytest
 
 from lab.core.words import Outcome
 from tests.docker.stage import Stage
@@ -57,3 +59,50 @@ def test_many_datagrams_are_counted(stage: Stage) -> None:
     )
     checks = 'checks: [{datagrams: {from: tester, to: "server:7000", count: 20000, repeated: 0}}]\n'
     assert play(stage, "address", many, checks) is Outcome.PASS
+
+
+SERVER = """
+version: 1
+title: A server of UDP
+networks: {lan: 192.168.153.0/24}
+hosts: {server: 192.168.153.128, tester: 192.168.153.129}
+programs: {server: {source: server.py, listens: "udp:7000"}}
+steps:
+- tester: {sleep: 1ms}
+- server: {start: server, within: 2s}
+- server: {wait: {bound: "udp:7000"}}
+- tester: {connect: "udp:server:7000", as: u}
+- tester.u: [{type: "hello"}, {expect: "hello"}]
+checks: [{datagrams: {from: tester, to: "server:7000", answered: 1}}]
+"""
+
+ECHO = """
+import socket, time
+time.sleep(0.3)
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("", 7000))
+while True:
+    server.sendto(*server.recvfrom(4096))
+"""
+
+
+def test_a_server_is_ready_when_it_has_bound_its_udp_port(stage: Stage) -> None:
+    assert stage.play(SERVER, {"server.py": ECHO}).verdict.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (ECHO.replace("7000", "7001"), "server has bound UDP port 7001, not 7000"),
+        (
+            'import socket\nsocket.create_server(("", 7000)).accept()',
+            "server has a TCP socket (SOCK_STREAM) at port 7000, and none of UDP (SOCK_DGRAM)",
+        ),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_from_one_that_is_elsewhere(
+    stage: Stage, wrong: str, why: str
+) -> None:
+    done = stage.lab("run", stage.lay(SERVER, {"server.py": wrong}), COLUMNS="400")
+    assert done.returncode == 1
+    assert why in done.stdout

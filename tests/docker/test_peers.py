@@ -172,6 +172,30 @@ checks:
     assert [(one.program, one.how) for one in ends] == [("s", "reset")]
 
 
+def test_what_the_script_has_not_closed_is_no_programs_fault(stage: Stage) -> None:
+    done = stage.lab(
+        "run",
+        stage.lay(
+            LAN
+            + START
+            + CONNECT
+            + 'checks: [{connection: {from: tester, to: "server:7000"}, fin: tester}]\n',
+            {"echo.py": ECHO},
+        ),
+        COLUMNS="400",
+    )
+    assert done.returncode == 1
+    assert "the script has not closed the connection of tester" in done.stdout
+
+
+def test_whom_a_server_keeps_waiting_is_told(stage: Stage) -> None:
+    text = (CHECKOUT / "scenarios" / "web.yaml").read_text()
+    source = CHECKOUT / "scenarios" / "programs" / "wrong" / "web_server_serves_one_at_a_time.py"
+    file = stage.lay(text.replace("programs/web/server.py", "server.py"), {"server.py": source.read_text()})
+    done = stage.lab("run", file, COLUMNS="400")
+    assert "was never accepted and waits in the accept queue" in done.stdout
+
+
 def test_nothing_is_said_on_what_is_closed(stage: Stage) -> None:
     finished = play(
         stage,

@@ -140,7 +140,7 @@ def left_early(failure: Failure) -> Iterator[LeftEarly]:
 
 def _serves(failure: Failure, one: ProgramState) -> bool:
     """Whether a program is said, or was seen, to listen."""
-    said = failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)].listens
+    said = failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)].ports("tcp")
     history = failure.evidence.sockets.get(one.host)
     return bool(said) or (history is not None and bool(history.in_state(TcpState.LISTEN)))
 

@@ -105,6 +105,21 @@ class ServesUdp(Struct, frozen=True):
     port: int
 
 
+class ServesTcp(Struct, frozen=True):
+    """It has a TCP socket at the port where UDP is wanted."""
+
+    program: str
+    port: int
+
+
+class OtherUdpPort(Struct, frozen=True):
+    """It has bound UDP ports, but others."""
+
+    program: str
+    wanted: int
+    found: tuple[int, ...]
+
+
 class NotListening(Struct, frozen=True):
     """It has a TCP socket that is not in LISTEN, bound to a port or (0) as far as is known to none."""
 
@@ -253,6 +268,8 @@ Cause = (
     | SwappedPort
     | OtherPort
     | ServesUdp
+    | ServesTcp
+    | OtherUdpPort
     | NotListening
     | HeldByAnother
     | LoopbackOnly

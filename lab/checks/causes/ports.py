@@ -15,6 +15,8 @@ from lab.checks.causes.kinds import (
     NotListening,
     NotPassedOn,
     OtherPort,
+    OtherUdpPort,
+    ServesTcp,
     ServesUdp,
     SwappedPort,
 )
@@ -38,6 +40,7 @@ def ports(failure: Failure) -> Iterator[Cause]:
     for one in failure.mine:
         for port in ports_awaited(failure.evidence.scenario, failure.line):
             yield from _not_there(failure, one, port)
+        yield from _not_bound(failure, one)
     for client, host, port in _refused(failure):
         yield from _refused_at(failure, client, host, port)
 
@@ -70,6 +73,23 @@ def _without_listener(failure: Failure, one: ProgramState, port: int) -> Iterato
         yield NotListening(name, port if port in bound else bound[0])
     elif any(doing.unlisted for doing in one.own):
         yield NotListening(name, 0)
+
+
+def _not_bound(failure: Failure, one: ProgramState) -> Iterator[Cause]:
+    """Why a program is not found to be bound to a UDP port that the step waited for."""
+    seen, name = failure.scene.hosts.get(one.host), failure.scene.named(one)
+    if seen is None or isinstance(one.state, Ended):
+        return
+    udp = tuple(sorted({row.local_port for row in seen.udp if row.inode in one.inodes and row.local_port}))
+    tcp = {row.local_port for row in (*seen.tcp, *seen.bound) if row.inode in one.inodes}
+    action = failure.line.action if failure.line else None
+    model = failure.evidence.scenario.programs[action.start] if isinstance(action, Start) else None
+    wanted = model.ports("udp") if model else ()
+    for port in (port for port in wanted if port not in udp):
+        if port in tcp:
+            yield ServesTcp(name, port)
+        elif udp:
+            yield OtherUdpPort(name, port, udp)
 
 
 def _refused(failure: Failure) -> Iterator[tuple[str, str, int]]:
@@ -107,7 +127,7 @@ def _is_meant(failure: Failure, host: str, port: int) -> bool:
         for _, line in numbered_lines(scenario)
         if isinstance(line.action, Start) and line.host == host
     }
-    said = {port for name in names for port in scenario.programs[name].listens}
+    said = {port for name in names for port in scenario.programs[name].ports("tcp")}
     for check in scenario.checks:
         if isinstance(check, ListenerCheck) and check.listener.host == host:
             said.add(check.listener.port)
@@ -122,7 +142,8 @@ def in_use(failure: Failure) -> Iterator[AddressInUse | HeldByAnother]:
         if one.name == RUN or _IN_USE not in printed_by(failure.evidence, one.run):
             continue
         listeners = failure.scene.listeners(one.host)
-        for port in failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)].listens:
+        model = failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)]
+        for port in model.ports("tcp"):
             held = [row for row in listeners if row.local_port == port and row.inode not in one.inodes]
             holder = next(filter(None, (failure.scene.holder_of(one.host, row.inode) for row in held)), None)
             if holder:

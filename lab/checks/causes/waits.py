@@ -51,7 +51,7 @@ def not_accepted(failure: Failure) -> Iterator[NotAccepted]:
                 continue
             rows = failure.scene.queued(one.host, listener)
             clients = tuple(dict.fromkeys(failure.scene.peer(one.host, row) for row in rows))
-            own = {mine.host for mine in failure.mine}
+            own = {failure.step.host.partition(".")[0]}
             if clients and (one in failure.mine or own & {*clients}):
                 yield NotAccepted(failure.scene.named(one), listener.local_port, clients, one.states)
 

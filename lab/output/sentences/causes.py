@@ -189,6 +189,8 @@ SENTENCES = {
         " htons({wanted}) is missing"
     ),
     "other-port": _other_port,
+    "serves-tcp": "{program} has a TCP socket (SOCK_STREAM) at port {port}, and none of UDP (SOCK_DGRAM)",
+    "other-udp-port": "{program} has bound UDP port {found}, not {wanted}",
     "serves-udp": "{program} has a UDP socket (SOCK_DGRAM) at port {port}, and none of TCP (SOCK_STREAM)",
     "not-listening": "{program} has a TCP socket[, bound to port {bound},] and has not called listen",
     "held-by-another": "port {port} is listened on by {holder}, not by {program}",

@@ -67,6 +67,7 @@ SENTENCES = {
     "no-fin-captured": "no FIN[ from {hosts}] was captured",
     "fin-never-acknowledged": "the FIN of {hosts} was never acknowledged",
     "no-ack-of-fin-captured": "no ACK of the FIN of {hosts} was captured",
+    "script-has-not-closed": "the script has not closed the connection of {host}",
     "never-accepted": "no program of {host} ever accepted the connection",
     "holds-unread": "{holders} with {unread} bytes unread",
     "some-process-holds": (

@@ -19,6 +19,7 @@ from lab.steps.executable import Executable
 from lab.steps.failure import StepFailure
 
 if TYPE_CHECKING:
+    from lab.scenario.cast import Program as Model
     from lab.steps.context import Context
     from lab.steps.program import Program
 
@@ -52,7 +53,7 @@ class Start(Executable):
         return Entrance(self.name, self.start, main=self.as_ is None)
 
     def ports_awaited(self, scenario: Scenario) -> tuple[int, ...]:
-        return scenario.programs[self.start].listens
+        return scenario.programs[self.start].ports("tcp")
 
     def mistakes(self, line: Line, scenario: Scenario) -> Iterator[Mistake]:
         if self.start not in scenario.programs:
@@ -75,14 +76,15 @@ class Start(Executable):
         await program.start(context.programs.deployment, starter, context.step)
         context.programs.enter(context.line.host, self.enters(), program)
         if own.listens:
-            await _until_ready(context, program, own.listens)
+            await _until_ready(context, program, own)
 
 
-async def _until_ready(context: Context, program: Program, ports: tuple[int, ...]) -> None:
+async def _until_ready(context: Context, program: Program, own: Model) -> None:
     """Wait until processes of this start listen on its ports; one that left others behind is not over."""
-    numbers = " and ".join(map(str, ports))
-    expected = f"{program.name} listens on port{'s' if len(ports) > 1 else ''} {numbers}"
-    asked = context.ask(WaitReady(host=context.line.host, mark=program.mark, ports=ports))
+    numbers = " and ".join(map(str, own.listens))
+    expected = f"{program.name} listens on port{'s' if len(own.listens) > 1 else ''} {numbers}"
+    wanted = WaitReady(host=context.line.host, mark=program.mark, tcp=own.ports("tcp"), udp=own.ports("udp"))
+    asked = context.ask(wanted)
     ready = asyncio.ensure_future(asked)
     over = asyncio.ensure_future(_until_over(context, program))
     try:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lab.agent.protocol import WaitAsleep, WaitSocket
+from lab.agent.protocol import WaitAsleep, WaitBound, WaitSocket
 from lab.core.words import SleepingCall, TcpState, kernel_numbers
 from lab.scenario import Scenario
-from lab.scenario.base import HostName, Model, Port
+from lab.scenario.base import HostName, LocalPortNumber, Model, Port
 from lab.scenario.mistake import Mistake
 from lab.scenario.steps import Line
 from lab.steps.executable import Executable
@@ -28,6 +28,9 @@ class Condition(Model):
     state: Annotated[TcpState | None, Field(description="A TCP socket is in this state")] = None
     peer: Annotated[HostName | None, Field(description="With state: whose other end is on this host")] = None
     port: Annotated[Port | None, Field(description="With state: whose local or remote port is this")] = None
+    bound: Annotated[
+        LocalPortNumber | None, Field(description="A UDP socket is bound to this port: udp:53")
+    ] = None
     exited: Annotated[Literal[True] | None, Field(description="The program has ended")] = None
     asleep_in: Annotated[
         SleepingCall | None, Field(description="The program, or a child of it, is asleep in this call")
@@ -39,6 +42,8 @@ class Condition(Model):
             return "the program has ended"
         if self.listening is not None:
             return f"a socket is in LISTEN on port {self.listening}"
+        if self.bound is not None:
+            return f"a socket is bound to UDP port {self.bound.number}"
         if self.asleep_in is not None:
             return f"the program is asleep in {self.asleep_in}"
         port = f" at port {self.port}" if self.port else ""
@@ -46,7 +51,7 @@ class Condition(Model):
         return f"a socket is in {self.state}{port}{peer}"
 
 
-_KINDS = ("listening", "state", "exited", "asleep_in")
+_KINDS = ("listening", "bound", "state", "exited", "asleep_in")
 
 
 class Wait(Executable):
@@ -80,6 +85,8 @@ class Wait(Executable):
             await context.program().until_exit()
         elif about.listening is not None:
             await _until_socket(context, TcpState.LISTEN, about.listening, [])
+        elif about.bound is not None:
+            await context.ask(WaitBound(host=context.line.host, port=about.bound.number))
         elif about.state is not None:
             peers = context.programs.addresses(about.peer)
             await _until_socket(context, about.state, about.port or 0, peers)
@@ -106,6 +113,14 @@ def _fault(about: Condition) -> tuple[str, str, str] | None:
         return extra[0], what, "name a state, or take it away"
     if about.state is TcpState.LISTEN and about.peer is not None:
         return "peer", "waits for a listener with a peer, and a listener has none", "take `peer:` away"
+    return _cannot_be(about)
+
+
+def _cannot_be(about: Condition) -> tuple[str, str, str] | None:
+    """A condition that is none, or too weak a one."""
+    if about.bound is not None and about.bound.transport == "tcp":
+        fix = f"write `listening: {about.bound}`, or of UDP `bound: udp:{about.bound}`"
+        return "bound", f"waits until TCP port {about.bound} is bound, which is not enough to be ready", fix
     if about.state is TcpState.CLOSED:
         what = "waits for CLOSED, which is no state of a socket, but its absence"
         return "state", what, "name another state"
