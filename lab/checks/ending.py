@@ -172,10 +172,9 @@ def _close_seen(case: Case) -> list[Message]:
 
 def _silent(case: Case) -> list[Message]:
     """Who sent no FIN, as far as the capture tells; nothing if both did."""
-    silent = tuple(case.name(side) for side in case.connection.sides if side.fin is None)
-    if not silent:
+    hosts = tuple(case.name(side) for side in case.connection.sides if side.fin is None)
+    if not hosts:
         return []
-    hosts = silent if len(silent) == 1 else ()
     return [message("no-fin-captured", hosts=hosts) if case.doubt else message("no-fin-sent", hosts=hosts)]
 
 

@@ -397,7 +397,12 @@ def test_what_one_end_of_a_program_sent_is_told_in_one_sentence(tmp_path: Path) 
 def test_what_is_missing_in_an_incomplete_capture_is_not_said_never_to_have_been(tmp_path: Path) -> None:
     half = OPEN + "100 client_a > server F.\n 140 server > client_a ."
     for talk, words, full, lacking in (
-        (OPEN, {"active": "client_a", "kind": ["orderly"]}, "nobody sent FIN", "no FIN was captured"),
+        (
+            OPEN,
+            {"active": "client_a", "kind": ["orderly"]},
+            "nobody sent FIN",
+            "no FIN from client_a and server was captured",
+        ),
         (half, {"kind": ["orderly"]}, "server never sent FIN", "no FIN from server was captured"),
     ):
         assert Stage(tmp_path, talk).judge(orderly(close=words)).observed == full
@@ -408,7 +413,7 @@ def test_what_is_missing_in_an_incomplete_capture_is_not_said_never_to_have_been
         )
     for fin in (["server"], []):
         observed = Stage(tmp_path, OPEN, dropped=1).judge(orderly(fin=fin)).observed
-        assert observed.startswith("no FIN was captured; but")
+        assert observed.startswith("no FIN from client_a and server was captured; but")
     assert "never left CLOSE_WAIT" in Stage(tmp_path, half).judge(waited(left=True)).observed
     observed = Stage(tmp_path, half, dropped=1).judge(waited(left=True)).observed
     assert "was not seen to leave CLOSE_WAIT" in observed
