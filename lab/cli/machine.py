@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.cli.connected import connected
 from lab.cli.screen import Screen
-from lab.core.errors import ExitCode
+from lab.core.assets import LANGUAGE_IMAGES
+from lab.core.errors import ExitCode, UsageError
 from lab.core.words import Outcome
 from lab.output.style import Ink, Style
 from lab.run.interruption import Interruption
@@ -22,13 +23,14 @@ _OUTCOMES = {"good": Outcome.PASS, "problem": Outcome.FAIL, "notice": Outcome.SK
 """The sign that stands for each kind of finding (lab.deploy.doctor.Health)."""
 
 
-def build_images(again: bool, ca_bundle: Path | None, screen: Screen) -> ExitCode:
-    """Build the lab's images: those that are missing or out of date, or all of them ``again``."""
+def build_images(languages: Sequence[str], again: bool, ca_bundle: Path | None, screen: Screen) -> ExitCode:
+    """Build images of the lab: those that are missing or out of date, or all that are meant ``again``."""
     from lab.engine import images
 
+    names = tuple(map(_image_of, languages)) or images.OWN
     with Interruption(), connected(screen) as engine:
-        images.make(engine, images.OWN, screen.say, ca_bundle=ca_bundle, again=again)
-        _show([images.status(engine, name) for name in images.OWN], screen)
+        images.make(engine, names, screen.say, ca_bundle=ca_bundle, again=again)
+        _show([images.status(engine, name) for name in names], screen)
     return ExitCode.PASSED
 
 
@@ -37,8 +39,16 @@ def list_images(screen: Screen) -> ExitCode:
     from lab.engine import images
 
     with connected(screen) as engine:
-        _show([images.status(engine, name) for name in images.OWN], screen)
+        _show([images.status(engine, name) for name in (*images.OWN, *images.LANGUAGES)], screen)
     return ExitCode.PASSED
+
+
+def _image_of(language: str) -> str:
+    """The image of a language. UsageError."""
+    if language not in LANGUAGE_IMAGES:
+        fix = f"languages: {', '.join(LANGUAGE_IMAGES)}"
+        raise UsageError("unknown-language", f"there is no image for {language!r}", fix=fix)
+    return LANGUAGE_IMAGES[language]
 
 
 def _show(statuses: list[Status], screen: Screen) -> None:

@@ -37,6 +37,10 @@ Record = Annotated[Path | None, _argument(help="The folder of a saved run; the r
 Saved = Annotated[Path, _argument(help="The folder of a saved run.")]
 Folder = Annotated[Path, _argument(help="The folder; it is created if needed.")]
 
+Languages = Annotated[
+    list[str] | None, _argument(help="Languages whose images to build: go, java, node, rust.")
+]
+
 Which = Annotated[
     str, _option("--lab", metavar="RUN", help="Select a lab by the start of its run id or by its scenario.")
 ]
@@ -273,15 +277,16 @@ def analyze(
 @images.command()
 def build(
     *,
-    again: Annotated[bool, _option("--again", help="Build all images again.")] = False,
+    languages: Languages = None,
+    again: Annotated[bool, _option("--again", help="Build them again, even if they are current.")] = False,
     ca_bundle: Bundle = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> Order:
-    """Build images that are missing or out of date."""
+    """Build images that are missing or out of date: those of all labs, or those of LANGUAGES."""
     from lab.cli import machine
 
-    return Order(partial(machine.build_images, again, ca_bundle), json, verbose)
+    return Order(partial(machine.build_images, tuple(languages or ()), again, ca_bundle), json, verbose)
 
 
 @images.command(name="list")

@@ -26,6 +26,10 @@ HOST_IMAGE = "tcp-lab/host"
 """The image of a host that names none: compilers, Python and the tools of a shell."""
 
 
+LANGUAGE_IMAGES = {language: f"tcp-lab/{language}" for language in ("go", "java", "node", "rust")}
+"""The images of hosts whose programs need what is not in the usual one; each is built when it is needed."""
+
+
 def cache_folder() -> Path:
     """The folder for what can be made again (XDG Base Directory Specification); it is made if missing.
 

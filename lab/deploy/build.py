@@ -11,7 +11,7 @@ import hashlib
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -61,9 +61,9 @@ _PACKING_SECONDS = 60.0
 _DELIVERED, _ENDED = b"delivered\n", b"ended\n"
 _BUILD = """\
 trap : TERM
-given=$(mktemp) && cat > "$given" && echo "$2  $given" | sha256sum --check --status || exit
+given=$(mktemp) && cat > "$given" && [ "$(sha256sum < "$given")" = "$2  -" ] || exit
 mkdir "$1" && tar xf "$given" -C "$1" && rm "$given" && cd "$1" && echo delivered || exit
-timeout --kill-after=1 "$3" sh -c "$4" < /dev/null >&2
+timeout -k 1 "$3" sh -c "$4" < /dev/null >&2
 status=$?
 kill -KILL -1 2> /dev/null
 chmod -R u+rwX,go+rX . 2> /dev/null
@@ -94,8 +94,15 @@ _FAILED = (1, 2, _KILLED)
 _NOT_SAID = 126
 """The engine's status for a process whose connection broke."""
 
-_TIMED_OUT = (124, _KILLED)
-"""Statuses of timeout(1) where the time was over, and where SIGKILL was needed."""
+_TIMED_OUT = (124, 143, _KILLED)
+"""Statuses of timeout(1) where the time was over, busybox's too, and where SIGKILL was needed."""
+
+_NEEDED = ("sh", "cat", "chmod", "mkfifo", "mktemp", "sha256sum", "tar", "tee", "timeout")
+_IS_ABLE = 'for word; do command -v "$word" || exit 1; done >&2'
+"""What an image must have in which something is built, and how that is seen."""
+
+_COMMAND = re.compile(r"(?:^|[;&|(]|-exec|\n)\s*(?:\w+=\S*\s+)*([\w.+-]+)(?=\s|$)")
+_LOOK_FOR_TOOLS_SECONDS = 20.0
 
 Say = Callable[[str], None]
 
@@ -113,8 +120,12 @@ class _Ended(Struct, frozen=True):
     seconds: float
 
 
-def built(engine: Engine, recipe: Recipe, image: str, labels: Labels, *, seconds: float, say: Say) -> bytes:
+def built(
+    engine: Engine, recipe: Recipe, images: Sequence[str], labels: Labels, *, seconds: float, say: Say
+) -> bytes:
     """A tar of the program's folder, ready to run; from the cache if these files were built before.
+
+    It is built in the first of the images that has what the build needs, or else in the last.
 
     Raises:
         SubmissionError: it does not build; the compiler's words are in the error.
@@ -122,16 +133,20 @@ def built(engine: Engine, recipe: Recipe, image: str, labels: Labels, *, seconds
     """
     if recipe.build is None:
         return packed(recipe.tree, f"{recipe.folder}/")
-    cache, key = BuildCache(cache_folder() / "builds"), recipe.digest(image)
+    cache, key = BuildCache(cache_folder() / "builds"), recipe.digest("\0".join(images))
     result = cache.get(key)
     if result is None:
         say(f"building {recipe.folder}: {recipe.build}")
-        result = _build(engine, recipe, image, labels, seconds)
+        tries = (_build(engine, recipe, one, labels, seconds, sure=one == images[-1]) for one in images)
+        result = next(one for one in tries if one is not None)
         cache.put(key, result)
     return result
 
 
-def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: float) -> bytes:
+def _build(
+    engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: float, *, sure: bool
+) -> bytes | None:
+    """Build in this image; None if it cannot be done there, unless it is ``sure`` that it can."""
     # Should nobody be left to remove it, it ends by itself.
     stay = ("sleep", f"{2 * (seconds + _GRACE):g}")
     # The packer keeps the container: a user whom the build's processes cannot touch.
@@ -139,7 +154,8 @@ def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: 
     spec = ContainerSpec(image, stay, labels, "build", LIMITS, builder, keeper=packer)
     container = create_caged(engine, spec)
     try:
-        start(engine, container)
+        if not _started(engine, container, recipe, users.with_group(builder), sure=sure):
+            return None
         _run_build(engine, container, recipe, users.with_group(builder), seconds)
         result = _result(engine, container, recipe, users.with_group(packer))
     finally:
@@ -149,6 +165,21 @@ def _build(engine: Engine, recipe: Recipe, image: str, labels: Labels, seconds: 
         return checked(result, recipe.folder)
     except ArchiveError as error:
         raise _failure(recipe, f"what was built cannot be used: {one_line(str(error))}") from error
+
+
+def _started(engine: Engine, container: str, recipe: Recipe, user: str, *, sure: bool) -> bool:
+    """Start a build's container; False if there is not what the build needs."""
+    try:
+        start(engine, container)
+        if sure:
+            return True
+        words = (*_NEEDED, *_COMMAND.findall(recipe.build or ""))
+        looked = _run(engine, container, _IS_ABLE, "sh", *words, user=user, seconds=_LOOK_FOR_TOOLS_SECONDS)
+    except EngineError as error:
+        if sure or error.code != "no-program":
+            raise
+        return False
+    return looked.status == 0
 
 
 def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, seconds: float) -> None:

@@ -142,8 +142,8 @@ class Deployment(Struct):
         self._begun = created, self._submit(_started, self.engine, created)
         return self._begun
 
-    async def up(self, plan: Plan, images: Mapping[str, str], files: Mapping[str, bytes]) -> None:
-        """Bring everything up; ``images`` and ``files`` (a tar of each program) by name."""
+    async def up(self, plan: Plan, images: Mapping[str, str], files: Mapping[tuple[str, str], bytes]) -> None:
+        """Bring everything up; ``images`` by name, ``files`` (a tar of each program) by host and name."""
         seconds = UP_SECONDS + UP_SECONDS_A_HOST * len(plan.hosts)
         try:
             async with asyncio.timeout(seconds):
@@ -152,7 +152,9 @@ class Deployment(Struct):
             what = f"the lab was not up after {seconds:g} s"
             raise EngineError("engine-slow", what, where=self.engine.address, fix="lab doctor") from None
 
-    async def _up(self, plan: Plan, images: Mapping[str, str], files: Mapping[str, bytes]) -> None:
+    async def _up(
+        self, plan: Plan, images: Mapping[str, str], files: Mapping[tuple[str, str], bytes]
+    ) -> None:
         created, started = self._begun or self.begin(images[SIDECAR])
         self._hear_of_others()
         self.sidecar = await asyncio.wrap_future(created)
@@ -160,7 +162,7 @@ class Deployment(Struct):
             instruments = group.create_task(self._use_sidecar(started, plan.snaplen))
             ids = iter(users.draw(sum(1 + len(host.programs) for host in plan.hosts)))
             for host in plan.hosts:
-                own = {name: files[name] for name in host.programs if name in files}
+                own = {name: files[host.name, name] for name in host.programs if (host.name, name) in files}
                 uid, programs = next(ids), {name: next(ids) for name in own}
                 spec = self._spec(host, images[host.image], uid, programs)
                 group.create_task(self._start_host(host, spec, own, instruments))

@@ -87,8 +87,8 @@ class Plan(Struct, frozen=True):
     """Bytes of each frame that are captured."""
 
 
-def plan(scenario: Scenario) -> Plan:
-    """What a valid scenario needs."""
+def plan(scenario: Scenario, needed: Mapping[str, str] | None = None) -> Plan:
+    """What a valid scenario needs; ``needed`` are images that programs need unless one is chosen."""
     bridges = {
         name: Bridge(f"br{number}", name, network.mtu)
         for number, (name, network) in enumerate(scenario.networks.items())
@@ -117,7 +117,7 @@ def plan(scenario: Scenario) -> Plan:
         programs = started.get(name, ())
         hosts.append(
             PlannedHost(
-                name, _image(scenario, host, programs), host.limits, legs,
+                name, _image(scenario, host, programs, needed or {}), host.limits, legs,
                 tuple(_routes(name, scenario, attached)), _sysctls(host, legs), programs,
                 "lo" in host.capture, name in held,
             )
@@ -163,9 +163,10 @@ def _mac(host: int, leg: int) -> str:
     return f"02:00:{leg:02x}:{host >> 16 & 255:02x}:{host >> 8 & 255:02x}:{host & 255:02x}"
 
 
-def _image(scenario: Scenario, host: Host, programs: tuple[str, ...]) -> str:
-    images = [image for name in programs if (image := scenario.programs[name].image)]
-    return host.image or next(iter(images), HOST_IMAGE)
+def _image(scenario: Scenario, host: Host, programs: tuple[str, ...], needed: Mapping[str, str]) -> str:
+    chosen = [image for name in programs if (image := scenario.programs[name].image)]
+    own = [needed[name] for name in programs if name in needed]
+    return host.image or next(iter([*chosen, *own]), HOST_IMAGE)
 
 
 def _sysctls(host: Host, legs: tuple[Leg, ...]) -> dict[str, str]:

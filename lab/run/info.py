@@ -38,7 +38,7 @@ def run_info(
         clock_offset=deployment.clock_offset,
         variables=performed.variables,
         carriage_returns=tuple(
-            sorted(name for name, one in prepared.built.items() if one.recipe.has_carriage_returns)
+            sorted({name for (_, name), one in prepared.built.items() if one.recipe.has_carriage_returns})
         ),
         held=observer.held,
         sources=tuple(
@@ -51,7 +51,7 @@ def run_info(
 
 
 def _programs(prepared: Prepared) -> dict[str, ProgramInfo]:
-    recipes = {name: one.recipe for name, one in prepared.built.items() if one.recipe.tree.files}
+    recipes = {name: one.recipe for (_, name), one in prepared.built.items() if one.recipe.tree.files}
     return {
         name: ProgramInfo(one.build or "", shlex.join(one.argv or ()), *one.because)
         for name, one in recipes.items()

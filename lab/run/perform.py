@@ -67,7 +67,7 @@ async def _starters(
     found = {}
     for host in prepared.plan.hosts:
         for name in host.programs:
-            argv = prepared.built[name].recipe.argv or ()
+            argv = prepared.built[host.name, name].recipe.argv or ()
             program = prepared.loaded.scenario.programs[name]
             words = [substitute(word, variables) for word in (*argv, *program.args)]
             workdir, env, user = _place(deployment.hosts[host.name], name)

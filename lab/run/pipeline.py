@@ -103,7 +103,7 @@ async def _play(
             if prepared.not_built:
                 nothing, sampling = nothing_performed(deployment)
                 return _concluded(prepared, deployment, observer, nothing, sampling=sampling)
-            files = {name: one.packed for name, one in prepared.built.items() if one.packed}
+            files = {place: one.packed for place, one in prepared.built.items() if one.packed}
             await deployment.up(prepared.plan, prepared.images, files)
             watch = await ending.enter_async_context(_watched(deployment, prepared, audience))
             hear = watch.hear if watch else audience.event

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lab.core.archive import moved, runnable
-from lab.core.assets import HOST_IMAGE
+from lab.core.assets import HOST_IMAGE, LANGUAGE_IMAGES
 from lab.core.errors import SubmissionError, UsageError, unless_full
 from lab.deploy.build import built
 from lab.deploy.deployment import Deployment
@@ -48,16 +48,17 @@ class Prepared(Struct, frozen=True):
     images: Mapping[str, str]
     labels: Labels
     folder: Path
-    built: Mapping[str, Built] = field(default_factory=dict)
-    """The programs that hosts run, once they are built."""
+    built: Mapping[tuple[str, str], Built] = field(default_factory=dict)
+    """The programs that hosts run by host and name, once they are built."""
     not_built: Mapping[str, str] = field(default_factory=dict)
     """What became of those that do not build, in words."""
 
 
 def prepare(engine: Engine, loaded: Loaded, options: Options, say: Say) -> Prepared:
     """Make what can be made before there are hosts: images and the record's folder. LabError if it cannot."""
-    planned = plan(loaded.scenario)
     recipes = {name: recipe_of(name, loaded.scenario, loaded.trees) for name in loaded.scenario.programs}
+    needed = {name: LANGUAGE_IMAGES[own.language] for name, own in recipes.items() if own.language}
+    planned = plan(loaded.scenario, needed)
     images = ensure(engine, _images(planned), say, ca_bundle=options.ca_bundle)
     run_id = secrets.token_hex(4)
     # By the time that it begins, and in UTC.
@@ -104,35 +105,39 @@ def make_folder(folder: Path) -> None:
 
 
 async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> Prepared:
-    """Build the programs that any host runs, each once; what is known of them then is added.
+    """Build the programs that any host runs, each once for each image; what is known of them then is added.
 
     Raises:
         UsageError: it is not clear how to run what was built.
     """
-    names = dict.fromkeys(name for host in prepared.plan.hosts for name in host.programs)
-    wanted = {name: prepared.recipes[name] for name in names}
+    started = [(host, name) for host in prepared.plan.hosts for name in host.programs]
+    wanted = {(host.name, name): (prepared.recipes[name], host.image) for host, name in started}
+    jobs = {(own.folder, image): own for own, image in wanted.values() if own.tree.files}
     async with asyncio.TaskGroup() as group:
         tasks = {
-            folder: group.create_task(deployment.call(_build, deployment, prepared, own, say))
-            for folder, own in {own.folder: own for own in wanted.values() if own.tree.files}.items()
+            job: group.create_task(deployment.call(_build, deployment, prepared, own, job[1], say))
+            for job, own in jobs.items()
         }
-    made = {folder: task.result() for folder, task in tasks.items()}
-    results = {name: _as_program(own, made.get(own.folder, b"")) for name, own in wanted.items()}
-    ready = {name: result for name, result in results.items() if isinstance(result, Built)}
-    not_built = {name: result for name, result in results.items() if isinstance(result, str)}
-    for one in ready.values():
-        if told := one.recipe.told:
-            say(told)
+    made = {job: task.result() for job, task in tasks.items()}
+    results = {
+        place: _as_program(own, made.get((own.folder, image), b"")) for place, (own, image) in wanted.items()
+    }
+    ready = {place: result for place, result in results.items() if isinstance(result, Built)}
+    for told in dict.fromkeys(one.recipe.told for one in ready.values() if one.recipe.told):
+        say(told)
+    not_built = {name: result for (_, name), result in results.items() if isinstance(result, str)}
     for host in prepared.plan.hosts:
-        not_built = {**_without_room(host, ready), **not_built}
+        own = {name: ready[host.name, name] for name in host.programs if (host.name, name) in ready}
+        not_built = {**_without_room(host, own), **not_built}
     return replace(prepared, built=ready, not_built=not_built)
 
 
-def _build(deployment: Deployment, prepared: Prepared, own: Recipe, say: Say) -> bytes | str:
-    """A tar of the folder that a recipe gives; if it does not build, why."""
-    image, seconds = prepared.images[HOST_IMAGE], prepared.loaded.scenario.timeouts.build
+def _build(deployment: Deployment, prepared: Prepared, own: Recipe, image: str, say: Say) -> bytes | str:
+    """A tar of the folder that a recipe gives, built in an image if it can be; if it does not build, why."""
+    images = [prepared.images[name] for name in dict.fromkeys((image, HOST_IMAGE))]
+    seconds = prepared.loaded.scenario.timeouts.build
     try:
-        return built(deployment.engine, own, image, deployment.labels, seconds=seconds, say=say)
+        return built(deployment.engine, own, images, deployment.labels, seconds=seconds, say=say)
     except SubmissionError as error:
         cure = header_cure(prepared.loaded.scenario.programs[own.folder], prepared.loaded.folder, error.what)
         return "\n".join(part for part in (error.what, cure, error.fix) if part)
@@ -154,16 +159,16 @@ def _as_program(own: Recipe, made: bytes | str) -> Built | str:
 
 
 def _without_room(host: PlannedHost, built: Mapping[str, Built]) -> dict[str, str]:
-    """The largest program of a host if its build gave more than there is room for, and why."""
-    files = {name: len(built[name].packed) for name in host.programs if name in built}
+    """The largest program of a host if there is no room for what was built, or for a tree, and why."""
+    files = {name: len(one.packed) for name, one in built.items()}
     largest = max(files, key=files.__getitem__, default="")
-    if not largest or built[largest].recipe.build is None:
+    if not largest or (built[largest].recipe.build is None and built[largest].recipe.tree.main):
         return {}
     size, limits = files[largest], host.limits
     if sum(files.values()) + size <= limits.work and size <= limits.file_size:
         return {}
     why = (
-        f"what the build of {largest} gave, {_mib(size)}, does not fit into /work of {host.name}: it is "
+        f"what there is of {largest}, {_mib(size)}, does not fit into /work of {host.name}: it is "
         f"there twice while it is unpacked, and limits.work is {_mib(limits.work)}, limits.file_size "
         f"{_mib(limits.file_size)}"
     )

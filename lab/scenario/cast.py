@@ -73,7 +73,7 @@ class Program(Model):
     command: Annotated[Text | None, Field(description="A command that the host's image already has")] = None
     image: Annotated[
         Text | None,
-        Field(description="The image of the host; unless a command is given its own runs, in its WORKDIR"),
+        Field(description="The image of the host; without sources or a command its own runs, in its WORKDIR"),
     ] = None
     build: Annotated[
         Text | None,

@@ -15,14 +15,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from lab.core.archive import archive
-from lab.core.assets import HOST_IMAGE
+from lab.core.assets import HOST_IMAGE, LANGUAGE_IMAGES
 from lab.core.errors import EngineError, UsageError
 from lab.core.files import opened
 from lab.engine import Engine
 from lab.engine import image as engine_images
 from lab.engine.image import Build, Image, Say
-from lab.engine.images.base import BASE, ensure_base
-from lab.engine.images.context import CERTIFICATES, digest, files_of
+from lab.engine.images.base import ensure_base
+from lab.engine.images.context import CERTIFICATES, base_of, digest, files_of
 from lab.engine.images.lock import building
 from lab.engine.workers import Workers
 
@@ -31,6 +31,10 @@ CONTENT = "tcp-lab.content"
 
 SIDECAR = "tcp-lab/sidecar"
 OWN = (HOST_IMAGE, SIDECAR)
+"""Those that every lab needs."""
+
+LANGUAGES = tuple(LANGUAGE_IMAGES.values())
+"""Those that are made when a scenario first needs one."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -64,6 +68,11 @@ def status(engine: Engine, name: str) -> Status:
     return Status(name, State.CURRENT if current else State.STALE, image)
 
 
+def is_own(name: str) -> bool:
+    """Whether an image is one of the lab's own."""
+    return name in OWN or name in LANGUAGES
+
+
 def ensure(
     engine: Engine, names: Iterable[str], say: Say, *, ca_bundle: Path | None = None
 ) -> dict[str, str]:
@@ -94,18 +103,19 @@ def make(
     certificates = _certificates(ca_bundle)
     with building(say):
         missing = [name for name in names if again or not _usable(engine, name)]
-        own = [name for name in missing if name in OWN]
+        own = [name for name in missing if is_own(name)]
         for name in set(missing) - set(own):
             engine_images.pull(engine, name, say)
         if own:
-            ensure_base(engine, BASE, say)
+            for base in sorted({base_of(name) for name in own}):
+                ensure_base(engine, base, say)
             _build_all(engine, [_recipe(name, certificates, fresh=again) for name in own], say)
         return {name: _must_find(engine, name) for name in names}
 
 
 def _usable(engine: Engine, name: str) -> str:
     """The id of an image that need not be made; empty if it must."""
-    if name in OWN:
+    if is_own(name):
         found = status(engine, name)
         return found.image.id if found.image and found.state is State.CURRENT else ""
     image = engine_images.find(engine, name)

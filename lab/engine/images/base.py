@@ -20,7 +20,6 @@ from lab.engine.image import Say
 
 BASE = "debian:bookworm-slim"
 
-_SUITE = "bookworm"
 _NO_MANUALS = """\
 path-exclude /usr/share/doc/*
 path-exclude /usr/share/locale/*
@@ -52,12 +51,13 @@ def _make(engine: Engine, name: str, say: Say, refusal: EngineError) -> None:
         raise _cannot(name, refusal, "only root can make it here", f"sudo {_own_command()} images build")
     if not shutil.which("debootstrap"):
         _install_debootstrap(name, say, refusal)
+    suite = name.rpartition(":")[2].removesuffix("-slim")
     with _scratch() as folder:
         root = folder / "root"
         say("debootstrap: unpacking Debian's essential packages")
         # A mount namespace of its own: whatever debootstrap mounts goes when it does.
-        _run(["unshare", "--mount", "debootstrap", "--variant=minbase", _SUITE, str(root)])
-        _slim(root)
+        _run(["unshare", "--mount", "debootstrap", "--variant=minbase", suite, str(root)])
+        _slim(root, suite)
         say(f"importing {name}")
         engine_images.load_root(engine, name, _pack(root), ['CMD ["bash"]'])
 
@@ -92,26 +92,26 @@ def _scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _slim(root: Path) -> None:
+def _slim(root: Path, suite: str) -> None:
     """Leave out what no container needs, now and in later installs, as Debian's own slim images do."""
     for waste in _WASTE:
         shutil.rmtree(root / waste, ignore_errors=True)
         (root / waste).mkdir()
     (root / "var/cache/apt/archives/partial").mkdir(parents=True)
-    _with_updates(root / "etc/apt/sources.list")
+    _with_updates(root / "etc/apt/sources.list", suite)
     (root / "etc/dpkg/dpkg.cfg.d/no-manuals").write_text(_NO_MANUALS)
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text(_NO_SERVICES)
     policy.chmod(0o755)
 
 
-def _with_updates(sources: Path) -> None:
+def _with_updates(sources: Path, suite: str) -> None:
     """The suite's updates and security fixes too, from the mirror that debootstrap chose and wrote down."""
     mirror = sources.read_text().split()[1]
     sources.write_text(
-        f"deb {mirror} {_SUITE} main\n"
-        f"deb {mirror} {_SUITE}-updates main\n"
-        f"deb {mirror}-security {_SUITE}-security main\n"
+        f"deb {mirror} {suite} main\n"
+        f"deb {mirror} {suite}-updates main\n"
+        f"deb {mirror}-security {suite}-security main\n"
     )
 
 

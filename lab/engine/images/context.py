@@ -25,6 +25,12 @@ def files_of(name: str) -> dict[str, bytes]:
     return found
 
 
+def base_of(name: str) -> str:
+    """The image that one of the lab's own begins with."""
+    dockerfile = files_of(name)[f"images/{name.rpartition('/')[2]}/Dockerfile"].decode()
+    return next(line.split()[1] for line in dockerfile.splitlines() if line.startswith("FROM "))
+
+
 def digest(files: Files) -> str:
     """A hash of names and contents, independent of order, times and modes."""
     total = hashlib.sha256()

@@ -9,7 +9,7 @@ import pytest
 
 from lab.core import assets
 from lab.core.errors import UsageError
-from lab.engine.images import OWN
+from lab.engine.images import LANGUAGES, OWN
 from lab.engine.images.context import digest, files_of
 
 
@@ -20,7 +20,7 @@ def test_everything_a_user_needs_is_there() -> None:
     assert assets.SCHEMA.is_file()
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", [*OWN, *LANGUAGES])
 def test_a_context_holds_all_that_its_dockerfile_copies(name: str) -> None:
     files = files_of(name)
     dockerfile = files[f"images/{name.rpartition('/')[2]}/Dockerfile"].decode()

@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     programs.command_lines,
     programs.files,
     programs.one_image,
+    programs.one_language,
     script.actors,
     script.actions,
     script.patterns,

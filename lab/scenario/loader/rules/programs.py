@@ -10,7 +10,7 @@ from lab.core.archive import Tree
 from lab.core.words import LOOPBACK
 from lab.scenario.cast import Program
 from lab.scenario.choice import UnclearError
-from lab.scenario.languages import KNOWN_ENDINGS, is_known
+from lab.scenario.languages import KNOWN_ENDINGS, is_known, language_of
 from lab.scenario.loader import place
 from lab.scenario.loader.rules.case import Case
 from lab.scenario.loader.wording import did_you_mean, listed
@@ -171,4 +171,30 @@ def one_image(case: Case) -> Iterator[Mistake]:
             at = place.step_words(path)
             what = f'{at} needs image "{program.image}" on host "{line.host}", but {owner} has "{image}"'
             fix = "a host has one image: use another host"
+            yield Mistake("two-images", (*path, "action", line.action.verb), what, fix)
+
+
+def one_language(case: Case) -> Iterator[Mistake]:
+    """The programs of a host whose image is not chosen do not need those of different languages."""
+    scenario = case.scenario
+    images = {name for name, host in scenario.hosts.items() if host.image}
+    first: dict[str, tuple[str, str]] = {}
+    for path, line in numbered_lines(scenario):
+        started = line.action.enters()
+        program = scenario.programs.get(started.program or "") if started else None
+        if started is None or started.program is None or program is None:
+            continue
+        if program.image is not None:
+            images.add(line.host)
+        origin = program.build_of or started.program
+        language = language_of(case.trees[origin]) if origin in case.trees else ""
+        if not language:
+            continue
+        other, owner = first.setdefault(line.host, (language, started.program))
+        if other != language and line.host not in images:
+            what = (
+                f'{place.step_words(path)} needs the image of {language} on host "{line.host}", but program '
+                f'"{owner}" needs that of {other}'
+            )
+            fix = "use another host, or give the host an image of your own that has both"
             yield Mistake("two-images", (*path, "action", line.action.verb), what, fix)
