@@ -28,7 +28,7 @@ from .outbox import Outbox
 from .peers import Peers
 from .processes import began, status_of
 from .sampler import Sampler
-from .situation import Situation
+from .situation import Measured, Situation, measured
 from .wiring import trunk, wire
 
 _CAPTURES = "/var/lib/tcp-lab"
@@ -84,6 +84,7 @@ class Agent:
         self.lanes: dict[str, list[Lane]] = {}
         self.captures: dict[str, Capture] = {}
         self.peers = Peers(self._tell)
+        self._measured = Measured()
         self._processes: dict[str, int] = {}
         """The first process of each host."""
         self.conditions: dict[int, Condition[Any]] = {}
@@ -182,7 +183,10 @@ class Agent:
         self.lookout.glance(asked.host)
 
     def do_look_around(self, asked: protocol.LookAround) -> Condition[Sequence[protocol.HostSituation]]:
-        return Situation(self.lookout.processes, self.sampler, asked.window).seen
+        return Situation(self.lookout.processes, self.sampler, asked.window, self._measured).seen
+
+    def do_measure(self, _: protocol.Measure) -> None:
+        self._measured = measured(self.lookout.processes)
 
     def do_wait_asleep(self, asked: protocol.WaitAsleep) -> Condition[bool]:
         return _now_and_then(lambda: self.lookout.sleeps(asked.host, asked.pid, asked.call))

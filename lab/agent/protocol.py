@@ -533,19 +533,30 @@ class Doing(Message):
     input: bool
     unlisted: int
     status: int
+    used_since: int
+    waited_since: int
 
 
 class HostSituation(Message):
-    """What the programs of a host do within a ``window``, and its sockets, or the ``trouble`` with these."""
+    """What the programs of a host do within a ``window``, and its sockets, or the ``trouble`` with these.
+
+    ``since`` is how long before that they were measured: since then each process has ``used_since`` a
+    processor and ``waited_since`` for one. 0 if they were not.
+    """
 
     at: int
     host: str
     window: int
+    since: int
     processes: Sequence[Doing]
     tcp: Sequence[SocketRow]
     bound: Sequence[SocketRow]
     udp: Sequence[SocketRow]
     trouble: str
+
+
+class Measure(Request[None]):
+    """Note how much every process has used processors and waited for them: the next look around compares."""
 
 
 class LookAround(Request[Sequence[HostSituation]]):

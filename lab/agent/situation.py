@@ -44,10 +44,24 @@ class Usage(NamedTuple):
     ready: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
+class Measured(NamedTuple):
+    """How much each process had used and waited at a time (time.monotonic_ns), 0 if that is not known."""
+
+    at: int = 0
+    usage: Mapping[int, Usage] = MappingProxyType({})
+
+
+def measured(looked_at: Processes) -> Measured:
+    """How much each process has used and waited until now."""
+    rows = [row for rows in looked_at.look().values() for row in rows]
+    return Measured(time.monotonic_ns(), {row[0]: _usage(looked_at.process_of(row)) for row in rows})
+
+
 class Situation:
     """Two looks at all processes, some time apart: only so a busy one is told from one that is asleep."""
 
-    def __init__(self, looked_at: Processes, sampler: Sampler, window: float) -> None:
+    def __init__(self, looked_at: Processes, sampler: Sampler, window: float, measured: Measured) -> None:
+        self._measured = measured
         self._processes = looked_at
         self._sampler = sampler
         self._began = time.monotonic()
@@ -83,6 +97,7 @@ class Situation:
             at=time.time_ns(),
             host=host,
             window=window,
+            since=time.monotonic_ns() - self._measured.at if self._measured.at else 0,
             processes=[self._doing(row, known) for row in rows[:_MOST_PROCESSES]],
             tcp=_most_telling(listed.tcp),
             bound=_most_telling(listed.bound),
@@ -93,6 +108,7 @@ class Situation:
     def _doing(self, row: ProcessRow, known: set[int]) -> Doing:
         pid = self._processes.process_of(row)
         before, after = self._before.get(row[0], Usage()), _usage(pid)
+        first = self._measured.usage.get(row[0], Usage())
         return Doing(
             row=row,
             used=max(0, after.used - before.used) if before.states else 0,
@@ -103,6 +119,8 @@ class Situation:
             input=("read", 0) in row[8] and _reads_input(pid),
             unlisted=_unlisted_tcp(pid, {*row[7]} - known),
             status=processes.status_of_zombie(pid) if row[5] else 0,
+            used_since=max(0, after.used - first.used),
+            waited_since=max(0, after.waited - first.waited),
         )
 
 

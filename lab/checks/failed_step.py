@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from lab.checks.causes import causes_of
+from lab.checks.causes import causes_of, undecided
 from lab.checks.causes.failure import Failure, filled
-from lab.checks.causes.kinds import Cause, Died, RunsOn, said
+from lab.checks.causes.kinds import Cause, Died, RunsOn, Starved, said
 from lab.checks.nearest import nearest
 from lab.checks.printed import last_lines
 from lab.checks.programs import ProgramState, Scene
@@ -31,7 +31,16 @@ def explained(result: CheckResult, step: StepEnded, evidence: Evidence) -> Check
     failure = Failure(Scene(evidence, step.at), step)
     causes = causes_of(failure)
     programs = tuple(_programs(failure, causes))
-    return replace(result, causes=tuple(said(cause, step.at) for cause in causes), programs=programs)
+    starved = undecided(failure, causes)
+    told = [cause for cause in causes if not (starved and isinstance(cause, Starved))]
+    result = replace(result, causes=tuple(said(cause, step.at) for cause in told), programs=programs)
+    return in_doubt(result, said(starved, step.at)) if starved else result
+
+
+def in_doubt(result: CheckResult, doubt: Message) -> CheckResult:
+    """A result that failed for what did not come, where it may still have come."""
+    observed = (*result.observed, message("but", doubt=doubt))
+    return replace(result, outcome=Outcome.INCONCLUSIVE, observed=observed, hint="")
 
 
 def _programs(failure: Failure, causes: Iterable[Cause]) -> Iterator[Message]:

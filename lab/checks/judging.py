@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from lab import checks
 from lab.checks import conversation, unbuilt
 from lab.checks.agreement import disagreements
+from lab.checks.failed_step import in_doubt
 from lab.checks.finding import worst
 from lab.checks.relations import why_on_top, with_causes
 from lab.core.words import Outcome
@@ -40,7 +41,19 @@ def _judged(evidence: Evidence) -> list[CheckResult]:
     cut = conversation.why_cut_short(evidence)
     judged = [_or_not_reached(checks.judge(spec, evidence), cut) for spec in specs]
     results = with_causes([conversation.judge(evidence), *judged], specs, evidence)
+    results = _as_sure_as_the_script(results, evidence)
     return _without_needs(results, [(), *(spec.needs for spec in specs)])
+
+
+def _as_sure_as_the_script(results: list[CheckResult], evidence: Evidence) -> list[CheckResult]:
+    """Where nobody knows whether the failed step would have failed, what it would have brought is open."""
+    script = results[0]
+    if script.outcome is not Outcome.INCONCLUSIVE or evidence.transcript.failed is None:
+        return results
+    return [
+        in_doubt(one, message("script-in-doubt")) if one.outcome is Outcome.FAIL and one.missing else one
+        for one in results
+    ]
 
 
 def _or_not_reached(result: CheckResult, cut: Message | None) -> CheckResult:

@@ -18,7 +18,8 @@ class Doing(Struct, frozen=True):
     was ``awake`` all the time, running or ready to; ``running`` says that a thread ran, or was
     ready to, at both looks, ``stopped`` that a signal has stopped it, ``input`` that it waits for its
     standard input. ``unlisted`` counts its TCP sockets that are neither bound, in LISTEN nor connected.
-    ``status`` is how a zombie has ended, as a shell counts.
+    ``status`` is how a zombie has ended, as a shell counts. ``used_since`` and ``waited_since`` are as
+    ``used`` and ``waited``, for a longer time: that of the situation's ``since``.
     """
 
     row: ProcessRow
@@ -30,13 +31,16 @@ class Doing(Struct, frozen=True):
     unlisted: int = 0
     status: int = 0
     awake: int = 0
+    used_since: int = 0
+    waited_since: int = 0
 
 
 class Situation(Struct, frozen=True):
     """All programs of a host, looked at twice within a ``window`` (ns), and its sockets.
 
     ``tcp`` are those that ``ss`` lists; ``bound`` are TCP sockets that neither listen nor connect, as far as
-    the kernel tells of them (Linux 6.8); ``udp`` are the UDP sockets.
+    the kernel tells of them (Linux 6.8); ``udp`` are the UDP sockets. ``since`` is for how long the processes
+    were measured (ns), about half the time that the step had; 0 if that was not done.
     """
 
     at: int
@@ -47,6 +51,7 @@ class Situation(Struct, frozen=True):
     bound: tuple[SocketRow, ...] = ()
     udp: tuple[SocketRow, ...] = ()
     trouble: str = ""
+    since: int = 0
 
 
 class Unread(Struct, frozen=True):

@@ -208,13 +208,14 @@ class Observer:
 def _situation(told: protocol.HostSituation) -> Situation:
     doings = tuple(map(_doing, told.processes))
     tcp, bound, udp = (tuple(_socket(*row) for row in rows) for rows in (told.tcp, told.bound, told.udp))
-    return Situation(told.at, told.host, told.window, doings, tcp, bound, udp, told.trouble)
+    return Situation(told.at, told.host, told.window, doings, tcp, bound, udp, told.trouble, told.since)
 
 
 def _doing(told: protocol.Doing) -> Doing:
     return Doing(
         _process(told.row), used=told.used, waited=told.waited, awake=told.awake, running=told.running,
         stopped=told.stopped, input=told.input, unlisted=told.unlisted, status=told.status,
+        used_since=told.used_since, waited_since=told.waited_since,
     )  # fmt: skip
 
 

@@ -133,6 +133,8 @@ class Player:
         seconds = (action.within or self._scenario.timeouts.step) + (action.lasts() or 0)
         # What is captured outlives the round of a block: only ${i} is the round's own.
         context = Context(self._programs, line, str(place), self._variables)
+        # If it takes so long, it may come to be asked whether the machine had a processor for it.
+        halfway = asyncio.get_running_loop().call_later(seconds / 2, self._programs.measure)
         try:
             async with step_time(seconds, self._deadline):
                 await action.execute(context)
@@ -142,6 +144,8 @@ class Player:
             if self._deadline < began + seconds:
                 limit = f"before the script's {self._scenario.timeouts.scenario:g} s were over"
             raise self._programs.too_late(line, str(place), what, limit) from None
+        finally:
+            halfway.cancel()
 
     def _first_unplayed(self) -> str:
         numbers = (number for number, step in self._numbers() if isinstance(step, Line))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, MutableMapping, Sequence
 
-from lab.agent.protocol import Event, Look, Misheard, PeerEnded, PeerHeard, Release, Settle
+from lab.agent.protocol import Event, Look, Measure, Misheard, PeerEnded, PeerHeard, Release, Settle
 from lab.core.archive import FOLDER
 from lab.core.words import MEMORY_ENDS
 from lab.deploy.deployment import Deployment
@@ -50,6 +50,7 @@ class Programs:
         self._matcher = Matcher()
         self._running: dict[tuple[str, str], Speaker] = {}
         self._peers: list[Peer] = []
+        self._measuring: set[asyncio.Future[None]] = set()
         deployment.agent.tell(self._hear)
         self._main: dict[str, Program] = {}
         self._every: list[Program] = []
@@ -126,6 +127,13 @@ class Programs:
             return StepFailure(what, f"not {limit}: {tried}", rest)
         said = f"it {speaker.verb} {'something else' if rest.strip() else 'nothing more'}"
         return StepFailure(what, f"not {limit}: {said}, {speaker.life()}", rest)
+
+    def measure(self) -> None:
+        """Have it noted how much processors were used and waited for until now."""
+        asked = asyncio.ensure_future(self.deployment.agent.ask(Measure()))
+        self._measuring.add(asked)
+        asked.add_done_callback(self._measuring.discard)
+        asked.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def vouch(self, since: float) -> None:
         """EngineError unless the engine and the agent did their work since then (the loop's clock)."""

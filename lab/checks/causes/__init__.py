@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lab.checks.causes import ends, ports, waits
 from lab.checks.causes.failure import Failure
 from lab.checks.causes.kinds import (
@@ -17,6 +19,7 @@ from lab.checks.causes.kinds import (
     LoopbackOnly,
     MemoryUsedUp,
     OtherPort,
+    Starved,
     SwappedPort,
 )
 
@@ -24,6 +27,11 @@ _SURE = (
     AddressInUse, CarriageReturns, ChildCrashed, Died, LoopbackOnly, MemoryUsedUp, OtherPort, SwappedPort,
 )  # fmt: skip
 """Causes that more time would not have cured: a machine short of processors explains nothing beside them."""
+
+
+def undecided(failure: Failure, causes: Iterable[Cause]) -> Starved | None:
+    """What the machine did not let happen, so that nobody knows whether the step would have failed."""
+    return None if any(isinstance(cause, _SURE) for cause in causes) else waits.starved(failure)
 
 
 def causes_of(failure: Failure) -> tuple[Cause, ...]:

@@ -39,6 +39,9 @@ Where it had one for less than that, the machine is short of processors: then it
 _SECOND, _LATE = 1_000_000_000, 500_000_000
 """ns; and from so much more than its time on, a step is noticed late."""
 
+_HALF = 50
+"""Percent of the time that a process waits for a processor, from which on nobody knows what it would do."""
+
 _MUCH = 30
 """Percent of the time that a process waits for a processor, from which on that is told."""
 
@@ -232,8 +235,7 @@ def short_of_processors(failure: Failure) -> Iterator[Starved | NoticedLate]:
     action = failure.line.action if failure.line else None
     if not isinstance(action, Start | Expect | WaitStep):
         return
-    limit = action.within or failure.evidence.scenario.timeouts.step
-    took = failure.step.at - failure.step.began
+    limit, took = _limit(failure), failure.step.at - failure.step.began
     if took < limit * _SECOND:
         return
     starved = tuple(
@@ -243,6 +245,34 @@ def short_of_processors(failure: Failure) -> Iterator[Starved | NoticedLate]:
         yield Starved(starved)
     if took > limit * _SECOND + _LATE:
         yield NoticedLate(limit, took)
+
+
+def starved(failure: Failure) -> Starved | None:
+    """The programs of a step that had no processor for half its time, while others than the lab had them.
+
+    Each waited for one at least half of the time since the middle of the step. Who keeps the machine busy by
+    himself is none: all programs of the lab together have used less than half a processor, and those of his
+    host less than half of what it may use (limits.cpus).
+    """
+    hosts = failure.scene.hosts
+    since = min((seen.since for seen in hosts.values()), default=0)
+    limit = _limit(failure) * _SECOND
+    used = {host: sum(doing.used_since for doing in seen.processes) for host, seen in hosts.items()}
+    if failure.step.at - failure.step.began < limit or since < limit / 4 or sum(used.values()) * 2 > since:
+        return None
+    waits = {
+        failure.scene.named(one): max((doing.waited_since for doing in one.own), default=0) * 100 // since
+        for one in failure.concerned() or failure.scene.programs
+        if used.get(one.host, 0) * 2 <= failure.evidence.scenario.hosts[one.host].limits.cpus * since
+    }
+    found = tuple((name, min(100, percent)) for name, percent in waits.items() if percent >= _HALF)
+    return Starved(found) if found else None
+
+
+def _limit(failure: Failure) -> float:
+    """Seconds that the step had."""
+    within = failure.line.action.within if failure.line else None
+    return within or failure.evidence.scenario.timeouts.step
 
 
 def _waited(failure: Failure, one: ProgramState) -> int:

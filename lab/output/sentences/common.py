@@ -22,6 +22,7 @@ SENTENCES = {
     "needs": 'it needs "{check}", which did not pass',
     "variables-have-values": "a text whose variables have values",
     # the script
+    "script-in-doubt": "it may have come if the machine had not been short of processors",
     "step": "step {step}, {host}: {what}[: {expected}]",
     "step-ended": "step {step} at {where} ended after {took:span}",
     "step-not-reached": "step {step} was not reached[: {trouble}]",

@@ -22,7 +22,7 @@ from lab.agent.exits import Exits
 from lab.agent.losses import Losses
 from lab.agent.processes import Processes
 from lab.agent.protocol import HostSituation, ProcessKilled, ProcessRow
-from lab.agent.situation import AWAKE, Situation
+from lab.agent.situation import AWAKE, Measured, Situation
 from lab.agent.watched import Listed
 
 KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
@@ -61,7 +61,7 @@ class Here:
             return Listed(table.rows(), table.bound(), table.datagrams())
 
     def situation(self) -> HostSituation:
-        taken = Situation(self.processes, self, 0.1)  # type: ignore[arg-type]
+        taken = Situation(self.processes, self, 0.1, Measured())  # type: ignore[arg-type]
         while (seen := taken.seen()) is None:
             time.sleep(0.01)
         return seen[0]

@@ -708,6 +708,45 @@ def test_a_machine_that_is_short_of_processors(failed: Failed, took: int, late: 
     assert failed.causes() == expected
 
 
+@pytest.mark.parametrize(
+    ("waited", "since", "took", "outcome"),
+    [
+        ((91, 5), 500, 1000, Outcome.INCONCLUSIVE),
+        ((50, 0), 500, 1000, Outcome.INCONCLUSIVE),
+        ((49, 5), 500, 1000, Outcome.FAIL),
+        ((91, 51), 500, 1000, Outcome.FAIL),
+        ((91, 5), 100, 1000, Outcome.FAIL),
+        ((91, 5), 0, 1000, Outcome.FAIL),
+        ((91, 5), 500, 900, Outcome.FAIL),
+    ],
+    ids=["starved", "just so", "not much", "by itself", "not long", "never measured", "no time-out"],
+)
+def test_a_step_whose_program_had_no_processor_is_undecided(
+    failed: Failed, waited: tuple[int, int], since: int, took: int, outcome: Outcome
+) -> None:
+    percent, used = waited
+    failed.action, failed.took = {"expect": {"text": "x"}, "within": "1s"}, took
+    time = since * 1_000_000
+    waits = doing("client_a", ("sleep", 0), waited_since=time * percent // 100, used_since=time * used // 100)
+    failed.situation = (replace(seen("client_a", waits), since=time),)
+    failed.checks = [{"output": {"host": "client_a", "lines": {"x": 1}}}]
+    verdict = judge(failed.stage().evidence(*failed.checks))
+    assert [result.outcome for result in verdict.results] == [outcome, outcome]
+    told = f"but the machine is short of processors: client_a waited {percent} % of the time for one"
+    assert (told in verdict.results[0].observed) is (outcome is Outcome.INCONCLUSIVE)
+
+
+def test_what_would_have_failed_on_any_machine_is_decided(failed: Failed) -> None:
+    failed.actor, failed.action, failed.took = "server", {**START, "within": "1s"}, 1000
+    listens = row(LISTEN, "0.0.0.0:5001", inode=7)
+    waits = doing("server", ("accept", 7), waited_since=480_000_000)
+    failed.situation = (replace(seen("server", waits, tcp=[listens]), since=500_000_000),)
+    assert (
+        judge(failed.stage().evidence({"output": {"host": "server", "lines": {"x": 1}}})).outcome
+        is Outcome.FAIL
+    )
+
+
 def test_who_used_a_processor_waited_for_none_at_that_time(failed: Failed) -> None:
     """The kernel counts both a little late: together they are no more than the time between the looks."""
     failed.action, failed.took = {"expect": {"text": "x"}, "within": "300ms"}, 400
