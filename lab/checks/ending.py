@@ -175,7 +175,7 @@ def _silent(case: Case) -> list[Message]:
     hosts = tuple(case.name(side) for side in case.connection.sides if side.fin is None)
     if not hosts:
         return []
-    return [message("no-fin-captured", hosts=hosts) if case.doubt else message("no-fin-sent", hosts=hosts)]
+    return [message("no-fin-captured" if case.doubt else "no-fin-sent", hosts=hosts)]
 
 
 def _unheard(case: Case) -> list[Message]:
@@ -183,9 +183,7 @@ def _unheard(case: Case) -> list[Message]:
     hosts = tuple(case.name(side) for side in case.connection.sides if side.fin and not side.fin.acked)
     if not hosts:
         return []
-    if case.doubt:
-        return [message("no-ack-of-fin-captured", hosts=hosts)]
-    return [message("fin-never-acknowledged", hosts=hosts)]
+    return [message("no-ack-of-fin-captured" if case.doubt else "fin-never-acknowledged", hosts=hosts)]
 
 
 def held_open(case: Case) -> list[Message]:

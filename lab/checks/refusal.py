@@ -43,9 +43,8 @@ def listened_then(side: Side, case: Case) -> Iterator[Message]:
 
 
 def _otherwise(one: _Listener) -> Message:
-    if one.seen == "after":
-        return message("listened-afterwards", where=one.where, at=one.at)
-    return message("listened-before", where=one.where, at=one.at)
+    key = "listened-afterwards" if one.seen == "after" else "listened-before"
+    return message(key, where=one.where, at=one.at)
 
 
 def _listeners(host: str, time: int, case: Case) -> Iterator[_Listener]:

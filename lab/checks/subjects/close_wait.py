@@ -20,6 +20,7 @@ from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import holders
 from lab.checks.proofs import frame, named
 from lab.checks.select import history_of
+from lab.checks.spans import bounds_told, fits
 from lab.core.durations import nanoseconds
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
@@ -204,9 +205,7 @@ def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: Message | None, ev
     wanted = ref.observed is not False
     never = message("never-in-close-wait", host=ref.host, peer=ref.peer)
     return find(
-        message("through-close-wait", host=ref.host, peer=ref.peer)
-        if wanted
-        else message("not-in-close-wait", host=ref.host, peer=ref.peer),
+        message("through-close-wait" if wanted else "not-in-close-wait", host=ref.host, peer=ref.peer),
         [_seen(stay, evidence) for stay in stays] or never,
         _proofs(stays, evidence),
         holds=bool(stays) == wanted,
@@ -230,24 +229,22 @@ def _may_come(ref: CloseWaitRef, evidence: Evidence) -> bool:
 
 
 def _dwell(stay: _Stay, bounds: Span, lacking: Message | None, evidence: Evidence) -> Finding:
-    short = bounds.min is not None and stay.dwell < nanoseconds(bounds.min)
+    holds = fits(bounds, stay.dwell)
     long = bounds.max is not None and stay.dwell > nanoseconds(bounds.max)
-    undecided = stay.cut and not long and (short or bounds.max is not None)
-    too_soon = message("program-ended-too-soon") if stay.left else message("run-ended-too-soon")
+    undecided = stay.cut and not long and (not holds or bounds.max is not None)
+    too_soon = message("program-ended-too-soon" if stay.left else "run-ended-too-soon")
     return find(
-        message("close-wait-lasts", bounds=message("bounds", min=bounds.min, max=bounds.max)),
+        message("close-wait-lasts", bounds=bounds_told(bounds)),
         _seen(stay, evidence),
         _proofs([stay], evidence),
-        holds=not (short or long),
+        holds=holds,
         doubt=lacking or (too_soon if undecided else None),
     )
 
 
 def _left(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wanted: bool) -> Finding:
     return find(
-        message("fin-ends-close-wait", host=stay.side.host)
-        if wanted
-        else message("stays-in-close-wait", host=stay.side.host),
+        message("fin-ends-close-wait" if wanted else "stays-in-close-wait", host=stay.side.host),
         _seen(stay, evidence),
         _proofs([stay], evidence),
         holds=stay.by_fin == wanted,
@@ -354,7 +351,7 @@ def _eof_read(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wante
     unknown = None if read is not None else message("end-taken-along")
     seen, host = _seen(stay, evidence), stay.side.host
     return find(
-        message("reads-end", host=host) if wanted else message("never-reads-end", host=host),
+        message("reads-end" if wanted else "never-reads-end", host=host),
         message("end-read", read=_READ[read], stay=seen),
         _proofs([stay], evidence),
         holds=read == wanted,
