@@ -127,9 +127,9 @@ class Evidence(Struct, frozen=True, dict=True):
 
     @cached_property
     def origin(self) -> int:
-        """From when on a run is told (ns): its first SYN, its beginning if there was none."""
+        """From when on a run is told (ns): its first SYN, or else its first datagram, or its beginning."""
         syns = (connection.client.syn.first for connection in self.connections if connection.client.syn)
-        return min((syn.time for syn in syns if syn), default=self.info.began)
+        return min((syn.time for syn in syns if syn), default=self._without_syn)
 
     def number_of(self, connection: Connection) -> int:
         """The number of a connection, as ``lab flow`` counts them from 1 on."""
@@ -140,6 +140,10 @@ class Evidence(Struct, frozen=True, dict=True):
         """The numbers of connections, by their captures and first frames."""
         numbered = enumerate(self.connections, start=1)
         return {(one.capture, one.began.frame): number for number, one in numbered}
+
+    @property
+    def _without_syn(self) -> int:
+        return self.datagrams[0].at.time if self.datagrams else self.info.began
 
     def until_reused(self, connection: Connection) -> int:
         """When the next connection with the same two ends began (ns), or the run was over."""

@@ -38,7 +38,11 @@ def as_mermaid(rows: Iterable[Row], evidence: Evidence) -> Iterator[str]:
 
 def _columns(evidence: Evidence) -> list[str]:
     """The hosts in the scenario's order, and a column for strangers if there are any."""
-    known = all(side.host for connection in evidence.connections for side in connection.sides)
+    of_connections = (side.host for connection in evidence.connections for side in connection.sides)
+    of_datagrams = (
+        host for one in evidence.datagrams for host in (one.source, one.target or bool(one.arrivals))
+    )
+    known = all(of_connections) and all(of_datagrams)
     return [*evidence.scenario.hosts, *([] if known else [OUTSIDE])]
 
 

@@ -65,16 +65,18 @@ class _Run:
         yield from self._last
 
     def _told(self) -> str:
-        if self.kind != "segments":
+        if self.kind not in {"segments", "datagrams"}:
             return f"{self._count} more lines printed"
-        return f"{self._count} more segments" + (f", {self._bytes} bytes" if self._bytes else "")
+        return f"{self._count} more {self.kind}" + (f", {self._bytes} bytes" if self._bytes else "")
 
 
 def _kind(row: Row) -> str:
     """What runs a row may be part of, empty if it must be seen."""
     if isinstance(row, Said) and row.kind == "printed":
         return f"lines of {row.host}"
-    return "segments" if isinstance(row, Packet) and _is_plain(row) else ""
+    if not isinstance(row, Packet) or not _is_plain(row):
+        return ""
+    return "datagrams" if row.datagram else "segments"
 
 
 def _is_plain(packet: Packet) -> bool:

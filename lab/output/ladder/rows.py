@@ -29,13 +29,14 @@ class Opened(Struct, frozen=True):
 
 
 class Packet(Struct, frozen=True):
-    """A TCP segment, once, however often the capture shows it.
+    """A TCP segment or a UDP datagram, once, however often the capture shows it.
 
     ``number`` is its connection's. ``seq`` and ``ack`` are relative to each side's SYN; ``ports`` are the
     sender's and the receiver's. ``delay`` is the time (ns) from one's port to the other's. ``states`` are
     those that the sender came into by sending it and the receiver by its arrival. ``blamed`` is the worst
     outcome of the checks that did not pass and name it as evidence. ``held`` says, in words, that a step of
-    the script kept it back at the switch, and until when.
+    the script kept it back at the switch, and until when. ``datagram`` is what is told of a datagram: it
+    belongs to no connection, and has neither flags nor numbers.
     """
 
     time: int
@@ -53,6 +54,7 @@ class Packet(Struct, frozen=True):
     states: tuple[tuple[TcpState, ...], tuple[TcpState, ...]] = ((), ())
     blamed: Outcome | None = None
     held: str = ""
+    datagram: str = ""
 
 
 class Entered(Struct, frozen=True):

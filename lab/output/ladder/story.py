@@ -20,11 +20,13 @@ from lab.evidence.verdict import Verdict
 from lab.output.ladder.blame import Blame
 from lab.output.ladder.crossings import Crossing, crossings
 from lab.output.ladder.held import Holds
+from lab.output.ladder.labels import datagram_label
 from lab.output.ladder.rows import OUTSIDE, Entered, Fate, Opened, Packet, Row
 from lab.output.ladder.said import said
 from lab.output.telling import Teller
 from lab.wire.packets import Reader, Segment, opened
 from lab.wire.tcp import Connection, Side
+from lab.wire.udp import Datagram
 
 _SOON = 1_000_000
 """ns from a packet's leaving within which its arrival brings about what is shown beside it."""
@@ -57,6 +59,7 @@ def story(
         _packets(segments.get(capture.path, ()), capture, evidence, blame, holds=holds, only=only)
         for capture in evidence.info.captures
     ]
+    packets += [] if only else [_datagrams(evidence, blame)]
     sides = evidence.connections[only - 1].sides if only else ()
     hosts = {side.host for side in sides} or evidence.scenario.hosts.keys()
     others = said(evidence, hosts), _states(evidence, only), _listening(evidence, hosts)
@@ -87,6 +90,38 @@ def _packets(
         row = packet(crossing, connection, holds, doubt=bool(capture.doubt))
         yield replace(row, blamed=blame.of(frames))
         yield from blame.decided(frames, crossing.moment.time)
+
+
+def _datagrams(evidence: Evidence, blame: Blame) -> Iterator[Row]:
+    """Each UDP datagram, to each host that it reached, and the checks that it decided behind it."""
+    doubtful = {file.path for file in evidence.info.captures if file.doubt}
+    for one in evidence.datagrams:
+        moments = [*([one.sent] if one.sent else []), *(arrival.at for arrival in one.arrivals)]
+        frames = [(one.capture, moment.frame) for moment in moments]
+        for row in datagram(one, doubt=one.capture in doubtful):
+            yield replace(row, blamed=blame.of(frames))
+        yield from blame.decided(frames, one.at.time)
+
+
+def datagram(one: Datagram, *, doubt: bool) -> Iterator[Packet]:
+    """The rows of a datagram; ``doubt`` says that the capture may lack frames."""
+    lost: Fate = "unseen" if doubt else "lost"
+    reached = [(arrival.host, arrival.at.time - one.at.time) for arrival in one.arrivals]
+    for host, delay in reached or [(one.target, 0)]:
+        yield Packet(
+            time=one.at.time,
+            number=0,
+            source=one.source or OUTSIDE,
+            target=host or OUTSIDE,
+            ports=(one.flow.source_port, one.flow.target_port),
+            flags=0,
+            seq=0,
+            ack=0,
+            length=one.size,
+            fate="arrived" if reached else lost,
+            delay=delay,
+            datagram=datagram_label(one.flow.target_port, one.size, one.payload),
+        )
 
 
 def opening(crossing: Crossing, connection: Connection) -> Opened:

@@ -30,6 +30,15 @@ HANDSHAKE = """
 0.1  server > client_a  S.
 0.2  client_a > server  .
 """
+DATAGRAMS = """
+       ms           server                   client_a                  client_b
+                192.168.153.128           192.168.153.129           192.168.153.130
+    0.000              │◀──── UDP :53 "who?" ────┤                         │
+                       │UDP :40000 "a-longer"… 15 bytes                    │
+    1.000              ├────────────────────────▶│                         │
+                       │   UDP :53 "lost" lost   │                         │
+    2.000              │   ✗─────────────────────┤                         │
+"""
 CLOSE = """
 2    client_a > server  F.
 2.1  server > client_a  .
@@ -442,3 +451,24 @@ def test_any_damage_is_drawn_somehow(tmp_path: Path, seed: int) -> None:
         data[chance.randrange(24, len(data))] = chance.randrange(256)
     stage = Stage(tmp_path, capture=bytes(data[: chance.randrange(24, 2 * len(data))]))
     assert len(drawn(stage, ORDERLY).splitlines()) >= 2
+
+
+def test_datagrams_are_drawn_with_their_first_bytes(tmp_path: Path) -> None:
+    talk = """
+    0  client_a > server:53  U  text=who?
+    1  server:53 > client_a  U  text=a-longer-answer
+    2  client_a > server:53  U  text=lost  entered
+    """
+    shows(
+        drawn(Stage(tmp_path, talk), width=90),
+        DATAGRAMS,
+    )
+    _, rows = told(Stage(tmp_path, talk), {"datagrams": {"from": "client_a", "to": "server:53", "count": 9}})
+    blamed = [row for row in rows if isinstance(row, Packet) and row.blamed]
+    assert [row.blamed for row in blamed] == [FAIL, FAIL]
+
+
+def test_many_datagrams_are_folded(tmp_path: Path) -> None:
+    talk = "\n".join(f"{number} client_a > server:53 U 7" for number in range(20))
+    drawing = drawn(Stage(tmp_path, talk))
+    assert "... 14 more datagrams, 98 bytes" in drawing
