@@ -23,7 +23,7 @@ from lab.agent.protocol import Request, WaitSocket
 from lab.checks import judging
 from lab.core.archive import FOLDER
 from lab.core.assets import HOST_IMAGE
-from lab.core.words import TcpState, kernel_numbers
+from lab.core.words import TcpState
 from lab.deploy.build import built
 from lab.deploy.deployment import Deployment, deployed
 from lab.deploy.plan import PlannedHost, plan
@@ -268,8 +268,8 @@ async def _until_runs(deployment: Deployment, talker: scenes.Talker) -> None:
         made = client.exec_create(there.container, talker.words, workdir=FOLDER, stdout=False, stderr=False)
         client.exec_start(made["Id"], detach=True)
     state = TcpState.TIME_WAIT if talker.server else TcpState.LISTEN
-    where, states = talker.server or talker.host, kernel_numbers(state)
-    await deployment.agent.ask(WaitSocket(host=where, states=[*states], port=scenes.PORT, peers=[]))
+    where = talker.server or talker.host
+    await deployment.agent.ask(WaitSocket(host=where, states=[state], port=scenes.PORT, peers=[]))
 
 
 async def _agent_cpu(deployment: Deployment, seconds: float) -> float:

@@ -33,9 +33,18 @@ _REST_SECONDS = 2.0
 """So long nothing is listed after there were too many: other hosts have to be looked at, too."""
 
 _ANY_COOKIE = b"\xff" * 8
-ALL_STATES = frozenset(range(1, 13))
-"""ESTABLISHED (1) to NEW_SYN_RECV (12); later kernels add a pseudo-state for sockets that are only bound."""
-TIME_WAIT, LISTEN = 6, 10
+_STATES = {
+    1: "ESTABLISHED", 2: "SYN_SENT", 3: "SYN_RECEIVED", 4: "FIN_WAIT_1", 5: "FIN_WAIT_2", 6: "TIME_WAIT",
+    7: "CLOSED", 8: "CLOSE_WAIT", 9: "LAST_ACK", 10: "LISTEN", 11: "CLOSING", 12: "SYN_RECEIVED",
+}  # fmt: skip
+"""The states as Linux numbers them (include/net/tcp_states.h) and as RFC 9293 calls them.
+
+Linux tells a half-open connection twice: 3 for the socket of a simultaneous open and 12 (TCP_NEW_SYN_RECV)
+for a request that has no socket yet. Later kernels add a pseudo-state for sockets that are only bound.
+"""
+
+ALL_STATES = frozenset(_STATES.values())
+TIME_WAIT, LISTEN = "TIME_WAIT", "LISTEN"
 _LISTENERS, _WAITING = frozenset({LISTEN}), frozenset({TIME_WAIT})
 _BOUND_INACTIVE = 1 << 13
 """TCP_BOUND_INACTIVE (linux 6.8 and later): sockets that are bound, and neither listen nor connect."""
@@ -70,9 +79,11 @@ _Part = tuple[list[Found], bool]
 
 
 @cache
-def _request(states: frozenset[int]) -> bytes:
+def _request(states: frozenset[str]) -> bytes:
     """A struct inet_diag_req that asks for every socket in one of the states."""
-    body = bytes(52) + struct.pack("=II", sum(1 << state for state in states), 0)
+    body = bytes(52) + struct.pack(
+        "=II", sum(1 << number for number, state in _STATES.items() if state in states), 0
+    )
     return _HEADER.pack(_HEADER.size + len(body), _TCPDIAG_GETSOCK, _REQUEST_DUMP, 1, 0) + body
 
 
@@ -119,7 +130,7 @@ class SocketTable:
         netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 1, 0))
         return netlink
 
-    def rows(self, states: frozenset[int] = ALL_STATES) -> tuple[SocketRow, ...]:
+    def rows(self, states: frozenset[str] = ALL_STATES) -> tuple[SocketRow, ...]:
         """The TCP sockets in some states, sorted."""
         return tuple(sorted([found.row for found in self.sockets(states)]))
 
@@ -127,7 +138,7 @@ class SocketTable:
         """The TCP sockets in LISTEN, sorted: ten times cheaper than all."""
         return tuple(sorted([found.row for found in self._dump(_LISTENERS, _parsed_before)]))
 
-    def sockets(self, states: frozenset[int] = ALL_STATES) -> list[Found]:
+    def sockets(self, states: frozenset[str] = ALL_STATES) -> list[Found]:
         """The TCP sockets in some states, as the kernel comes to them, those in TIME_WAIT last."""
         waiting = states & _WAITING
         found = self._dump(states - waiting, _parsed) if states - waiting else []
@@ -146,7 +157,7 @@ class SocketTable:
         found = [self._answers(_of_family(family, protocol, states), _parsed) for family in families]
         return tuple(sorted([one.row for several in found for one in several]))
 
-    def _dump(self, states: frozenset[int], parsed: Callable[[bytes], _Part], most: int = 0) -> list[Found]:
+    def _dump(self, states: frozenset[str], parsed: Callable[[bytes], _Part], most: int = 0) -> list[Found]:
         return self._answers(_request(states), parsed, most)
 
     def _answers(self, request: bytes, parsed: Callable[[bytes], _Part], most: int = 0) -> list[Found]:
@@ -213,12 +224,13 @@ _parsed_before = lru_cache(maxsize=256)(_parsed)
 
 
 def _found(reply: bytes, offset: int) -> Found:
-    family, state, sport, dport, source, destination, interface, expires, received, sent, inode = (
+    family, number, sport, dport, source, destination, interface, expires, received, sent, inode = (
         _MESSAGE.unpack_from(reply, offset)
     )
     if family == socket.AF_INET:
         source, destination = source[:4], destination[:4]
     ends = text_of(source), int.from_bytes(sport, "big"), text_of(destination), int.from_bytes(dport, "big")
+    state = _STATES[number]
     left = expires / 1000 if state == TIME_WAIT else 0.0
     return Found((state, *ends, received, sent, inode), interface, left)
 

@@ -35,8 +35,9 @@ A = TypeVar("A")
 Instrument = Literal["sockets", "counters", "processes", "ends", "capture", "hold"]
 """What observes a host."""
 
-SocketRow = tuple[int, str, int, str, int, int, int, int]
-"""State, local address and port, remote address and port, receive queue, send queue, inode (0: none)."""
+SocketRow = tuple[str, str, int, str, int, int, int, int]
+"""State (as RFC 9293 calls it), local address and port, remote address and port, receive queue, send queue,
+inode (0: none)."""
 
 Ends = tuple[str, int, str, int]
 """Local address and port, remote address and port."""
@@ -422,7 +423,7 @@ class WaitSocket(Request[bool], waits=True):
     """
 
     host: str
-    states: Sequence[int]
+    states: Sequence[str]
     port: int
     peers: Sequence[str]
 

@@ -186,7 +186,7 @@ class Sampler:
             self._sources.modify(source, select.EPOLLIN | select.EPOLLONESHOT)
         host.stirred.clear()
 
-    def now_in(self, name: str, states: frozenset[int]) -> tuple[SocketRow, ...]:
+    def now_in(self, name: str, states: frozenset[str]) -> tuple[SocketRow, ...]:
         """The sockets of a host in one of these states; nothing is told."""
         try:
             return self._hosts[name].now_in(states)

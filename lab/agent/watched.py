@@ -42,8 +42,8 @@ _MISSED_DUTY = 100
 _OVERDUE_SECONDS = 0.1
 """Between two questions for a connection that should have left TIME_WAIT and has not."""
 
-_TRANSIENT = frozenset({2, 3, 4, 9, 11, 12})
-"""SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, LAST_ACK, CLOSING: the kernel is about to leave these by itself."""
+_TRANSIENT = frozenset({"SYN_SENT", "SYN_RECEIVED", "FIN_WAIT_1", "LAST_ACK", "CLOSING"})
+"""The kernel is about to leave these by itself."""
 
 _COUNTING_LOOKS = 4
 """Looks at which the counters are read after an RST: the kernel counts some things late.
@@ -265,7 +265,7 @@ class Watched:
         yield from (found.row for found in self._live.values())
         yield from (found.row for found, _ in self._waiting.values())
 
-    def now_in(self, states: frozenset[int]) -> tuple[SocketRow, ...]:
+    def now_in(self, states: frozenset[str]) -> tuple[SocketRow, ...]:
         """The sockets in some of the states: cheap for LISTEN alone. OSError."""
         return self._table.rows(states)
 

@@ -27,39 +27,6 @@ class TcpState(StrEnum):
     CLOSED = "CLOSED"
 
 
-_KERNEL_STATES = {
-    1: TcpState.ESTABLISHED,
-    2: TcpState.SYN_SENT,
-    3: TcpState.SYN_RECEIVED,
-    4: TcpState.FIN_WAIT_1,
-    5: TcpState.FIN_WAIT_2,
-    6: TcpState.TIME_WAIT,
-    7: TcpState.CLOSED,
-    8: TcpState.CLOSE_WAIT,
-    9: TcpState.LAST_ACK,
-    10: TcpState.LISTEN,
-    11: TcpState.CLOSING,
-    12: TcpState.SYN_RECEIVED,
-}
-
-
-def kernel_state(number: int) -> TcpState:
-    """The state that Linux numbers so (include/net/tcp_states.h); ValueError for no such number.
-
-    Linux tells a half-open connection twice: 3 for the socket of a simultaneous open and 12
-    (TCP_NEW_SYN_RECV) for a request that has no socket yet. RFC 9293 has one word for both.
-    """
-    try:
-        return _KERNEL_STATES[number]
-    except KeyError:
-        raise ValueError(f"Linux has no TCP state {number}") from None
-
-
-def kernel_numbers(state: TcpState) -> tuple[int, ...]:
-    """The numbers Linux has for a state."""
-    return tuple(number for number, known in _KERNEL_STATES.items() if known is state)
-
-
 class Outcome(StrEnum):
     """What became of a check. Only the first three are judgements."""
 

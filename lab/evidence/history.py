@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from lab.core.words import TcpState, kernel_numbers
+from lab.core.words import TcpState
 from lab.evidence.sockets import SocketEnds, SocketRow, SocketSample
 
 Ends = tuple[str, int, str, int]
@@ -118,7 +118,7 @@ def ends_of(one: SocketRow | SocketEnds) -> Ends:
 
 def order_of(row: SocketRow) -> tuple[Any, ...]:
     """The order in which the rows of a look are told."""
-    return kernel_numbers(row.state)[0], *ends_of(row), row.recv_queue, row.send_queue, row.inode
+    return row.state, *ends_of(row), row.recv_queue, row.send_queue, row.inode
 
 
 def histories(samples: Iterable[SocketSample]) -> Mapping[str, SocketHistory]:

@@ -17,7 +17,7 @@ from lab.agent import protocol
 from lab.core import limits
 from lab.core.errors import EngineError
 from lab.core.files import written
-from lab.core.words import MEMORY_ENDS, kernel_state
+from lab.core.words import MEMORY_ENDS, TcpState
 from lab.deploy.deployment import Deployment
 from lab.evidence.capture import CaptureFile, Drop, HeldSegment
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
@@ -240,8 +240,8 @@ def _sample(event: protocol.SocketsChanged) -> SocketSample:
     )
 
 
-def _socket(state: int, local: str, local_port: int, remote: str, *rest: int) -> SocketRow:
-    return SocketRow(kernel_state(state), intern(local), local_port, intern(remote), *rest)
+def _socket(state: str, local: str, local_port: int, remote: str, *rest: int) -> SocketRow:
+    return SocketRow(TcpState(state), intern(local), local_port, intern(remote), *rest)
 
 
 def _process(row: protocol.ProcessRow) -> ProcessRow:

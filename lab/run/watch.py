@@ -21,7 +21,7 @@ from msgspec import Struct, field
 
 from lab.agent import protocol
 from lab.core.errors import EngineError
-from lab.core.words import TcpState, kernel_state
+from lab.core.words import TcpState
 from lab.deploy.deployment import Deployment
 from lab.deploy.plan import HEADERS, Plan
 from lab.evidence.capture import link_local
@@ -107,7 +107,7 @@ class Watch:
         for ends in event.gone:
             listeners.pop(ends, None)
         for row in event.rows:
-            if kernel_state(row[0]) is TcpState.LISTEN:
+            if row[0] == TcpState.LISTEN:
                 listeners[row[1:5]] = row[2]
         self._live.listen(event.at, event.host, set(listeners.values()))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lab.agent.protocol import WaitAsleep, WaitBound, WaitSocket
-from lab.core.words import SleepingCall, TcpState, kernel_numbers
+from lab.core.words import SleepingCall, TcpState
 from lab.scenario import Scenario
 from lab.scenario.base import HostName, LocalPortNumber, Model, Port
 from lab.scenario.mistake import Mistake
@@ -96,8 +96,7 @@ class Wait(Executable):
 
 
 async def _until_socket(context: Context, state: TcpState, port: int, peers: list[str]) -> None:
-    states = list(kernel_numbers(state))
-    await context.ask(WaitSocket(host=context.line.host, states=states, port=port, peers=peers))
+    await context.ask(WaitSocket(host=context.line.host, states=[state], port=port, peers=peers))
 
 
 def _fault(about: Condition) -> tuple[str, str, str] | None:

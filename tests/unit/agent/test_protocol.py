@@ -33,7 +33,7 @@ def some(kind: Any) -> Any:
         case None if issubclass(kind, tuple):
             value = kind(*map(some, kind.__annotations__.values()))
         case _:
-            value = {int: 1, float: 0.5, str: "a", bool: True, NoneType: None}[kind]
+            value = {int: 1, float: 0.5, str: "LISTEN", bool: True, NoneType: None}[kind]
     return value
 
 

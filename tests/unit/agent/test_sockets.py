@@ -22,7 +22,7 @@ from lab.agent.losses import Losses
 from lab.agent.protocol import Counts, Loss, SocketsChanged
 from lab.agent.sampler import Sampler
 from lab.agent.tap import Heard
-from lab.core.words import TcpState, kernel_state
+from lab.core.words import TcpState
 from lab.evidence.sockets import SocketRow
 
 
@@ -34,7 +34,7 @@ def table() -> Iterator[SocketTable]:
 
 
 def rows_at(table: SocketTable, port: int) -> list[SocketRow]:
-    rows = [SocketRow(kernel_state(row[0]), *row[1:]) for row in table.rows()]
+    rows = [SocketRow(TcpState(row[0]), *row[1:]) for row in table.rows()]
     return [row for row in rows if port in (row.local_port, row.remote_port)]
 
 
@@ -284,7 +284,7 @@ def test_one_connection_is_asked_for(table: SocketTable, address: str) -> None:
             found = table.find(ends)
             assert found is not None
             assert found in table.sockets()
-            assert kernel_state(found.row[0]) is TcpState.ESTABLISHED
+            assert found.row[0] == TcpState.ESTABLISHED
         assert table.find((address, 1, address, port)) is None
         assert table.find((address, port, address, 1)) is None, "the listener there is another socket"
 
@@ -325,20 +325,20 @@ def test_what_was_heard_of_is_looked_at_and_what_is_known(
         server, _ = listener.accept()
         theirs = (client.getsockname()[1], port)
 
-        def states() -> dict[tuple[int, int], int]:
+        def states() -> dict[tuple[int, int], str]:
             rows = sampler.look("a", whole=False)
             return {(row[2], row[4]): row[0] for row in rows if port in (row[2], row[4])}
 
         assert states() == {(port, 0): LISTEN}, "listeners are always looked at"
         tap.say(Heard({("127.0.0.1", theirs[0], "127.0.0.1", port): 1}, reset=False, lost=False))
-        assert states()[theirs] == 1
+        assert states()[theirs] == "ESTABLISHED"
         client.close()
-        assert states()[theirs] in {4, 5}, "it is known, and asked for again"
+        assert states()[theirs] in {"FIN_WAIT_1", "FIN_WAIT_2"}, "it is known, and asked for again"
         server.close()
-        assert states()[theirs] == 6, "TIME_WAIT"
+        assert states()[theirs] == TIME_WAIT
         assert theirs[::-1] not in states()
         tap.say(Heard({}, reset=True, lost=True))
-        assert states()[theirs] == 6
+        assert states()[theirs] == TIME_WAIT
 
 
 def test_the_last_look_is_told_though_nothing_changed(sampled: tuple[Sampler, list[SocketsChanged]]) -> None:
@@ -455,7 +455,7 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     asked: list[bool] = []
     listed = SocketTable.sockets
 
-    def sockets(table: SocketTable, *states: frozenset[int]) -> list[Found]:
+    def sockets(table: SocketTable, *states: frozenset[str]) -> list[Found]:
         asked.append(not states)
         return listed(table, *states)
 

@@ -55,7 +55,7 @@ def test_an_event_that_is_not_known_is_told_and_ends_nothing() -> None:
     "spoilt",
     [
         {**SOCKETS, "rows": [[1, 2]]},
-        {**SOCKETS, "rows": [[99, "10.0.0.1", 1, "10.0.0.2", 2, 0, 0, 0]]},
+        {**SOCKETS, "rows": [["OPEN", "10.0.0.1", 1, "10.0.0.2", 2, 0, 0, 0]]},
         {**SOCKETS, "rows": 7},
         {key: value for key, value in SOCKETS.items() if key != "counts"},
     ],
