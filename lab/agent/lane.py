@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
+from .diag import text_of
 from .protocol import SegmentHeld, SegmentReleased
+from .segment import ACK, FIN, RST, SYN, Flow, Segment, segment_in
 
 _ETH_P_ALL = 3
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
@@ -29,21 +30,9 @@ _PATIENCE = 100
 _MOST_HELD = 4096
 """Frames and connections that are remembered; beyond them a frame is passed on."""
 
-_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
-_CONTROL = _FIN | _SYN | _RST
-
-Flow = tuple[bytes, bytes, bytes]
-"""Source address, target address, and both ports, as in the frame."""
-
-
-class Segment(NamedTuple):
-    """What of a TCP segment decides whether it is held."""
-
-    flow: Flow
-    flags: int
-    seq: int
-    ack: int
-    length: int
+_CONTROL = FIN | SYN | RST
+_IP = frozenset({b"\x08\x00", b"\x86\xdd"})
+"""The ethertypes of IPv4 and IPv6."""
 
 
 class _Hold(NamedTuple):
@@ -136,12 +125,13 @@ class Lane:
         return True
 
     def _tell_of(self, segment: Segment, number: int, reason: str) -> None:
-        source, target, ports = segment.flow
-        source_port, target_port = struct.unpack(">HH", ports)
+        source, target, _ = segment.flow
+        source_port, target_port = segment.ports
         self._tell(
             SegmentHeld(
                 at=time.time_ns(), host=self._host, number=number, step=self._holds[reason].step,
-                source=_text(source), source_port=source_port, target=_text(target), target_port=target_port,
+                source=text_of(source), source_port=source_port,
+                target=text_of(target), target_port=target_port,
                 seq=segment.seq, ack=segment.ack, flags=segment.flags, length=segment.length,
             )
         )  # fmt: skip
@@ -154,10 +144,10 @@ class Lane:
         flags = segment.flags
         bare = not flags & _CONTROL and not segment.length
         kinds = {
-            "syn": flags & (_SYN | _ACK) == _SYN,
-            "syn_ack": flags & (_SYN | _ACK) == _SYN | _ACK,
-            "fin": bool(flags & _FIN),
-            "rst": bool(flags & _RST),
+            "syn": flags & (SYN | ACK) == SYN,
+            "syn_ack": flags & (SYN | ACK) == SYN | ACK,
+            "fin": bool(flags & FIN),
+            "rst": bool(flags & RST),
             "data": segment.length > 0,
             "ack": bare,
             "last_ack": bare and self._fins.get(segment.flow) == segment.ack,
@@ -166,7 +156,7 @@ class Lane:
 
     def _note_fin(self, frame: bytes) -> None:
         segment = _segment(frame)
-        if segment is not None and segment.flags & _FIN and len(self._fins) < _MOST_HELD:
+        if segment is not None and segment.flags & FIN and len(self._fins) < _MOST_HELD:
             source, target, ports = segment.flow
             back = target, source, ports[2:] + ports[:2]
             self._fins[back] = (segment.seq + segment.length + 1) & 0xFFFFFFFF
@@ -209,24 +199,6 @@ def _packed(address: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def _text(address: bytes) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
-
-
 def _segment(frame: bytes) -> Segment | None:
-    """The TCP segment in an Ethernet frame; None for anything else, fragments and extension headers too."""
-    try:
-        if frame[12:14] == b"\x08\x00" and frame[23] == 6 and not (frame[20] & 0x1F or frame[21]):
-            start = 14 + (frame[14] & 15) * 4
-            end = 14 + int.from_bytes(frame[16:18], "big")
-            addresses = frame[26:30], frame[30:34]
-        elif frame[12:14] == b"\x86\xdd" and frame[20] == 6:
-            start, end = 54, 54 + int.from_bytes(frame[18:20], "big")
-            addresses = frame[22:38], frame[38:54]
-        else:
-            return None
-        _, seq, ack, offset, flags = struct.unpack_from(">4sIIBB", frame, start)
-        length = end - start - (offset >> 4) * 4
-        return Segment((*addresses, frame[start : start + 4]), flags, seq, ack, length)
-    except (IndexError, struct.error):
-        return None
+    """The TCP segment in an Ethernet frame, if there is one."""
+    return segment_in(frame[14:]) if frame[12:14] in _IP else None

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from . import namespaces
 from .diag import text_of
 from .protocol import Ends
+from .segment import FIN, RST, SYN, segment_in
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
@@ -25,7 +26,7 @@ _HEAD = 74
 _ANOTHER_HOSTS, _OUTGOING = 3, 4
 """PACKET_OTHERHOST and PACKET_OUTGOING (packet(7)): what a switch floods, and what the host itself sends."""
 
-_SYN_FIN_RST, _RST = 0x07, 0x04
+_SYN_FIN_RST = SYN | FIN | RST
 _TCP = socket.IPPROTO_TCP
 _LOAD_BYTE, _LOAD_HALF, _LOAD_BYTE_AT_X, _LOAD_HEADER_LENGTH = 0x30, 0x28, 0x50, 0xB1
 _AND, _EQUAL, _ANY_BIT, _RETURN = 0x54, 0x15, 0x45, 0x06
@@ -85,15 +86,16 @@ class Tap:
         lost = self._lost()
         reset = lost
         for head, (name, _, kind, *_) in self._received():
-            try:
-                source, target, flags = _parsed(head)
-            except (IndexError, ValueError, struct.error):
+            segment = segment_in(head)
+            if segment is None:
                 lost = reset = True  # nobody's header is like that
                 continue
+            addresses = map(text_of, segment.flow[:2])
+            source, target = zip(addresses, segment.ports, strict=True)
             # On a loopback a segment comes twice, as it goes and as it arrives.
             here, there = (source, target) if kind == _OUTGOING else (target, source)
             ends[*here, *there] = self._interfaces.get(name, 0)
-            reset |= bool(flags & _RST)
+            reset |= bool(segment.flags & RST)
         return Heard(ends, reset, lost)
 
     def _received(self) -> list[tuple[bytes, Any]]:
@@ -107,16 +109,6 @@ class Tap:
         """Whether frames found no room (packet(7), PACKET_STATISTICS, which begins anew each time)."""
         _, drops = struct.unpack("II", self._packets.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
         return bool(drops)
-
-
-def _parsed(head: bytes) -> tuple[tuple[str, int], tuple[str, int], int]:
-    """Source, target and flags of a segment that the filter let through."""
-    if head[0] >> 4 == 4:
-        start, source, target = (head[0] & 15) * 4, head[12:16], head[16:20]
-    else:
-        start, source, target = 40, head[8:24], head[24:40]
-    source_port, target_port = struct.unpack_from(">HH", head, start)
-    return (text_of(source), source_port), (text_of(target), target_port), head[start + 13]
 
 
 def _filter(packets: socket.socket) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from lab.agent import protocol
 from lab.agent.counters import Counters
-from lab.agent.diag import LISTEN, TIME_WAIT, Found, SocketTable
+from lab.agent.diag import ALL_STATES, LISTEN, TIME_WAIT, Found, SocketTable
 from lab.agent.losses import Losses
 from lab.agent.protocol import Counts, Loss, SocketsChanged
 from lab.agent.sampler import Sampler
@@ -31,6 +31,10 @@ def table() -> Iterator[SocketTable]:
     found = SocketTable()
     yield found
     found.close()
+
+
+def test_the_states_are_those_of_the_lab() -> None:
+    assert {*ALL_STATES} == {*TcpState}
 
 
 def rows_at(table: SocketTable, port: int) -> list[SocketRow]:
