@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from lab.core.escape import one_line
 from lab.scenario.checks import CheckBase
 from lab.scenario.loader.place import Path, find, step_number
 from lab.scenario.loader.plain import quoted
@@ -16,13 +16,11 @@ CAST = {"hosts": "host", "networks": "network", "programs": "program"}
 
 
 _LONGEST = 500
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def shown(text: str) -> str:
     """A text for a terminal: cut if it is very long, and with what would steer the terminal made visible."""
-    cut = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", cut)
+    return one_line(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
 def listed(words: Iterable[object]) -> str:

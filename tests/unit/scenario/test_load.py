@@ -152,7 +152,7 @@ def test_a_message_does_not_steer_the_terminal(tmp_path: Path) -> None:
     text = BASE.replace("10.1.2.2", r'"\e[31mred\u202e"')
     with pytest.raises(ScenarioError) as caught:
         load(written(tmp_path, text))
-    assert r"\u001b[31mred\u202e" in str(caught.value)
+    assert r"␛[31mred\u202e" in str(caught.value)
 
 
 def test_a_message_is_of_sensible_length(tmp_path: Path) -> None:
