@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from lab.agent import protocol
+from lab.core.endpoint import endpoint
 from lab.scenario import Scenario
 from lab.scenario.base import LocalPortNumber, Model, Name, ServiceName, Size
 from lab.scenario.mistake import Mistake
@@ -145,5 +146,5 @@ class Accept(_Opening):
         context.programs.connect(host, self.enters())
         asked = protocol.AcceptPeer(host=host, listener=listener, name=self.accept.as_)
         accepted = await context.ask(asked)
-        at, peer = context.programs.scribe.now(), f"{accepted.address}:{accepted.peer_port}"
+        at, peer = context.programs.scribe.now(), endpoint(accepted.address, accepted.peer_port)
         context.note_opened(at, self, peer, [accepted.port])
