@@ -113,7 +113,10 @@ def test_a_server_that_forks_closes_and_reaps(stage: Stage) -> None:
     assert [told[name].outcome for name in ("waits", "no zombies", "closed", "leak")] == [
         "pass", "pass", "pass", "fail",
     ]  # fmt: skip
-    assert "nobody is to blame" in told["leak"].observed
+    # A look may have come between the FIN and the recv that reads it.
+    assert told["leak"].observed.endswith(
+        ("nobody is to blame", "has not read the end of the input (recv giving 0)")
+    )
 
 
 def test_a_parent_that_keeps_its_copy_is_named(stage: Stage) -> None:
