@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from lab.core.archive import moved, runnable
 from lab.core.assets import HOST_IMAGE, LANGUAGE_IMAGES
 from lab.core.errors import SubmissionError, UsageError, unless_full
+from lab.core.escape import one_line
 from lab.deploy.build import built
 from lab.deploy.deployment import Deployment
 from lab.deploy.plan import Plan, PlannedHost, plan
@@ -124,7 +125,7 @@ async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> Pre
     }
     ready = {place: result for place, result in results.items() if isinstance(result, Built)}
     for told in dict.fromkeys(one.recipe.told for one in ready.values() if one.recipe.told):
-        say(told)
+        say(one_line(told))
     not_built = {name: result for (_, name), result in results.items() if isinstance(result, str)}
     for host in prepared.plan.hosts:
         own = {name: ready[host.name, name] for name in host.programs if (host.name, name) in ready}
@@ -153,7 +154,7 @@ def _as_program(own: Recipe, made: bytes | str) -> Built | str:
         what = f"program {own.name!r}: after its build, `{own.build}`, {error.what}"
         if error.nothing:
             return what
-        raise UsageError("unclear-program", what, fix=error.fix) from error
+        raise UsageError("unclear-program", one_line(what), fix=one_line(error.fix)) from error
     moves = bool(made) and own.folder != own.name
     return Built(own, moved(made, own.folder, own.name) if moves else made)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from lab.core.errors import ExitCode, UsageError
 from lab.evidence import record
-from tests.docker.stage import Stage, assert_passed, printed, why_not_built
+from tests.docker.stage import CHECKOUT, Stage, assert_passed, printed, why_not_built
 
 SERVER = """
 #include "net/net.h"
@@ -149,6 +150,34 @@ def test_a_submission_in_the_place_of_a_program(stage: Stage) -> None:
     assert done.returncode == ExitCode.FAILED
     assert "expected ‘;’ before ‘}’" in done.stdout
     assert "server does not build" in (stage.folder / "out.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "words"),
+    [
+        ("src/server.c", "while ((length = read", "if ((length = read", "✗ fail conversation"),
+        ("src/server.c", "(size_t)length) < 0", "(size_t)length - 1) < 0", "✗ fail conversation"),
+        (
+            "src/server.c",
+            "sizeof line)) > 0)",
+            "sizeof line)) >= 0)",
+            "✗ fail The server ends when its client",
+        ),
+        ("src/wire.c", "length < size) {", "length < size)", "error: "),
+        ("Makefile", "all: bin/server bin/client", "all:", "there is nothing that can be run"),
+    ],
+    ids=["one line only", "no newline", "for ever", "does not compile", "makes nothing"],
+)
+def test_wrong_trees_in_the_place_of_a_right_one(
+    stage: Stage, file: str, right: str, wrong: str, words: str
+) -> None:
+    hand = Path(shutil.copytree(CHECKOUT / "scenarios/programs/capitals", stage.folder / "hand"))
+    source = (hand / file).read_text()
+    assert source.count(right) == 1
+    (hand / file).write_text(source.replace(right, wrong))
+    done = stage.lab("run", CHECKOUT / "scenarios/capitals.yaml", "--program", "server=hand")
+    assert done.returncode == ExitCode.FAILED
+    assert words in " ".join(done.stdout.split())
 
 
 def test_cmake_and_a_library_in_the_tree(stage: Stage) -> None:

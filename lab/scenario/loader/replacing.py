@@ -14,7 +14,7 @@ from lab.scenario.loader.wording import did_you_mean, shown
 
 def option(name: str, path: str | Path) -> str:
     """How it stands on the command line."""
-    return f"--program {name}={path}"
+    return shown(f"--program {name}={path}")
 
 
 def parsed(words: Iterable[str]) -> dict[str, Path]:
