@@ -58,7 +58,7 @@ class Context(Struct, frozen=True):
     def note_input(self, speaker: Speaker, kind: str, text: str) -> None:
         """Write down that somebody is about to be given input. StepFailure for who takes none."""
         if not speaker.takes_input:
-            raise StepFailure(f"{speaker.name} takes input", speaker.life(), speaker.screen.rest)
+            raise StepFailure(f"the {speaker.noun} takes input", speaker.life(), speaker.screen.rest)
         self._note(speaker, kind, text)
 
     async def end_connection(self, how: Literal["write", "both", "reset"]) -> None:

@@ -20,6 +20,7 @@ from lab.steps.speaker import OneSpeaker, Speaker
 class Peer(OneSpeaker):
     """One connection, or a UDP socket, that the script speaks on from a host."""
 
+    noun = "connection"
     verb = "received"
 
     def __init__(
@@ -66,6 +67,7 @@ _ENDS = {"": "is still open", "closed": "was closed by its other end", "reset": 
 class Crowd(Speaker):
     """Several connections with one name: what is done is done with each."""
 
+    noun = "connection"
     verb = "received"
 
     def __init__(self, name: str, peers: Sequence[Peer], deployment: Deployment) -> None:

@@ -19,6 +19,7 @@ class Speaker(ABC):
     """What actions know of a program, a connection or several."""
 
     name: str
+    noun: ClassVar[str] = "program"
     verb: ClassVar[str] = "printed"
     """What was done with what is on the screen."""
     tty: bool = False

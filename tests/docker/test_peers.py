@@ -208,7 +208,7 @@ def test_nothing_is_said_on_what_is_closed(stage: Stage) -> None:
 """,
         ECHO,
     )
-    assert told(finished) == "c takes input; the script has closed it (write)"
+    assert told(finished) == "the connection takes input; the script has closed it (write)"
 
 
 def test_a_hundred_connections_at_once_and_one_of_them(stage: Stage) -> None:
