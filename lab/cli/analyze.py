@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _MOST_DETAILED = 50
 """Connections whose states are shown; the table and --json hold all."""
 
+_MOST_KINDS = 12
+"""Protocols other than TCP whose frames are counted one by one."""
+
 _HEADINGS = ("#", "client", "server", "handshake", "close")
 _INDENT = 14
 
@@ -103,7 +106,13 @@ def _at(moment: Moment, origin: int) -> str:
 def _summary(analysis: Analysis, kept: int) -> Iterator[str]:
     others = analysis.others.count
     count = kept + others
-    yield f"{analysis.frames} frames, {analysis.segments} TCP segments, {count} connections"
+    counts = (analysis.frames, "frame"), (analysis.segments, "TCP segment"), (count, "connection")
+    yield ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts)
+    if analysis.not_tcp:
+        most = sorted(analysis.not_tcp.items(), key=lambda one: (-one[1], one[0]))
+        told = [f"{number} {kind}" for kind, number in most[:_MOST_KINDS]]
+        told += [f"{len(most) - _MOST_KINDS} more kinds"] if len(most) > _MOST_KINDS else []
+        yield f"other frames, only counted: {', '.join(told)}"
     if others:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(analysis.others.handshakes.items()))
         yield f"the first {others} are only counted, by their handshakes: {kinds}"

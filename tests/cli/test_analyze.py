@@ -39,7 +39,7 @@ def test_what_a_person_reads(lab: Lab, capture: Path) -> None:
         "resent  frame 5, +300.000ms: data from 192.168.153.129:40000",
         "RST     frame 7, +302.000ms: from 192.168.153.128:19999, cause: abort",
         "odd     the sequence numbers of 192.168.153.129:40000 wrap around",
-        "7 frames, 7 TCP segments, 1 connections",
+        "7 frames, 7 TCP segments, 1 connection",
     ):
         assert text in said.out
 

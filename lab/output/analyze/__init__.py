@@ -37,4 +37,6 @@ def analyze(stream: BinaryIO, most: int = MOST_CONNECTIONS) -> Analysis:
         segments += len(batch)
         flows.take(batch)
     flows.forget()
-    return Analysis(reader.frames, segments, began, now, backwards, flows, others, reader.unsound)
+    return Analysis(
+        reader.frames, segments, began, now, backwards, flows, others, reader.others, reader.unsound
+    )

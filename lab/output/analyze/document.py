@@ -32,6 +32,7 @@ def as_json(analysis: Analysis, **more: str) -> Iterator[str]:
             "handshakes": dict(sorted(analysis.others.handshakes.items())),
             "closes": dict(sorted(analysis.others.closes.items())),
         },
+        "not_tcp": dict(sorted(analysis.not_tcp.items())),
         "unsound": list(analysis.unsound),
     }
     yield f'{json.dumps(beginning)[:-1]}, "connections": ['

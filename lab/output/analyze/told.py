@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 
@@ -60,7 +60,8 @@ class Told(Struct, frozen=True):
 class Analysis(Struct, frozen=True):
     """What a capture holds. ``began`` and ``ended`` are the times (ns) of its first and last TCP segment.
 
-    ``others`` counts the connections that ``flows`` has no room for. ``unsound`` says what could not
+    ``others`` counts the connections that ``flows`` has no room for, ``not_tcp`` the frames that hold no TCP,
+    by what they hold. ``unsound`` says what could not
     be read, ``backwards`` how many segments have a time before that of the one in front of them.
     """
 
@@ -71,6 +72,7 @@ class Analysis(Struct, frozen=True):
     backwards: int
     flows: Flows
     others: Tally
+    not_tcp: Mapping[str, int]
     unsound: tuple[str, ...]
 
     def connections(self) -> Iterator[Told]:

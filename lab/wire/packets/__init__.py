@@ -15,6 +15,7 @@ UDP for those who ask for it.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import BinaryIO
@@ -24,6 +25,7 @@ from lab.wire.packets.files import frames, opened
 from lab.wire.packets.fragments import Fragment, Fragments
 from lab.wire.packets.icmp import IcmpError, icmp_error
 from lab.wire.packets.internet import TCP, Framed, content_of, content_of_fragments, ident_of
+from lab.wire.packets.kinds import kind_of
 from lab.wire.packets.link import network
 from lab.wire.packets.pcap import Frame, Run, Span
 from lab.wire.packets.problems import Damage, Problems
@@ -77,6 +79,8 @@ class Reader:
         self._kinds: dict[tuple[int, Place], Ordinary] = {}
         self.frames = 0
         self.errors: list[IcmpError] = []
+        self.others: Counter[str] = Counter()
+        """Frames that hold no TCP, by what they hold."""
 
     @property
     def unsound(self) -> tuple[str, ...]:
@@ -135,6 +139,8 @@ class Reader:
 
     def _hear(self, packet: Framed) -> None:
         """Tell of what a frame holds that is no TCP: a datagram, or an ICMP error."""
+        with suppress(IndexError, struct.error):
+            self.others[kind_of(packet.kind, packet.data, packet.at)] += 1
         if self._hear_datagram is not None:
             datagram = self._udp.packet(packet)
             if datagram is not None:

@@ -334,3 +334,44 @@ def test_icmp_speaks_of_datagrams_too() -> None:
     datagram = sketch.ip("10.0.0.1", "10.0.0.2", sketch.udp((40000, 53), b"?"), protocol=17)
     (error,) = errors(sketch.icmp("10.0.0.2", "10.0.0.1", datagram, kind=3, code=3))
     assert (error.protocol, error.flow) == (17, FourTuple("10.0.0.1", 40000, "10.0.0.2", 53))
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        (
+            sketch.framed(
+                sketch.ip("10.0.0.1", "10.0.0.2", sketch.udp((1, 53), b"?"), protocol=17), sketch.ETHERNET
+            ),
+            "UDP",
+        ),
+        (
+            sketch.framed(
+                sketch.ip("fd00::1", "fd00::2", sketch.udp((1, 4789), b"?"), protocol=17), sketch.ETHERNET
+            ),
+            "VXLAN in UDP",
+        ),
+        (
+            sketch.framed(
+                sketch.ip("10.0.0.1", "10.0.0.2", b"\0\1\x12\xb5" * 9, protocol=17, fragment=5),
+                sketch.ETHERNET,
+            ),
+            "UDP",
+        ),
+        (sketch.framed(sketch.ip("10.0.0.1", "10.0.0.2", bytes(8), protocol=1), sketch.ETHERNET), "ICMP"),
+        (sketch.framed(sketch.ip("10.0.0.1", "10.0.0.2", bytes(8), protocol=47), sketch.ETHERNET), "GRE"),
+        (
+            sketch.framed(sketch.ip("10.0.0.1", "10.0.0.2", bytes(8), protocol=253), sketch.ETHERNET),
+            "IP protocol 253",
+        ),
+        (bytes(12) + b"\x08\x06" + bytes(28), "ARP"),
+        (bytes(12) + b"\x88\x47" + bytes(28), "MPLS"),
+        (bytes(12) + b"\x00\x26" + bytes(38), "LLC"),
+        (bytes(12) + b"\x12\x34" + bytes(28), "EtherType 0x1234"),
+    ],
+)
+def test_what_is_no_tcp_is_counted_by_what_it_is(frame: bytes, kind: str) -> None:
+    reader = Reader(io.BytesIO(sketch.pcap([(sketch.EPOCH, frame)] * 3, sketch.ETHERNET)))
+    assert list(reader) == []
+    assert reader.others == {kind: 3}
+    assert reader.unsound == ()
