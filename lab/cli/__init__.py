@@ -43,8 +43,6 @@ def _carried_out(arguments: list[str]) -> int:
     # Half of a run's own time is imports. They make no garbage: that it was looked for at every 700 objects
     # cost 0.03 s, and once more at the end 0.04 s.
     gc.set_threshold(100_000, 10, 10)
-    # While one thread imports, others hear from the engine: they need not wait 5 ms for each turn.
-    sys.setswitchinterval(0.0005)
     from lab.cli.guard import run
 
     code = run(arguments)
