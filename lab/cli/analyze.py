@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lab.cli.screen import Screen
 from lab.core.errors import ExitCode
 from lab.output.style import Ink, Style
+from lab.output.telling import span
 
 if TYPE_CHECKING:
     from lab.output.analyze import Analysis, Told
@@ -122,4 +123,4 @@ def _summary(analysis: Analysis, kept: int) -> Iterator[str]:
 
 def _when(time: int, origin: int) -> str:
     after = time - origin
-    return f"{after / 1e6:+.3f}ms" if abs(after) < 1_000_000_000 else f"{after / 1e9:+.3f}s"
+    return f"{'-' if after < 0 else '+'}{span(abs(after))}"

@@ -35,9 +35,9 @@ def test_what_a_person_reads(lab: Lab, capture: Path) -> None:
     assert (said.code, said.err) == (ExitCode.PASSED, "")
     for text in (
         "192.168.153.129:40000  192.168.153.128:19999  complete   reset",
-        "client  SYN_SENT +0.000ms, ESTABLISHED +0.100ms, CLOSED +302.000ms",
-        "resent  frame 5, +300.000ms: data from 192.168.153.129:40000",
-        "RST     frame 7, +302.000ms: from 192.168.153.128:19999, cause: abort",
+        "client  SYN_SENT +0.000 ms, ESTABLISHED +0.100 ms, CLOSED +302.000 ms",
+        "resent  frame 5, +300.000 ms: data from 192.168.153.129:40000",
+        "RST     frame 7, +302.000 ms: from 192.168.153.128:19999, cause: abort",
         "odd     the sequence numbers of 192.168.153.129:40000 wrap around",
         "7 frames, 7 TCP segments, 1 connection",
     ):
