@@ -70,7 +70,8 @@ def _missing(fault: Fault) -> Message:
         return "empty-step", f"{fault.whose} is empty", _A_LINE
     info = fields_of(fault.shape)[fault.key]
     explained = f" ({info.description})" if info.description else ""
-    inner = len(fault.path) > 2 and isinstance(fault.path[-1], str)
+    # The action of a step is no key that anybody writes.
+    inner = len(fault.path) > 2 and isinstance(fault.path[-1], str) and fault.path[-1] != "action"
     holder = f"{fault.whose}: {label(fault.path)}" if inner else fault.whose
     return "missing-key", f'{holder} lacks "{fault.key}"', f"add `{fault.key}:`{explained}"
 
