@@ -16,13 +16,9 @@ from lab.scenario import Scenario
 from lab.scenario.cast import Program
 from lab.scenario.choice import build_of_tree, run_of_tree
 from lab.scenario.languages import argv_of_files, build_of_files, language_of
+from lab.scenario.shell import run_words
 
 _MISSING_HEADER = re.compile(r"fatal error: (\S{1,255}): No such file or directory")
-_VARIABLE = re.compile(r"\$?\$\{[^}]*\}")
-_SHELL = re.compile(r"[|&;<>()$`*?\[\]#~!{}\n]|\A\s*\w+=")
-"""What a shell acts on, where it is not quoted."""
-
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\\.", re.DOTALL)
 
 
 class Recipe(Struct, frozen=True):
@@ -114,21 +110,6 @@ def recipe(name: str, program: Program, tree: Tree) -> Recipe:
         return Recipe(name, tree, build, None, (why_build, ""), language)
     argv, why_run = run_of_tree(name, tree)
     return Recipe(name, tree, None, argv, ("", why_run), language)
-
-
-def run_words(command: str) -> tuple[str, ...]:
-    """The words that a shell command stands for; a shell with it where only that can tell.
-
-    What a start adds stands behind the command.
-    """
-    if not _SHELL.search(_QUOTED.sub(_unquoted, _VARIABLE.sub("x", command.strip()))):
-        return tuple(shlex.split(command))
-    return ("sh", "-c", f'{command.strip()} "$@"', "sh")
-
-
-def _unquoted(found: re.Match[str]) -> str:
-    """What a shell acts on in quoted text."""
-    return "$" if found[0].startswith('"') and not {"$", "`"}.isdisjoint(found[0]) else "x"
 
 
 def header_cure(program: Program, folder: Path, said: str) -> str:

@@ -218,6 +218,23 @@ def test_run_is_a_shell_command_and_args_stand_behind_it(stage: Stage) -> None:
     assert_passed(stage.play(play(server, "source: hand, run: 'test -x bin/client && exec bin/client'")))
 
 
+def test_signals_reach_the_program_behind_a_shell_command(stage: Stage) -> None:
+    lay(
+        stage,
+        {
+            "sub/app.py": "import sys, time\nprint('here', sys.argv[1:], flush=True)\ntime.sleep(600)\n",
+            "x": "",
+        },
+    )
+    text = (
+        "version: 1\ntitle: A signal\nnetworks: {lan: 10.9.8.0/24}\nhosts: {a: 10.9.8.1}\n"
+        "programs: {app: {source: hand, run: 'cd sub && B=$(cat ../x) python3 app.py one', args: [two words]}}\n"
+        "steps:\n- a: {start: app}\n- a: {expect: \"here ['one', 'two words']\"}\n- a: {signal: SIGTERM}\n"
+        "- a: {wait: {exited: true}}\n- a: {run: '! pgrep -x python3'}\nchecks:\n- exit: {host: a, program: app, signal: SIGTERM}\n"
+    )
+    assert_passed(stage.play(text))
+
+
 def test_what_to_run_is_not_clear_after_the_build(stage: Stage) -> None:
     lay(stage, {**TREE, "Makefile": MAKEFILE + "\tcp $@ bin/one; mv $@ bin/two\n"})
     with pytest.raises(UsageError) as caught:

@@ -12,7 +12,8 @@ import pytest
 from lab.core.archive import Tree
 from lab.scenario.cast import Program
 from lab.scenario.choice import UnclearError, run_of_tree
-from lab.scenario.programs import Recipe, recipe, run_words
+from lab.scenario.programs import Recipe, recipe
+from lab.scenario.shell import run_words
 
 C_MAIN = b"#include <stdio.h>\nint main(int argc, char **argv)\n{ return 0; }\n"
 JAVA_MAIN = b"package chat.net;\npublic class X { public static void main(String[] args) {} }\n"
@@ -55,7 +56,7 @@ def test_what_builds_a_tree(files: tuple[str, ...], build: str, because: str, la
 def test_the_scenario_has_the_first_word() -> None:
     found = chosen("p", "Makefile", build="make -C src", run="bin/p > log")
     assert found.build == "make -C src"
-    assert found.argv == ("sh", "-c", 'bin/p > log "$@"', "sh")
+    assert found.argv == ("sh", "-c", 'exec bin/p > log "$@"', "sh")
     assert found.because == ("`build:`", "`run:`")
 
 
@@ -138,10 +139,21 @@ def test_what_is_not_clear_is_told_with_its_cure() -> None:
         ("echo $${HOME}", ("echo", "$${HOME}")),
         ("./a '$HOME; *'", ("./a", "$HOME; *")),
         ("./a \\; b", ("./a", ";", "b")),
-        ("cd build && ./a", ("sh", "-c", 'cd build && ./a "$@"', "sh")),
-        ("LANG=C ./a", ("sh", "-c", 'LANG=C ./a "$@"', "sh")),
-        ("./a $HOME", ("sh", "-c", './a $HOME "$@"', "sh")),
-        ('./a "$HOME"', ("sh", "-c", './a "$HOME" "$@"', "sh")),
+        ("cd build && ./a", ("sh", "-c", 'cd build && exec ./a "$@"', "sh")),
+        ("cd a; B='c && d' ./a > e", ("sh", "-c", "cd a; B='c && d' exec ./a > e \"$@\"", "sh")),
+        ("LANG=C ./a", ("sh", "-c", 'LANG=C exec ./a "$@"', "sh")),
+        ("./a $HOME", ("sh", "-c", 'exec ./a $HOME "$@"', "sh")),
+        ('./a "$HOME"', ("sh", "-c", 'exec ./a "$HOME" "$@"', "sh")),
+        ("./a $(cat b; ls) ~", ("sh", "-c", 'exec ./a $(cat b; ls) ~ "$@"', "sh")),
+        ("./a ~ ${a.address}", ("sh", "-c", 'exec ./a ~ ${a.address} "$@"', "sh")),
+        ("./a $(cat b)", ("sh", "-c", 'exec ./a $(cat b) "$@"', "sh")),
+        ("(cd b && ./a)", ("sh", "-c", "(cd b && ./a)", "sh")),
+        ("./a | tee b", ("sh", "-c", './a | tee b "$@"', "sh")),
+        ("./a & ./b", ("sh", "-c", './a & ./b "$@"', "sh")),
+        ("./a; exit 3", ("sh", "-c", './a; exit 3 "$@"', "sh")),
+        ("./a || ./b", ("sh", "-c", './a || ./b "$@"', "sh")),
+        ("cd a && exec ./b", ("sh", "-c", 'cd a && exec ./b "$@"', "sh")),
+        ("for i in 1 2; do ./a; done", ("sh", "-c", "for i in 1 2; do ./a; done", "sh")),
         ("./a --level=3", ("./a", "--level=3")),
     ],
 )
