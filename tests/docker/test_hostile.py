@@ -405,4 +405,4 @@ def test_a_host_whose_memory_is_used_up_is_told_as_that(stage: Stage, first: str
     )
     told = results(finished)["exit of a"]
     assert told.outcome is Outcome.FAIL
-    assert "was used up" in str(told)
+    assert "was used up" in "\n".join((told.observed, *told.causes))
