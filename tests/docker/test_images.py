@@ -28,7 +28,7 @@ def prefix(engine: Engine) -> Iterator[str]:
     """A prefix for images of this test, which are removed after it."""
     found = f"tcp-lab-test-{secrets.token_hex(4)}"
     yield found
-    for name in (f"{found}/host", f"{found}/debian:trial"):
+    for name in (f"{found}/host", f"{found}/debian:bookworm-slim"):
         if engine_images.find(engine, name):
             engine_images.remove(engine, name)
 
@@ -128,7 +128,7 @@ def test_an_image_that_nobody_has_is_refused_soon(engine: Engine) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a base image")
 def test_the_base_is_made_where_no_registry_has_it(engine: Engine, prefix: str) -> None:
-    name = f"{prefix}/debian:trial"
+    name = f"{prefix}/debian:bookworm-slim"
     ensure_base(engine, name, print)
     assert b"bookworm" in _file(engine, name, "/usr/lib/os-release")
     assert list(assets.cache_folder().glob("base-*")) == []
