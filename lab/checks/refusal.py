@@ -9,7 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from lab.checks.case import Case
-from lab.checks.select import endpoint, history_of
+from lab.checks.select import history_of
+from lab.core.endpoint import endpoint
 from lab.core.words import TcpState
 from lab.evidence.history import Stand
 from lab.evidence.message import Message, message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from lab.core.endpoint import endpoint
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
@@ -104,8 +105,3 @@ def listening(evidence: Evidence, host: str) -> tuple[str, ...]:
     """Where programs of a host listened, as ``127.0.0.1:3000``, in the order they were first seen."""
     rows = rows_of(evidence, host, TcpState.LISTEN)
     return tuple(dict.fromkeys(endpoint(row.local, row.local_port) for _, row in rows))
-
-
-def endpoint(address: str, port: int) -> str:
-    """``192.168.153.128:80``, ``[fd00::1]:80``."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

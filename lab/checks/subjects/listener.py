@@ -12,16 +12,8 @@ from pydantic import Field
 from lab.checks import doubt
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import (
-    connections_to,
-    endpoint,
-    history_of,
-    listening,
-    rows_of,
-    runs_of,
-    went_on,
-    without_zone,
-)
+from lab.checks.select import connections_to, history_of, listening, rows_of, runs_of, went_on, without_zone
+from lab.core.endpoint import endpoint
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory

@@ -18,7 +18,8 @@ from lab.checks.check import Check
 from lab.checks.finding import conclude, find
 from lab.checks.holders import holders
 from lab.checks.proofs import frame, named
-from lab.checks.select import endpoint, history_of, host_of, rows_of
+from lab.checks.select import history_of, host_of, rows_of
+from lab.core.endpoint import endpoint
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, Proof, message, proof

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 
+from lab.core.endpoint import endpoint
 from lab.wire.tcp import Connection, Flows, Outcome, Side
 
 
@@ -115,9 +116,4 @@ def _of_side(side: Side) -> Iterator[str]:
 
 def end_of(side: Side) -> str:
     """``10.0.0.1:80``, ``[fd00::1]:80``."""
-    return end_text(side.address, side.port)
-
-
-def end_text(address: str, port: int) -> str:
-    """The same of an address and a port."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return endpoint(side.address, side.port)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.checks.select import endpoint
+from lab.core.endpoint import endpoint
 from lab.core.words import describe_status, signal_name
 from lab.evidence.message import Message
 from lab.output.telling import Teller, counted, listed, span
