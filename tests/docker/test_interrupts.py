@@ -157,6 +157,10 @@ def test_a_second_signal_ends_at_once_and_the_next_run_removes_the_rest(stage: S
     assert _left(stage) == []
 
 
+_SETTLING_SECONDS = 20.0
+"""How long the engine may take for what it had been asked for when its client went."""
+
+
 class _Wire:
     """A stand-in for the engine's socket that hands everything on, until it is cut."""
 
@@ -184,11 +188,21 @@ class _Wire:
         seen, and removed.
         """
         self.cut()
-        for thread in chain([self._usher], self._threads):
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+        self._join(_SETTLING_SECONDS)
+        # What is left is attached to a container that was never started: that alone does not end by itself.
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self._join(PATIENCE)
+        assert not any(thread.is_alive() for thread in self._threads)
         for end in self._ends:
             end.close()
+
+    def _join(self, seconds: float) -> None:
+        """Wait until everything is handed on, so long at the most."""
+        until = time.monotonic() + seconds
+        for thread in chain([self._usher], self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
