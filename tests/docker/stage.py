@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lab.core.assets import LANGUAGE_IMAGES
 from lab.core.words import Outcome
-from lab.engine import Engine
+from lab.engine import Engine, images
 from lab.evidence.transcript import Exited, Output, StepEnded, TranscriptEvent
 from lab.run.interruption import Interruption
 from lab.run.options import Options
@@ -22,6 +25,17 @@ from tests.judged import Judged, JudgedRun
 CHECKOUT = Path(__file__).parent.parent.parent
 PATIENCE = 120.0
 """Seconds after which a command of the lab counts as hanging."""
+
+
+SLOW_LANGUAGES = frozenset({"go", "rust"})
+"""Languages whose images take minutes to build: they are tested where they are (`lab images build go rust`)."""
+
+
+def skip_if_slow(engine: Engine, language: str) -> None:
+    """Skip a test that would have to build such an image first."""
+    image = LANGUAGE_IMAGES.get(language, "")
+    if language in SLOW_LANGUAGES and images.status(engine, image).state is not images.State.CURRENT:
+        pytest.skip(f"{image} is not there: `lab images build {language}` makes it, in minutes")
 
 
 @dataclass
