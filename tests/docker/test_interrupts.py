@@ -350,7 +350,9 @@ def test_an_engine_that_goes_away_is_told_and_leaves_nothing(
     assert "exception was never retrieved" not in rest
     assert time.monotonic() - began < SOON
     connection.settle()
-    # A build that had begun ends by its lease; what was only created never ran.
-    _wait_until(lambda: all("created" in one or one.startswith("build ") for one in _left(stage)))
+    # A build that had begun, and a host that the agent had not been told of, end by their lease; what was only
+    # created never ran.
+    if moment != "while it is wired":
+        _wait_until(lambda: all("created" in one or one.startswith("build ") for one in _left(stage)))
     _wipe(stage)
     assert _left(stage) == []
