@@ -1,12 +1,14 @@
-"""The capture reader against tshark: `python bench/captures.py [--packets N] [--out FILE]`, tshark installed.
+"""The capture reader against tshark (installed): `captures.py [--packets N] [--rounds N] [--out FILE]`.
 
 Both read the same files as whole processes: few long connections, ordinary ones of about a hundred packets,
-many short ones, and a flood of SYNs that nobody answers; the ordinary and the short ones as pcapng, too.
+many short ones, and a flood of SYNs that nobody answers; the ordinary and the short ones as pcapng, too; real
+ones with trouble, ordinary ones over IPv6, and datagrams.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import socket
@@ -34,9 +36,11 @@ _LOST = 0.002
 """How often a segment of an answer is sent again: a packet in a thousand, as on a good line."""
 
 _PAYLOAD = b"x" * 100
-_ROUNDS = 3
 _TARGET = 4
 """How many times as fast as tshark the lab is to be."""
+
+_RECORDED = Path(__file__).parents[1] / "tests" / "unit" / "captures"
+_REAL = ("slow.pcap", "keepalive.pcap", "loss.pcap", "reorder.pcap")
 
 _SERVER = socket.inet_aton("10.200.0.1")
 
@@ -164,6 +168,44 @@ def _write(path: Path, parts: Iterator[bytes]) -> None:
         stream.writelines(parts)
 
 
+def real(packets: int) -> Iterator[bytes]:
+    """What Linux did with a slow reader, losses and reordering, again and again between other hosts."""
+    made = turn = 0
+    while made < packets:
+        for name in _REAL:
+            turn += 1
+            data, at = (_RECORDED / name).read_bytes(), 24
+            while at < len(data):
+                _, _, captured, wire = struct.unpack_from("<IIII", data, at)
+                frame = bytearray(data[at + 16 : at + 16 + captured])
+                frame[26:29] = frame[30:33] = bytes((10, turn >> 8 & 255, turn & 255))
+                at, made = at + 16 + captured, made + 1
+                yield bytes(frame) + bytes(wire - captured)
+
+
+def ordinary6(packets: int) -> Iterator[bytes]:
+    """The ordinary ones over IPv6."""
+    for frame in ordinary(packets):
+        ends = (b"\xfd" + bytes(11) + frame[at : at + 4] for at in (26, 30))
+        head = struct.pack("!IHBB", 6 << 28, len(frame) - 34, 6, 64)
+        yield bytes(12) + b"\x86\xdd" + head + b"".join(ends) + frame[34:]
+
+
+def datagrams(packets: int) -> Iterator[bytes]:
+    """Questions to a server and their answers over UDP, each from another port, as with DNS."""
+    chance = random.Random(2)  # noqa: S311 - the same capture each time
+    for number in range(packets // 2):
+        client = struct.pack("!I", (10 << 24) + number % 500 + 1)
+        ports = 20000 + number // 500 % 40000, 5300
+        yield _datagram(client + _SERVER, ports, 40)
+        yield _datagram(_SERVER + client, ports[::-1], chance.randrange(60, 500))
+
+
+def _datagram(addresses: bytes, ports: tuple[int, int], size: int) -> bytes:
+    ip = struct.pack("!BBHHHBBH8s", 0x45, 0, 28 + size, 0, 0x4000, 64, 17, 0, addresses)
+    return bytes(12) + b"\x08\x00" + ip + struct.pack("!HHHH", *ports, 8 + size, 0) + bytes(size)
+
+
 CAPTURES: Sequence[
     tuple[str, Callable[[int], Iterator[bytes]], Callable[[Iterator[bytes]], Iterator[bytes]]]
 ] = (
@@ -173,6 +215,9 @@ CAPTURES: Sequence[
     ("flood", flood, _pcap),
     ("ordinary, ng", ordinary, _pcapng),
     ("short, ng", short, _pcapng),
+    ("real", real, _pcap),
+    ("ordinary, v6", ordinary6, _pcap),
+    ("datagrams", datagrams, _pcap),
 )
 
 
@@ -184,10 +229,10 @@ def _own(path: Path) -> list[str]:
     return [sys.executable, "-m", "lab", "analyze", str(path), "--json"]
 
 
-def _compared(name: str, path: Path, packets: int) -> Iterator[str]:
-    rounds = [(process(_tshark(path)), process(_own(path))) for _ in range(_ROUNDS)]
-    ratio = median(theirs.cpu / own.cpu for theirs, own in rounds)
-    for who, ended in zip(("tshark -2 -T fields", "lab analyze"), zip(*rounds, strict=True), strict=True):
+def _compared(name: str, path: Path, packets: int, rounds: int) -> Iterator[str]:
+    pairs = [(process(_tshark(path)), process(_own(path))) for _ in range(rounds)]
+    ratio = median(theirs.cpu / own.cpu for theirs, own in pairs)
+    for who, ended in zip(("tshark -2 -T fields", "lab analyze"), zip(*pairs, strict=True), strict=True):
         yield _line(name, who, packets, ended)
     kept = "kept" if ratio >= _TARGET else "MISSED"
     yield f"{name:<12} {'ratio':<20} {ratio:>9.1f}  (at least {_TARGET}: {kept})"
@@ -198,25 +243,27 @@ def _line(name: str, who: str, packets: int, ended: Sequence[Ended]) -> str:
     return f"{name:<12} {who:<20} {speed:>9.0f} packets/s  {peak:>6.0f} MiB"
 
 
-def _report(packets: int, folder: Path) -> Iterator[str]:
-    yield from (f"{what:<14} {value}" for what, value in machine.itself())
+def _report(packets: int, rounds: int, folder: Path) -> Iterator[str]:
+    conditions = ("frames", f"{packets} in each capture"), ("load", f"{os.getloadavg()[0]:.1f}")
+    yield from (f"{what:<14} {value}" for what, value in (*machine.itself(), *conditions))
     path = folder / "capture.pcap"
     for name, made, form in CAPTURES:
         _write(path, form(made(packets)))
-        yield from _compared(name, path, packets)
+        yield from _compared(name, path, packets, rounds)
 
 
 def main() -> None:
     """Measure, print, and write the same into a file where one is named."""
     parser = argparse.ArgumentParser(description="The capture reader against tshark.")
     parser.add_argument("--packets", type=int, default=1_000_000, help="frames of each capture")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of which the median counts")
     parser.add_argument("--out", type=Path, help="write the report into this file, too")
     words = parser.parse_args()
     if shutil.which("tshark") is None:
         raise SystemExit("tshark is not installed")
     with tempfile.TemporaryDirectory(prefix="tcp-lab-bench-") as folder:
         lines = []
-        for line in _report(words.packets, Path(folder)):
+        for line in _report(words.packets, words.rounds, Path(folder)):
             print(line, flush=True)
             lines.append(line)
     if words.out:

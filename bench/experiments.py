@@ -28,7 +28,7 @@ from lab.deploy.build import built
 from lab.deploy.deployment import Deployment, deployed
 from lab.deploy.plan import PlannedHost, plan
 from lab.deploy.sidecar import Agent
-from lab.engine import Engine
+from lab.engine import Engine, users
 from lab.engine import containers as box
 from lab.engine.containers import ContainerSpec
 from lab.engine.images import SIDECAR, ensure
@@ -65,7 +65,7 @@ services:
 _PHASES = {
     "make sure of the images": "lab.run.prepare.ensure",
     "bring the lab up": "lab.deploy.deployment.Deployment.up",
-    "play the script": "lab.run.perform.Player.play",
+    "play the script": "lab.run.execute.ScriptRunner.play",
     "end the captures": "lab.run.observe.Observer.end_captures",
     "take the lab down": "lab.deploy.deployment.Deployment.down",
     "write the record": "lab.evidence.record.write",
@@ -123,10 +123,10 @@ def _script_seconds(folder: Path) -> tuple[float, float]:
 
 def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str, *, disabled: bool = False) -> None:
     """As many containers as the scenario has hosts, and one for the sidecar."""
-    hosts, run = plan(loaded.scenario).hosts, _labels("bare")
+    hosts, run = plan(loaded.scenario).hosts, labels("bare")
     words = [sys.executable, str(BARE), str(len(hosts) + 1), str(box.WORKERS)]
-    with _removed(engine, run):
-        description = {**_caged(engine, hosts[0], run), "NetworkDisabled": disabled}
+    with removed(engine, run):
+        description = {**caged(engine, hosts[0], run), "NetworkDisabled": disabled}
         began = time.perf_counter()
         done = subprocess.run(
             words, input=json.dumps(description), capture_output=True, text=True, check=True, env=installed()
@@ -138,11 +138,11 @@ def _bare(engine: Engine, samples: Samples, loaded: Loaded, name: str, *, disabl
     samples.add(f"{name} up and down", up + down)
 
 
-def _caged(engine: Engine, host: PlannedHost, run: Labels) -> dict[str, Any]:
+def caged(engine: Engine, host: PlannedHost, run: Labels) -> dict[str, Any]:
     """The cage of a host of the lab as the engine describes it, a sleeper in it."""
     image = ensure(engine, [HOST_IMAGE], Deaf().say)[HOST_IMAGE]
     spec = ContainerSpec(
-        image, ("sleep", str(_LEASE)), run, "bare", limits=host.limits, sysctls=host.sysctls,
+        image, ("sleep", str(_LEASE)), run, "bare", host.limits, users.draw(1)[0], sysctls=host.sysctls,
     )  # fmt: skip
     container = box.create_caged(engine, spec)
     with engine.doing("look at a cage"):
@@ -151,7 +151,7 @@ def _caged(engine: Engine, host: PlannedHost, run: Labels) -> dict[str, Any]:
     return {**told["Config"], "HostConfig": told["HostConfig"]}
 
 
-def _labels(name: str) -> Labels:
+def labels(name: str) -> Labels:
     """Labels of a benchmark's containers: `lab wipe` removes them should it be killed."""
     return Labels(
         run_id=f"{name}-{secrets.token_hex(4)}", scenario="benchmark", file="", host="", addresses="",
@@ -160,7 +160,7 @@ def _labels(name: str) -> Labels:
 
 
 @contextlib.contextmanager
-def _removed(engine: Engine, run: Labels) -> Iterator[None]:
+def removed(engine: Engine, run: Labels) -> Iterator[None]:
     """Whatever happens inside, no container with these labels is left."""
     try:
         yield
@@ -219,9 +219,9 @@ def crowd(engine: Engine, samples: Samples, folder: Path, count: int) -> None:
 
 
 async def _up_and_down(engine: Engine, samples: Samples, loaded: Loaded, name: str) -> None:
-    run = _labels("crowd")
+    run = labels("crowd")
     up = _up(engine, loaded, run)
-    with _removed(engine, run), _requests(samples, f"of {name}"):
+    with removed(engine, run), _requests(samples, f"of {name}"):
         with deployed(engine, run, Observer().hear) as deployment:
             began = time.perf_counter()
             await up(deployment)
@@ -235,9 +235,11 @@ async def _up_and_down(engine: Engine, samples: Samples, loaded: Loaded, name: s
 def _up(engine: Engine, loaded: Loaded, run: Labels) -> Callable[[Deployment], Awaitable[None]]:
     """How to bring up a lab whose one program is built, so that only its start is left to do."""
     images = ensure(engine, [SIDECAR, HOST_IMAGE], Deaf().say)
-    program = recipe("idle", loaded.scenario.programs["idle"], loaded.folder)
-    files = {"idle": built(engine, program, images[HOST_IMAGE], run, seconds=60, say=Deaf().say)}
-    return lambda deployment: deployment.up(plan(loaded.scenario), images, files)
+    program = recipe("idle", loaded.scenario.programs["idle"], loaded.trees["idle"])
+    packed = built(engine, program, [images[HOST_IMAGE]], run, seconds=60, say=Deaf().say)
+    planned = plan(loaded.scenario)
+    files = {(host.name, "idle"): packed for host in planned.hosts if "idle" in host.programs}
+    return lambda deployment: deployment.up(planned, images, files)
 
 
 def watching(engine: Engine, samples: Samples, folder: Path) -> None:
@@ -246,10 +248,10 @@ def watching(engine: Engine, samples: Samples, folder: Path) -> None:
 
 
 async def _watching(engine: Engine, samples: Samples, folder: Path) -> None:
-    run = _labels("talk")
+    run = labels("talk")
     loaded, talkers = scenes.talking(folder)
     up, observer = _up(engine, loaded, run), Observer()
-    with _removed(engine, run), deployed(engine, run, observer.hear) as deployment:
+    with removed(engine, run), deployed(engine, run, observer.hear) as deployment:
         await up(deployment)
         samples.add(IDLE, await _agent_cpu(deployment, _WATCHED_SECONDS))
         for talker in talkers:

@@ -10,7 +10,9 @@ from lab.core.words import Outcome
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message
 from lab.evidence.verdict import CheckResult, Verdict
-from lab.output.telling import Teller, Told, teller_of
+from lab.output.describe import Teller, Told, teller_of
+from lab.output.sentences.captures import damage
+from lab.wire.packets.problems import Unread
 
 
 class Judged(Told):
@@ -54,3 +56,8 @@ def judged(result: CheckResult, evidence: Evidence) -> Judged:
 def text(said: Message | None) -> str:
     """A sentence without times; empty for none."""
     return Teller().text(said) if said else ""
+
+
+def damages(unsound: Iterable[Unread]) -> tuple[str, ...]:
+    """What of a capture could not be read, as text."""
+    return tuple(map(damage, unsound))

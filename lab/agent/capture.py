@@ -19,7 +19,7 @@ from .protocol import CaptureEnd, Drop
 _ETHERTYPE = 0x88B5
 """Local experimental ethertype (IEEE 802): what the sentinel frames carry, on a loopback only."""
 
-_RING_FRAMES = 45_000
+_RING_FRAMES = 90_000
 """Frames that tcpdump has not taken out yet for which there is room in the kernel's ring, at the least."""
 
 _SLOT_OVERHEAD = 108

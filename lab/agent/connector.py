@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from . import namespaces, processes
 from .losses import Losses
-from .protocol import ProcessKilled, ProcessRow
+from .protocol import ProcessKilled, ProcessRow, Reason
 
 _NETLINK_CONNECTOR = 11
 _CN_IDX_PROC = _CN_VAL_PROC = 1
@@ -50,8 +50,6 @@ _EXACT = 20_000
 
 _MOST_DYING = 1024
 """Processes that have begun to end and have not ended, of which is remembered when they began."""
-
-_TOO_MANY = "processes ended faster than that was heard"
 
 _MOST_TOLD = 1000
 """Ends of processes of a host that are told."""
@@ -135,7 +133,7 @@ class Connector:
 
     def _tell_of(self, host: str, word: Word, who: tuple[int, int, int, int, str]) -> None:
         if self._told[host] >= _MOST_TOLD:
-            self._losses.note("ends", host, f"signals ended more than {_MOST_TOLD} of them")
+            self._losses.note("ends", host, "too-many-ends", _MOST_TOLD)
             return
         self._told[host] += 1
         pid, parent, session, number, name = who
@@ -152,7 +150,7 @@ class Connector:
             at = stamp + _since_boot()
             if what == _COREDUMP:
                 if len(self._dying) >= _MOST_DYING:
-                    self._lose(f"more than {_MOST_DYING} processes were ending at once")
+                    self._lose("too-many-dying", _MOST_DYING)
                 _, pid, _, parent = _OF_COREDUMP.unpack_from(data, _AT + _HEADER.size)
                 self._dying[pid] = at, parent
             elif what == _EXIT:
@@ -174,16 +172,16 @@ class Connector:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:  # that is told once; another would come again and again
                     raise
-                self._lose(_TOO_MANY)
+                self._lose("ends-unheard")
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: Reason, limit: int = 0) -> None:
         """The ends of some processes, of whatever host, are not known, nor which of them have yet to end."""
-        self._losses.note("ends", "", why)
+        self._losses.note("ends", "", why, limit)
         self._dying.clear()
 
 
 def _since_boot() -> int:
-    """What to add to a time of the kernel's own clock (ns); exact but for the time that a call takes."""
+    """What to add to a time of the kernel's own clock (ns); exact except for the time that a call takes."""
     while True:
         before, now, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
         if after - before < _EXACT:

@@ -1,4 +1,4 @@
-"""TCP sockets of a network namespace as its kernel lists them: sock_diag(7), what ``ss`` asks."""
+"""Sockets of a network namespace as its kernel lists them, here TCP: sock_diag(7), what ``ss`` asks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from . import namespaces
 from .protocol import Ends, SocketRow
@@ -49,10 +49,8 @@ _LISTENERS, _WAITING = frozenset({LISTEN}), frozenset({TIME_WAIT})
 _BOUND_INACTIVE = 1 << 13
 """TCP_BOUND_INACTIVE (linux 6.8 and later): sockets that are bound, and neither listen nor connect."""
 
-_EVERY_STATE = 0xFFFFFFFF
-
 _HEADER = struct.Struct("=IHHII")
-_MESSAGE = struct.Struct("=BB2x2s2s16s16sI8xIII4xI")
+MESSAGE = struct.Struct("=BB2x2s2s16s16sI8xIII4xI")
 """struct inet_diag_msg (linux/inet_diag.h).
 
 Family, state, ports, addresses, interface, expires, receive queue, send queue, inode; timer, retrans, cookie
@@ -75,7 +73,9 @@ class Found(NamedTuple):
     left: float
 
 
-_Part = tuple[list[Found], bool]
+T = TypeVar("T")
+
+_Part = tuple[list[T], bool]
 
 
 @cache
@@ -88,9 +88,9 @@ def _request(states: frozenset[str]) -> bytes:
 
 
 @cache
-def _of_family(family: int, protocol: int, states: int) -> bytes:
+def of_family(family: int, protocol: int, states: int, extensions: int = 0) -> bytes:
     """A struct inet_diag_req_v2 that asks for every socket of a protocol in one of the states (as bits)."""
-    body = struct.pack("=BBBBI", family, protocol, 0, 0, states) + bytes(48)
+    body = struct.pack("=BBBBI", family, protocol, extensions, 0, states) + bytes(48)
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + body
 
 
@@ -110,10 +110,10 @@ def _packed(address: str) -> bytes:
     return socket.inet_pton(family, address).ljust(16, b"\0")
 
 
-class SocketTable:
-    """The TCP sockets of the namespace it was opened in.
+class Table:
+    """What the kernel says of the sockets of the namespace that it was opened in.
 
-    OSError if its kernel refuses or does not answer, and if there are more than are listed.
+    OSError if it refuses or does not answer, and if there are more than are listed.
     """
 
     def __init__(self, most: int = MOST_LISTED) -> None:
@@ -129,6 +129,38 @@ class SocketTable:
         # A timeout of Python's own costs a poll(2) before each call.
         netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 1, 0))
         return netlink
+
+    def answers(self, request: bytes, parsed: Callable[[bytes], _Part[T]], most: int = 0) -> list[T]:
+        """What the kernel answers to a request, in its order."""
+        most = most or self._most
+        if time.monotonic() < self._rests_until:
+            raise OSError(f"there were more than {most}")
+        self._netlink.send(request)
+        sockets: list[T] = []
+        ended = False
+        while not ended:
+            part, ended = parsed(self._netlink.recv(_REPLY))
+            sockets += part
+            if len(sockets) > most:
+                self._break_off()
+                raise OSError(f"there are more than {most}")
+        return sockets
+
+    def _break_off(self) -> None:
+        """Hear no more of what the kernel was asked: that takes another socket."""
+        self._rests_until = time.monotonic() + _REST_SECONDS
+        with namespaces.within(self._home):
+            self._netlink.close()
+            self._netlink = self._opened()
+
+    def close(self) -> None:
+        """Let the namespace go."""
+        self._netlink.close()
+        os.close(self._home)
+
+
+class SocketTable(Table):
+    """The TCP sockets of the namespace it was opened in."""
 
     def rows(self, states: frozenset[str] = ALL_STATES) -> tuple[SocketRow, ...]:
         """The TCP sockets in some states, sorted."""
@@ -146,41 +178,14 @@ class SocketTable:
 
     def bound(self) -> tuple[SocketRow, ...]:
         """The TCP sockets that are bound and neither listen nor connect; none if a kernel does not tell."""
-        return self._of_families(socket.IPPROTO_TCP, _BOUND_INACTIVE)
-
-    def datagrams(self) -> tuple[SocketRow, ...]:
-        """The UDP sockets; OSError where a kernel does not list them (no udp_diag)."""
-        return self._of_families(socket.IPPROTO_UDP, _EVERY_STATE)
-
-    def _of_families(self, protocol: int, states: int) -> tuple[SocketRow, ...]:
         families = socket.AF_INET, socket.AF_INET6
-        found = [self._answers(_of_family(family, protocol, states), _parsed) for family in families]
-        return tuple(sorted([one.row for several in found for one in several]))
+        requests = [of_family(family, socket.IPPROTO_TCP, _BOUND_INACTIVE) for family in families]
+        return tuple(sorted([one.row for request in requests for one in self.answers(request, _parsed)]))
 
-    def _dump(self, states: frozenset[str], parsed: Callable[[bytes], _Part], most: int = 0) -> list[Found]:
-        return self._answers(_request(states), parsed, most)
-
-    def _answers(self, request: bytes, parsed: Callable[[bytes], _Part], most: int = 0) -> list[Found]:
-        most = most or self._most
-        if time.monotonic() < self._rests_until:
-            raise OSError(f"there were more than {most}")
-        self._netlink.send(request)
-        sockets: list[Found] = []
-        ended = False
-        while not ended:
-            part, ended = parsed(self._netlink.recv(_REPLY))
-            sockets += part
-            if len(sockets) > most:
-                self._break_off()
-                raise OSError(f"there are more than {most}")
-        return sockets
-
-    def _break_off(self) -> None:
-        """Hear no more of what the kernel was asked: that takes another socket."""
-        self._rests_until = time.monotonic() + _REST_SECONDS
-        with namespaces.within(self._home):
-            self._netlink.close()
-            self._netlink = self._opened()
+    def _dump(
+        self, states: frozenset[str], parsed: Callable[[bytes], _Part[Found]], most: int = 0
+    ) -> list[Found]:
+        return self.answers(_request(states), parsed, most)
 
     def find(self, ends: Ends, interface: int = 0) -> Found | None:
         """The socket of one connection, None if there is none: fifty times cheaper than all sockets.
@@ -198,34 +203,36 @@ class SocketTable:
         # Where there is no connection, the listener that would take one is told.
         return found if found.row[1:5] == ends else None
 
-    def close(self) -> None:
-        """Let the namespace go."""
-        self._netlink.close()
-        os.close(self._home)
 
+def messages_in(reply: bytes, read: Callable[[bytes, int, int], T]) -> _Part[T]:
+    """What stands in a reply, each ``read`` from where to where it stands, and whether the reply is the last.
 
-def _parsed(reply: bytes) -> _Part:
-    """The sockets in a reply, and whether it is the last. OSError if it is a refusal."""
-    sockets: list[Found] = []
+    OSError if it is a refusal.
+    """
+    found: list[T] = []
     offset = 0
     while offset < len(reply):
         length, kind, _, _, _ = _HEADER.unpack_from(reply, offset)
         if kind == _NLMSG_DONE:
-            return sockets, True
+            return found, True
         if kind == _NLMSG_ERROR:
             raise OSError(-struct.unpack_from("=i", reply, offset + _HEADER.size)[0], "sock_diag")
-        sockets.append(_found(reply, offset + _HEADER.size))
+        found.append(read(reply, offset + _HEADER.size, offset + length))
         offset += (length + 3) & ~3
-    return sockets, False
+    return found, False
+
+
+def _parsed(reply: bytes) -> _Part[Found]:
+    return messages_in(reply, _found)
 
 
 _parsed_before = lru_cache(maxsize=256)(_parsed)
 """The same where the kernel as a rule says what it said before, word for word."""
 
 
-def _found(reply: bytes, offset: int) -> Found:
+def _found(reply: bytes, offset: int, _: int = 0) -> Found:
     family, number, sport, dport, source, destination, interface, expires, received, sent, inode = (
-        _MESSAGE.unpack_from(reply, offset)
+        MESSAGE.unpack_from(reply, offset)
     )
     if family == socket.AF_INET:
         source, destination = source[:4], destination[:4]

@@ -76,7 +76,7 @@ class Exits:
 
     def _open(self, host: str, row: ProcessRow, pid: int) -> None:
         if self._held_of[host] >= _MOST:
-            self._losses.note("ends", host, f"there were more than {_MOST} processes at once")
+            self._losses.note("ends", host, "too-many-at-once", _MOST)
             return
         with contextlib.suppress(OSError):  # it has just ended
             pidfd = os.pidfd_open(pid)
@@ -97,7 +97,7 @@ class Exits:
             if status > _SIGNALLED:
                 self._told[host] += 1
                 if self._told[host] > _MOST_TOLD:
-                    self._losses.note("ends", host, f"signals ended more than {_MOST_TOLD} of them")
+                    self._losses.note("ends", host, "too-many-ends", _MOST_TOLD)
                     continue
                 pid, parent, session, number, name = row[:5]
                 self._tell(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .protocol import Instrument, Loss
+from .protocol import Instrument, Loss, Reason
 
 
 class Losses:
@@ -18,12 +18,13 @@ class Losses:
 
     def __init__(self) -> None:
         self._lost: Counter[tuple[Instrument, str]] = Counter()
-        self._why: dict[tuple[Instrument, str], str] = {}
+        self._why: dict[tuple[Instrument, str], tuple[str, int]] = {}
 
-    def note(self, instrument: Instrument, host: str, why: Exception | str) -> None:
-        """One more failure."""
+    def note(self, instrument: Instrument, host: str, why: Exception | Reason, limit: int = 0) -> None:
+        """One more failure: an error, or a reason, which may be of a limit."""
         self._lost[instrument, host] += 1
-        self._why.setdefault((instrument, host), why if isinstance(why, str) else describe(why))
+        told = describe(why) if isinstance(why, Exception) else why
+        self._why.setdefault((instrument, host), (told, limit))
 
     @contextmanager
     def noted(self, instrument: Instrument, host: str) -> Iterator[None]:
@@ -36,8 +37,9 @@ class Losses:
     def told(self) -> list[Loss]:
         """All of them, for the record."""
         return [
-            Loss(instrument=instrument, host=host, count=count, why=self._why[instrument, host])
+            Loss(instrument=instrument, host=host, count=count, why=why, limit=limit)
             for (instrument, host), count in self._lost.items()
+            for why, limit in [self._why[instrument, host]]
         ]
 
 

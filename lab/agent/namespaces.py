@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import signal
@@ -105,6 +106,14 @@ class Hosts:
             return namespace(pid, "pid") in ours and _sent(target, number)
         finally:
             os.close(target)
+
+    def root(self, pid: int) -> int:
+        """A descriptor of the root directory of a container, to walk from. OSError if it has ended."""
+        found = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if not _sent(self._pidfds[pid], 0):  # the number may be another process's
+            os.close(found)
+            raise ProcessLookupError(errno.ESRCH, "the host has ended")
+        return found
 
     def kill(self) -> None:
         """End every container: the first process of a namespace takes the others with it."""

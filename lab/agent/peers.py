@@ -14,12 +14,12 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv6Address
+from typing import NamedTuple
 
 from . import namespaces, protocol
 
 _PIECE = 1 << 16
-_MOST_HEARD = 1 << 23
-"""Bytes that are told of one socket; what comes behind them is read, and only that it came is told."""
 
 _MOST_UNSENT = 1 << 24
 """Bytes that wait for room in one socket."""
@@ -31,24 +31,60 @@ _ABORT = struct.pack("ii", 1, 0)
 """struct linger: on, 0 seconds. close(2) then sends RST (socket(7))."""
 
 
+_IP_PKTINFO = 8
+_PACKET_INFO = struct.Struct("=i4s4s")
+"""struct in_pktinfo (ip(7)): an interface, the own address, and the one that the packet went to."""
+
+_PACKET_INFO_6 = struct.Struct("=16si")
+"""struct in6_pktinfo (ipv6(7)): the own address and an interface."""
+
+_ROOM_FOR_INFO = 2 * socket.CMSG_SPACE(_PACKET_INFO_6.size)
+
+
+class Asker(NamedTuple):
+    """Who has sent a datagram, and what has the answer come from the address that it went to (cmsg(3))."""
+
+    address: tuple[object, ...]
+    own: list[tuple[int, int, bytes]]
+
+
 class Peer:
-    """A socket that the script speaks on. A UDP socket that ``serves`` answers who has sent last."""
+    """A socket that the script speaks on.
+
+    A UDP socket that ``serves`` answers who has sent last. So does one that ``follows`` an address: it hears
+    that address only, and has somebody there to begin with.
+    """
 
     def __init__(
-        self, host: str, name: str, own: socket.socket, *, stream: bool, serves: bool = False
+        self,
+        host: str,
+        name: str,
+        own: socket.socket,
+        *,
+        stream: bool,
+        serves: bool = False,
+        follows: Asker | None = None,
     ) -> None:
         self.host, self.name = host, name
         self.socket = own
-        self.stream, self.serves = stream, serves
+        self.stream, self.serves = stream, serves or follows is not None
+        self.follows = str(follows.address[0]) if follows else ""
         self.unsent = bytearray()
         self.heard = 0
-        self.asker: tuple[object, ...] | None = None
+        self.asker = follows
         self.ending = ""
         """How it is to end once all is sent: ``write`` or ``both``."""
         self.reads = True
         """Whether the other end may still send."""
         self.heeded = 0
         """The events that are waited for (epoll(7))."""
+
+    def turn_to(self, asker: Asker) -> bool:
+        """Whether who has sent a datagram is heard; what is said next is then said to him."""
+        if self.follows and asker.address[0] != self.follows:
+            return False
+        self.asker = asker
+        return True
 
 
 class Peers:
@@ -86,7 +122,7 @@ class Peers:
         waiting: dict[int, socket.socket] = {}
         for name in asked.names:
             own = opened[name] = self._socket(pid, asked)
-            code = own.connect_ex((asked.address, asked.port))
+            code = _connected(own, asked)
             if code not in {0, errno.EINPROGRESS}:
                 return _given_up(opened, code)
             waiting[own.fileno()] = own
@@ -101,8 +137,9 @@ class Peers:
                 return None
             ports = [own.getsockname()[1] for own in opened.values()]
             for name, own in opened.items():
-                self._keep(Peer(asked.host, name, own, stream=asked.transport == "tcp"))
-            return protocol.Opened(trouble="", ports=ports)
+                there = Asker((asked.address, asked.port), []) if asked.follows else None
+                self._keep(Peer(asked.host, name, own, stream=asked.transport == "tcp", follows=there))
+            return protocol.Opened(error="", ports=ports)
 
         return met
 
@@ -116,14 +153,18 @@ class Peers:
             own.bind((asked.address, asked.port))
             if asked.transport == "tcp":
                 own.listen(_BACKLOG)
+            else:
+                own.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+                if own.family == socket.AF_INET6:
+                    own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         except OSError as error:
             own.close()
-            return protocol.Opened(trouble=os.strerror(error.errno or 0), ports=[])
+            return protocol.Opened(error=os.strerror(error.errno or 0), ports=[])
         if asked.transport == "udp":
             self._keep(Peer(asked.host, asked.names[0], own, stream=False, serves=True))
         else:
             self._listeners[asked.host, asked.names[0]] = own
-        return protocol.Opened(trouble="", ports=[asked.port])
+        return protocol.Opened(error="", ports=[asked.port])
 
     def accept(self, asked: protocol.AcceptPeer) -> Callable[[], protocol.Accepted | None]:
         """Accept a connection; the condition gives whose it is once there is one."""
@@ -164,20 +205,20 @@ class Peers:
 
     # --- speaking ------------------------------------------------------------------------------
 
-    def say(self, host: str, names: Iterable[str], data: bytes) -> str:
-        """Send, at once as far as there is room, the rest when there is; why that cannot be, if so."""
+    def say(self, host: str, names: Iterable[str], data: bytes) -> protocol.Unsent | None:
+        """Send, at once as far as there is room, the rest when there is; who takes nothing, if so."""
         for peer in self._open(host, names):
             if not peer.stream:
-                trouble = _send_datagram(peer, data)
+                unsent = _send_datagram(peer, data)
             elif len(peer.unsent) + len(data) > _MOST_UNSENT:
-                trouble = f"more than {_MOST_UNSENT} bytes wait to be sent"
+                unsent = protocol.Unsent(peer=peer.name, most_waiting=_MOST_UNSENT, error="")
             else:
                 peer.unsent += data
                 self._send(peer)
-                trouble = ""
-            if trouble:
-                return f"{peer.name}: {trouble}"
-        return ""
+                unsent = None
+            if unsent is not None:
+                return unsent
+        return None
 
     def end(self, host: str, names: Iterable[str], how: str) -> None:
         """End connections: ``write`` sends FIN behind what was said, ``both`` closes, ``reset`` sends RST."""
@@ -218,26 +259,26 @@ class Peers:
 
     def _hear(self, peer: Peer) -> None:
         try:
-            data, asker = peer.socket.recvfrom(_PIECE)
+            data, controls, _, address = peer.socket.recvmsg(_PIECE, _ROOM_FOR_INFO)
         except BlockingIOError:
             return
         except OSError as error:
             if peer.stream:
                 self._over(peer, error)
             return  # what ICMP said of a datagram, the capture shows
-        if peer.serves:
-            peer.asker = asker
+        if peer.serves and not peer.turn_to(Asker(address, _own_address(controls))):
+            return
         if peer.stream and not data:
             peer.reads = False
             self._heed(peer)
             self._tell_end(peer, "closed")
             return
         before, peer.heard = peer.heard, peer.heard + len(data)
-        if peer.heard <= _MOST_HEARD:
+        if peer.heard <= protocol.MOST_HEARD:
             text = base64.b64encode(data).decode()
             self._tell(protocol.PeerHeard(at=time.time_ns(), host=peer.host, peer=peer.name, data=text))
-        elif before <= _MOST_HEARD:
-            self._tell_end(peer, f"more than {_MOST_HEARD} bytes came")
+        elif before <= protocol.MOST_HEARD:
+            self._tell_end(peer, "too-much")
 
     def _heed(self, peer: Peer) -> None:
         """Wait for what can still happen. If that is nothing, then not for the hang-up: it would not end."""
@@ -267,22 +308,54 @@ class Peers:
         peer.socket.close()
 
 
-def _send_datagram(peer: Peer, data: bytes) -> str:
+def _connected(own: socket.socket, asked: protocol.ConnectPeers) -> int:
+    """Bind a socket and begin to connect it, as far as is asked; the kernel's number for why it cannot be."""
+    try:
+        if asked.own_port or asked.follows:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(asked.transport == "tcp"))
+            own.bind(("::" if own.family == socket.AF_INET6 else "", asked.own_port))
+    except OSError as error:
+        return error.errno or 0
+    return 0 if asked.follows else own.connect_ex((asked.address, asked.port))
+
+
+def _send_datagram(peer: Peer, data: bytes) -> protocol.Unsent | None:
     """Send to whom it is connected with, or who has sent last; why that cannot be done, if so."""
     if peer.serves and peer.asker is None:
-        return "no datagram has come that could be answered"
+        return protocol.Unsent(peer=peer.name, most_waiting=0, error="")
     try:
-        peer.socket.sendto(data, peer.asker) if peer.asker else peer.socket.send(data)
+        if peer.asker:
+            peer.socket.sendmsg([data], peer.asker.own, 0, peer.asker.address)
+        else:
+            peer.socket.send(data)
     except ConnectionRefusedError:
         # What ICMP said of one before: the kernel tells that once, and sends nothing.
         return _send_datagram(peer, data)
     except OSError as error:
-        return os.strerror(error.errno or 0)
-    return ""
+        return protocol.Unsent(peer=peer.name, most_waiting=0, error=os.strerror(error.errno or 0))
+    return None
+
+
+def _own_address(controls: Iterable[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+    """What sends an answer from the address that a datagram went to, as the kernel told of that one.
+
+    A socket of both families is told twice of a datagram of IPv4; the address of a network only once.
+    """
+    told = {(level, kind): data for level, kind, data in controls}
+    if info := told.get((socket.IPPROTO_IP, _IP_PKTINFO)):
+        _, own, _ = _PACKET_INFO.unpack(info)
+        return [(socket.IPPROTO_IP, _IP_PKTINFO, _PACKET_INFO.pack(0, own, bytes(4)))]
+    info = told.get((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO))
+    if info is None or info.startswith(b"\xff"):  # to a group (RFC 4291): no host has that address
+        return []
+    own, interface = _PACKET_INFO_6.unpack(info)
+    is_local = IPv6Address(own).is_link_local
+    info = _PACKET_INFO_6.pack(own, interface if is_local else 0)
+    return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
 
 
 def _given_up(opened: dict[str, socket.socket], code: int) -> Callable[[], protocol.Opened]:
     """None of several sockets is kept, because one could not be connected."""
     for own in opened.values():
         own.close()
-    return lambda: protocol.Opened(trouble=os.strerror(code), ports=[])
+    return lambda: protocol.Opened(error=os.strerror(code), ports=[])

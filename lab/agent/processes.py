@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from .losses import Losses
-from .protocol import ProcessRow
+from .protocol import ProcessRow, Reason
 
 _CALLS = {
     "x86_64": {
@@ -104,9 +104,9 @@ class Processes:
         """The processes of each host at the last look."""
         self._wrapped: dict[int, int] = {}
         """The process that each wrapper wraps."""
-        self._room: dict[str, int] = {}
-        """How many descriptors of each host may still be looked at in this look."""
-        self._rests: dict[str, tuple[float, str]] = {}
+        self._listed: dict[int, list[str]] = {}
+        """The names of the descriptors of each process that are looked at in this look."""
+        self._rests: dict[str, tuple[float, Reason, int]] = {}
         """Until when a host where there was too much rests (time.monotonic), and what that was."""
         self._rows_before: dict[str, tuple[ProcessRow, ...]] = {}
         """What was found of each host at the last look."""
@@ -126,48 +126,75 @@ class Processes:
         wanted = self._hosts.keys() if hosts is None else self._hosts.keys() & hosts
         resting = {host for host in wanted if self._is_resting(host)}
         found: dict[str, list[ProcessRow]] = {name: [] for name in self._hosts if name in wanted - resting}
-        self._room = dict.fromkeys(found, _MOST_DESCRIPTORS)
+        self._list_descriptors(
+            {pid: host for pid, host in self._known.items() if host in found and pid != self._hosts[host]}
+        )
         for pid, host in sorted(self._known.items()):
             if host not in found or pid == self._hosts[host]:
                 continue
             if len(found[host]) < _MOST:
                 found[host] += self._rows(pid, host, self._hosts[host])
             else:
-                self._let_rest(host, f"there are more than {_MOST}")
+                self._let_rest(host, "too-many-processes", _MOST)
         self._shown |= {host: tuple(row[0] for row in rows if not row[5]) for host, rows in found.items()}
         self._rows_before |= {host: self._without_wrappers(rows) for host, rows in found.items()}
         return {host: self._rows_before.get(host, ()) for host in wanted}
 
-    def _let_rest(self, host: str, why: str) -> None:
+    def _list_descriptors(self, processes: Mapping[int, str]) -> None:
+        """Those of these processes, each with its host; none of a host where they are too many.
+
+        To list them costs a fiftieth of what it costs to look at them: to look at as many as may be, and then
+        to give up, would keep the other hosts waiting for 50 ms.
+        """
+        self._listed = {}
+        room = dict.fromkeys(processes.values(), _MOST_DESCRIPTORS)
+        for pid, host in processes.items():
+            if room[host] >= 0:
+                self._listed[pid] = names = _names_of_descriptors(pid)
+                room[host] -= len(names)
+        overfull = {host for host, left in room.items() if left < 0}
+        for host in overfull:
+            self._let_rest(host, "too-many-descriptors", _MOST_DESCRIPTORS)
+        self._listed |= {pid: [] for pid, host in processes.items() if host in overfull}
+
+    def _let_rest(self, host: str, why: Reason, limit: int) -> None:
         """There is more at a host than is looked at."""
-        self._rests[host] = time.monotonic() + _REST_SECONDS, why
-        self._losses.note("processes", host, why)
+        self._rests[host] = time.monotonic() + _REST_SECONDS, why, limit
+        self._losses.note("processes", host, why, limit)
 
     def _is_resting(self, host: str) -> bool:
         """Whether a host is not looked at now, which is one more failure."""
-        until, why = self._rests.get(host, (0.0, ""))
-        if time.monotonic() >= until:
+        rest = self._rests.get(host)
+        if rest is None or time.monotonic() >= rest[0]:
             return False
-        self._losses.note("processes", host, why)
+        self._losses.note("processes", host, *rest[1:])
         return True
 
     def of_start(self, host: str, mark: int) -> dict[int, frozenset[int]]:
         """The living processes of a host that came from one start, each with the inodes of its sockets."""
         self._find()
-        self._room[host] = _MOST_DESCRIPTORS
+        marked = {pid: name for pid, name in self._known.items() if name == host and self._is_of(pid, mark)}
+        self._list_descriptors(marked)
         found = {}
-        for pid, name in self._known.items():
-            if name == host and (held := self._held_by(pid, host, mark)) is not None:
+        for pid in marked:
+            if (held := self._held_by(pid, host)) is not None:
                 found[pid] = held
         return found
 
-    def _held_by(self, pid: int, host: str, mark: int) -> frozenset[int] | None:
-        """The inodes of a process's sockets; None if it has ended or did not come from that start."""
+    def _is_of(self, pid: int, mark: int) -> bool:
+        """Whether a process came from a start; false if it has ended."""
+        with contextlib.suppress(OSError):
+            self._status(pid)  # another process may have its number by now
+            return self._mark(pid) == mark
+        return False
+
+    def _held_by(self, pid: int, host: str) -> frozenset[int] | None:
+        """The inodes of a process's sockets; None if it has ended."""
         try:
             status = self._status(pid)
-            if self._mark(pid) != mark or status.ended:
+            if status.ended:
                 return None
-            return frozenset(self._descriptors(_living(pid, status), host).values()) - {0}
+            return frozenset(self._descriptors(_living(pid, status)).values()) - {0}
         except (FileNotFoundError, ProcessLookupError):
             return None  # it has just ended
         except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
@@ -279,7 +306,7 @@ class Processes:
                 yield *itself, True, 0, (), (), mark
                 return
             thread = _living(pid, status)
-            held = self._descriptors(thread, host)
+            held = self._descriptors(thread)
             sockets = tuple(sorted({inode for inode in held.values() if inode}))
             asleep = tuple(_asleep(pid, held, self._machine_of(thread)))
             yield *itself, False, len(held), sockets, asleep, mark
@@ -288,14 +315,10 @@ class Processes:
         except Exception as error:  # noqa: BLE001 - a process may spoil the evidence of its own host only
             self._losses.note("processes", host, error)
 
-    def _descriptors(self, pid: int, host: str) -> dict[int, int]:
-        """Those of a process; none where the host's processes have had more than are looked at."""
-        room = self._room.get(host, _MOST_DESCRIPTORS)
-        held = descriptors(pid, room + 1) if room >= 0 else {}
-        self._room[host] = room - len(held)
-        if self._room[host] < 0:
-            self._let_rest(host, f"they hold more than {_MOST_DESCRIPTORS} descriptors")
-        return held
+    def _descriptors(self, pid: int) -> dict[int, int]:
+        """Those of a process, as :func:`descriptors` tells them; none where its host has too many."""
+        names = self._listed.get(pid)
+        return descriptors(pid) if names is None else _sockets_among(pid, names)
 
     def _machine_of(self, pid: int) -> int:
         """To open the file that a process runs costs more than all else: it is done once."""
@@ -380,10 +403,21 @@ def number_of(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
-def descriptors(pid: int, most: int = _MOST_DESCRIPTORS) -> dict[int, int]:
-    """So many open descriptors of a process at most, each with the inode of its socket, 0 if it is none."""
+def descriptors(pid: int) -> dict[int, int]:
+    """Some thousand descriptors of a process at most, each with the inode of its socket, 0 if it is none."""
+    return _sockets_among(pid, os.listdir(f"{PROC}/{pid}/fd")[:_MOST_DESCRIPTORS])
+
+
+def _names_of_descriptors(pid: int) -> list[str]:
+    """The numbers of all descriptors of a process, as text; none if it has ended."""
+    with contextlib.suppress(OSError):
+        return os.listdir(f"{PROC}/{pid}/fd")
+    return []
+
+
+def _sockets_among(pid: int, names: Collection[str]) -> dict[int, int]:
     held = {}
-    for name in os.listdir(f"{PROC}/{pid}/fd")[:most]:
+    for name in names:
         try:
             found = _SOCKET.fullmatch(os.readlink(f"{PROC}/{pid}/fd/{name}"))
         except FileNotFoundError:

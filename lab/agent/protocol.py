@@ -32,12 +32,37 @@ from typing import (
 
 A = TypeVar("A")
 
-Instrument = Literal["sockets", "counters", "processes", "ends", "capture", "hold"]
+Instrument = Literal["sockets", "datagrams", "counters", "processes", "ends", "capture", "hold"]
 """What observes a host."""
+
+Reason = Literal[
+    "too-many-ends", "too-many-dying", "ends-unheard", "too-many-processes", "too-many-at-once",
+    "too-many-descriptors",
+]  # fmt: skip
+"""Why an instrument failed that is no error."""
+
+FileKind = Literal["file", "missing", "folder", "link", "fifo", "device", "unread"]
+"""What is at a path."""
 
 SocketRow = tuple[str, str, int, str, int, int, int, int]
 """State (as RFC 9293 calls it), local address and port, remote address and port, receive queue, send queue,
 inode (0: none)."""
+
+
+class DatagramRow(NamedTuple):
+    """A UDP socket: where it is bound and connected to (0: not), the bytes that wait in its receive queue.
+
+    So many datagrams found no room there since it was made (``drops``).
+    """
+
+    local: str
+    port: int
+    remote: str
+    peer_port: int
+    queue: int
+    drops: int
+    inode: int
+
 
 Ends = tuple[str, int, str, int]
 """Local address and port, remote address and port."""
@@ -172,7 +197,7 @@ class Route(Message):
 
 
 class WiredHost(Message):
-    """A host with its cables; with ``lane`` they end at the agent, which can keep segments back.
+    """A host with its cables; with ``proxied`` they end at the agent, which can keep segments back.
 
     ``pid`` is its first process, ``users`` are lines of its /etc/passwd.
     """
@@ -180,7 +205,7 @@ class WiredHost(Message):
     name: str
     pid: int
     users: str
-    lane: bool
+    proxied: bool
     legs: Sequence[Leg]
     routes: Sequence[Route]
 
@@ -281,13 +306,15 @@ class BeginCapture(Request[None]):
 
     Of each frame so many bytes are kept as ``snaplen``.
 
-    It is one of the switch, or of the loopback of the host with this first process.
+    It is one of the switch, or of the loopback of the host with this first process. One that ``stays`` goes
+    on in a lab that is kept when nobody speaks to the agent any more.
     """
 
     capture: str
     limit: int
     snaplen: int
     pid: int | None = None
+    stays: bool = False
 
 
 class ReadCapture(Request[str]):
@@ -317,12 +344,16 @@ class BeginSampling(Request[None]):
 
 
 class Loss(Message):
-    """How often an instrument failed at a host ("": at all of them), and why it did so first."""
+    """How often an instrument failed at a host ("": at all of them), and why it did so first.
+
+    ``why`` is an error as Python or the kernel tells it, or a :data:`Reason`, which may be of a ``limit``.
+    """
 
     instrument: Instrument
     host: str
     count: int
     why: str
+    limit: int
 
 
 class SamplingEnd(Message):
@@ -353,6 +384,7 @@ class Counts(NamedTuple):
     memory_aborts: int = 0
     resets: int = 0
     opens: int = 0
+    buffer_losses: int = 0
 
 
 class SocketsChanged(Event):
@@ -372,6 +404,15 @@ class SocketsChanged(Event):
     counts: Counts
     before_until: int
     before_took: int
+
+
+class DatagramSocketsChanged(Event):
+    """The UDP sockets of a host have changed: ``rows`` are new or not as they were, ``gone`` are inodes."""
+
+    at: int
+    host: str
+    rows: Sequence[DatagramRow]
+    gone: Sequence[int]
 
 
 class ProcessesChanged(Event):
@@ -459,6 +500,47 @@ class WaitLeft(Request[bool], waits=True):
     mark: int
 
 
+# --- files -------------------------------------------------------------------------------------------
+
+
+class FileFound(Message):
+    """What is at a path: ``file``, ``missing``, ``folder``, ``link``, ``fifo``, ``device`` or ``unread``.
+
+    ``why`` says what could not be read, or the name on the way that is to blame. ``sha256`` is empty where a
+    file is larger than what is read of one. Its first ``kept`` bytes are kept. It was ``changing`` if it was
+    written while it was read; ``writers`` are the processes that have it open for that. ``beside`` are names
+    in the folder where a missing one is not.
+    """
+
+    at: int
+    kind: FileKind
+    why: str
+    size: int
+    sha256: str
+    kept: int
+    changing: bool
+    writers: Sequence[str]
+    beside: Sequence[str]
+
+
+class ReadFile(Request[FileFound]):
+    """Read a file of a host, by its path from the root on; no link is followed.
+
+    It is waited for so many seconds while it is written, and one that is ``wanted`` while it is not there.
+    """
+
+    host: str
+    path: str
+    wanted: bool
+    wait: float
+
+
+class ReadPiece(Request[str]):
+    """A piece of what was kept of the last file that was read, in base64; empty at its end."""
+
+    offset: int
+
+
 # --- programs ----------------------------------------------------------------------------------------
 
 
@@ -470,7 +552,18 @@ class Origin(Message):
 
 
 class Started(Request[Origin]):
-    """Say when a process was made, and where its output goes."""
+    """Say when a process was made, and where its output goes.
+
+    With ``keep_input`` the agent keeps the pipe of its standard input open until :class:`EndInput`: the
+    program is not to take the loss of the engine's connection for the end of its input.
+    """
+
+    pid: int
+    keep_input: bool
+
+
+class EndInput(Request[None]):
+    """Let go of the pipe of a program's standard input."""
 
     pid: int
 
@@ -539,7 +632,7 @@ class Doing(Message):
 
 
 class HostSituation(Message):
-    """What the programs of a host do within a ``window``, and its sockets, or the ``trouble`` with these.
+    """What the programs of a host do within a ``window``, and its sockets; in ``trouble``, why not these.
 
     ``since`` is how long before that they were measured: since then each process has ``used_since`` a
     processor and ``waited_since`` for one. 0 if they were not.
@@ -552,7 +645,7 @@ class HostSituation(Message):
     processes: Sequence[Doing]
     tcp: Sequence[SocketRow]
     bound: Sequence[SocketRow]
-    udp: Sequence[SocketRow]
+    udp: Sequence[DatagramRow]
     trouble: str
 
 
@@ -572,16 +665,18 @@ Transport = Literal["tcp", "udp"]
 
 
 class Opened(Message):
-    """The own port of each socket, or why one could not be opened: then none is there."""
+    """The own port of each socket, or the kernel's error for one that could not be opened: then none is."""
 
-    trouble: str
+    error: str
     ports: Sequence[int]
 
 
 class ConnectPeers(Request[Opened], waits=True):
     """Connect sockets of these names from a host to an address, all at once.
 
-    ``receive_buffer`` is in bytes, as the kernel counts them (SO_RCVBUF); 0 leaves it to the kernel.
+    ``receive_buffer`` is in bytes, as the kernel counts them (SO_RCVBUF); 0 leaves it to the kernel, and so
+    does an ``own_port`` of 0. A UDP socket that ``follows`` hears from any port of the address, and then
+    speaks with the one that has spoken last.
     """
 
     host: str
@@ -589,6 +684,8 @@ class ConnectPeers(Request[Opened], waits=True):
     transport: Transport
     address: str
     port: int
+    own_port: int
+    follows: bool
     receive_buffer: int
 
 
@@ -619,8 +716,20 @@ class AcceptPeer(Request[Accepted], waits=True):
     name: str
 
 
-class SayPeers(Request[str]):
-    """Send these bytes (base64) on each; on UDP as one datagram. The answer is why that failed, or empty."""
+class Unsent(Message):
+    """The first of the sockets that took no bytes, and why.
+
+    More than ``most_waiting`` bytes would wait to be sent, or the kernel said an ``error``. If neither: no
+    datagram has come there that could be answered.
+    """
+
+    peer: str
+    most_waiting: int
+    error: str
+
+
+class SayPeers(Request[Unsent | None]):
+    """Send these bytes (base64) on each; on UDP as one datagram."""
 
     host: str
     names: Sequence[str]
@@ -644,8 +753,15 @@ class PeerHeard(Event):
     data: str
 
 
+MOST_HEARD = 1 << 23
+"""Bytes that are told of one socket; what comes behind them is read, and only that it came is told."""
+
+
 class PeerEnded(Event):
-    """Nothing more comes on a connection: it was ``closed`` by its other end, ``reset``, or broke."""
+    """Nothing more is told of a connection, and why.
+
+    It was ``closed`` by its other end or ``reset``, ``too-much`` has come on it, or the kernel's error.
+    """
 
     at: int
     host: str
@@ -687,7 +803,7 @@ def tell(event: Event) -> Line:
 
 
 def request_in(line: dict[str, Any]) -> Request[Any]:
-    """The request that a line holds, but for its number. ValueError if it is none of these."""
+    """The request that a line holds, except for its number. ValueError if it is none of these."""
     op = line.pop("op", None)
     if op not in REQUESTS:
         raise ValueError(f"there is no request {op!r}")
@@ -710,7 +826,7 @@ def event_in(line: dict[str, Any]) -> Event | Misheard:
     try:
         return _read_message(EVENTS[event], line)
     except ValueError as error:
-        return Misheard(event, f"an event of the sidecar is not as it should be: {error}")
+        return Misheard(event, str(error))
 
 
 def _read(kind: Any, value: Any) -> Any:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from .losses import Losses
-from .protocol import SamplingEnd, SocketRow, SocketsChanged
-from .watched import Difference, Listed, Watched
+from .protocol import DatagramRow, DatagramSocketsChanged, SamplingEnd, SocketRow, SocketsChanged
+from .socket_monitor import Difference, Listed, SocketMonitor
 
 _DUTY = 20
 """A look that lists the sockets of a host is followed by so many times its own length of rest."""
@@ -48,12 +48,14 @@ _NEVER = float("inf")
 class Sampler:
     """The hosts that are watched, and how often they were looked at."""
 
-    def __init__(self, tell: Callable[[SocketsChanged], None], losses: Losses) -> None:
+    def __init__(
+        self, tell: Callable[[SocketsChanged | DatagramSocketsChanged], None], losses: Losses
+    ) -> None:
         self._tell = tell
         self._losses = losses
-        self._hosts: dict[str, Watched] = {}
+        self._hosts: dict[str, SocketMonitor] = {}
         self._sources = select.epoll()
-        self._by_source: dict[int, Watched] = {}
+        self._by_source: dict[int, SocketMonitor] = {}
         self._due = _NEVER
         self._saved, self._saved_at = _SAVED_SECONDS, time.monotonic()
         """Seconds of a processor that may be spent on looks, and when that was so; a debt is below 0."""
@@ -99,10 +101,10 @@ class Sampler:
         self._idle = min(max(shortest, len(hosts) / _MANY_HOSTS * shortest), longest)
         for name, pid in hosts.items():
             with self._losses.noted("sockets", name):
-                self._watch(name, Watched(name, pid, self._began, self._losses))
+                self._watch(name, SocketMonitor(name, pid, self._began, self._losses, len(hosts)))
         self.look_everywhere()
 
-    def _watch(self, name: str, host: Watched) -> None:
+    def _watch(self, name: str, host: SocketMonitor) -> None:
         self._hosts[name] = host
         for source in host.sources:
             self._by_source[source] = host
@@ -146,6 +148,7 @@ class Sampler:
         self._looks += 1
         self._worst_gap = max(self._worst_gap, now - host.looked)
         host.looked = now
+        self._look_at_datagrams(name, host, last=last)
         try:
             difference = host.look(whole=whole, last=last)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other hosts are looked at
@@ -160,7 +163,14 @@ class Sampler:
         self._plan_next(host, changed=difference is not None)
         return host.rows
 
-    def _tell_of(self, name: str, host: Watched, took: int, difference: Difference) -> None:
+    def _look_at_datagrams(self, name: str, host: SocketMonitor, *, last: bool) -> None:
+        """Look at the UDP sockets of a host if that is due: what fails there costs no other evidence."""
+        with self._losses.noted("datagrams", name):
+            if difference := host.datagrams.look(last=last):
+                rows, gone = difference
+                self._tell(DatagramSocketsChanged(at=host.looked, host=name, rows=rows, gone=gone))
+
+    def _tell_of(self, name: str, host: SocketMonitor, took: int, difference: Difference) -> None:
         """What a host shows now, and how long what was told of it before had been so."""
         whole, rows, gone = difference
         self._tell(
@@ -170,7 +180,7 @@ class Sampler:
             )
         )  # fmt: skip
 
-    def _plan_next(self, host: Watched, *, changed: bool) -> None:
+    def _plan_next(self, host: SocketMonitor, *, changed: bool) -> None:
         """Soon after a change, then ever later, unless something happens.
 
         Where nothing can change unheard there is no hurry.
@@ -193,9 +203,9 @@ class Sampler:
         except OSError:
             return ()  # the next look tells
 
-    def datagrams(self, name: str) -> tuple[SocketRow, ...]:
+    def datagrams(self, name: str) -> tuple[DatagramRow, ...]:
         """The UDP sockets of a host; OSError if its kernel does not say."""
-        return self._hosts[name].datagrams()
+        return self._hosts[name].datagrams.listed()
 
     def listed(self, name: str) -> Listed:
         """All sockets of a host, UDP too; nothing is told. OSError if its kernel does not say."""

@@ -15,7 +15,7 @@ from .diag import LISTEN
 from .processes import Processes
 from .protocol import Doing, HostSituation, ProcessRow, SocketRow
 from .sampler import Sampler
-from .watched import Listed
+from .socket_monitor import Listed
 
 _MOST_PROCESSES, _MOST_THREADS, _MOST_SOCKETS = 128, 128, 1024
 """Of one host, of one process, and of one kind of a host's sockets, that are told."""
@@ -91,8 +91,8 @@ class Situation:
         try:
             listed = self._sampler.listed(host)
         except (OSError, LookupError) as error:
-            trouble = f"the sockets of {host} could not be listed: {error}"
-        known = {socket[7] for table in listed for socket in table}
+            trouble = str(error)
+        known = {row[7] for row in (*listed.tcp, *listed.bound)} | {row.inode for row in listed.udp}
         return HostSituation(
             at=time.time_ns(),
             host=host,
@@ -101,7 +101,7 @@ class Situation:
             processes=[self._doing(row, known) for row in rows[:_MOST_PROCESSES]],
             tcp=_most_telling(listed.tcp),
             bound=_most_telling(listed.bound),
-            udp=_most_telling(listed.udp),
+            udp=listed.udp[:_MOST_SOCKETS],
             trouble=trouble,
         )
 

@@ -20,8 +20,8 @@ _IPV6_MTU = 1280
 def wire(bridges: Iterable[Bridge], hosts: Sequence[WiredHost], names: str) -> dict[str, int]:
     """Make the bridges and a cable for each leg; the index of every interface here, by name.
 
-    The cables of a host with ``lane`` end at the agent, and a trunk of each leads to the switch. ``names`` is
-    every host's /etc/hosts.
+    The cables of a host that is ``proxied`` end at the agent, and a trunk of each leads to the switch.
+    ``names`` is every host's /etc/hosts.
 
     Raises RuntimeError with what ``ip`` or ``bridge`` refused, OSError for what the kernel did.
     """
@@ -54,7 +54,7 @@ def _cables(host: WiredHost) -> list[str]:
         port, far_end = leg.port, f"name {leg.interface} address {leg.mac} mtu {leg.mtu}"
         lines.append(f"link add {port} mtu {leg.mtu} type veth peer {far_end} netns {host.pid}")
         switched = port
-        if host.lane:
+        if host.proxied:
             switched, end = trunk(port)
             lines += [
                 f"link add {switched} mtu {leg.mtu} type veth peer name {end} mtu {leg.mtu}",
@@ -72,7 +72,7 @@ def _cables(host: WiredHost) -> list[str]:
 def _places(host: WiredHost) -> Iterator[str]:
     """Where the switch sends frames to a host: told once, and not learned from what anybody sends."""
     for leg in host.legs:
-        switched = trunk(leg.port)[0] if host.lane else leg.port
+        switched = trunk(leg.port)[0] if host.proxied else leg.port
         yield f"link set dev {switched} learning off"
         yield f"fdb replace {leg.mac} dev {switched} master static"
 
@@ -104,7 +104,7 @@ def _address(address: str, interface: str) -> str:
 
 def _no_offload(host: WiredHost) -> None:
     for leg in host.legs:
-        for interface in (leg.port, *(trunk(leg.port) if host.lane else ())):
+        for interface in (leg.port, *(trunk(leg.port) if host.proxied else ())):
             namespaces.offload_off(interface)
     with namespaces.inside(host.pid):
         for leg in host.legs:

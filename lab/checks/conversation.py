@@ -9,6 +9,7 @@ from lab.checks.causes.kinds import said
 from lab.checks.failed_step import explained
 from lab.core.words import FAULTS, Outcome, signal_name
 from lab.evidence.evidence import Evidence
+from lab.evidence.facts import Described
 from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult
@@ -36,7 +37,7 @@ def why_cut_short(evidence: Evidence) -> Message | None:
     Where every step was reached, what is not there did not come.
     """
     unplayed = evidence.transcript.unplayed
-    return message("step-not-reached", step=unplayed, trouble="") if unplayed else None
+    return message("step-not-reached", step=unplayed) if unplayed else None
 
 
 def _result(
@@ -46,24 +47,23 @@ def _result(
 
 
 def _broken(evidence: Evidence, step: StepEnded) -> CheckResult:
-    more = "" if step.expected in step.what else step.expected
-    place = message("step", step=step.step, host=step.host, what=step.what, expected=more)
+    expected = step.expected.message if step.expected else None
+    place = message("step", step=step.step, host=step.host, what=step.what, expected=expected)
     took = step.at - step.began
     proofs = [proof("step", "step-ended", time=step.at, step=step.step, where=step.where, took=took)]
     if step.rest:
         proofs.append(proof("output", "not-consumed", host=step.host, text=step.rest[-_SHOWN:]))
-    result = _result(step.outcome, place, message("text", text=step.observed), proofs)
+    observed = step.observed or Described("")  # a record may lack it
+    result = _result(step.outcome, place, observed.message, proofs)
     return explained(result, step, evidence)
 
 
 def _unplayed(evidence: Evidence, steps: list[StepEnded]) -> CheckResult:
-    unplayed, trouble = evidence.transcript.unplayed, evidence.info.trouble
-    expected = message("every-step-passes")
+    unplayed, expected = evidence.transcript.unplayed, message("every-step-passes")
     if unplayed:
-        observed = message("step-not-reached", step=unplayed, trouble=trouble)
-        return _result(Outcome.INCONCLUSIVE if trouble else Outcome.FAIL, expected, observed)
+        return _result(Outcome.FAIL, expected, message("step-not-reached", step=unplayed))
     if not steps:
-        return _result(Outcome.INCONCLUSIVE, expected, message("no-step-played", trouble=trouble))
+        return _result(Outcome.INCONCLUSIVE, expected, message("no-step-played"))
     took = proof("step", "steps-took", took=steps[-1].at - steps[0].began)
     passed = message("steps-passed", number=len(steps))
     return _result(Outcome.PASS, expected, passed, (took, *_crashes(evidence, steps[-1].at)))

@@ -16,7 +16,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lab.checks.doubt import of_losses
+from lab.checks.completeness import of_looks
 from lab.checks.holders import held_by
 from lab.checks.select import history_of, runs_of
 from lab.core.words import FAULTS, TcpState, signal_name
@@ -199,7 +199,7 @@ def _may_come_of(killed: Killed, what: Moment) -> bool:
 
 def _death_unheard(what: Moment, side: Side, evidence: Evidence) -> Death | None:
     """An end that may have been, where ends of processes of a side's host were not heard of."""
-    why = of_losses(evidence, side.host, Instrument.ENDS) or _victim_unheard(what, side, evidence)
+    why = of_looks(evidence, side.host, Instrument.ENDS) or _victim_unheard(what, side, evidence)
     if not why:
         return None
     return Death("", 0, Reason.CRASH, counts=False, proven=False, unheard=why)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lab.checks.causes import causes_of, undecided
 from lab.checks.causes.failure import Failure, filled
-from lab.checks.causes.kinds import Cause, Died, RunsOn, Starved, said
+from lab.checks.causes.kinds import Cause, Died, NoticedLate, RunsOn, Starved, said
 from lab.checks.nearest import nearest
 from lab.checks.printed import last_lines
 from lab.checks.programs import ProgramState, Scene
@@ -31,10 +31,10 @@ def explained(result: CheckResult, step: StepEnded, evidence: Evidence) -> Check
     failure = Failure(Scene(evidence, step.at), step)
     causes = causes_of(failure)
     programs = tuple(_programs(failure, causes))
-    starved = undecided(failure, causes)
-    told = [cause for cause in causes if not (starved and isinstance(cause, Starved))]
+    doubt = undecided(failure, causes)
+    told = [cause for cause in causes if not (doubt and isinstance(cause, Starved | NoticedLate))]
     result = replace(result, causes=tuple(said(cause, step.at) for cause in told), programs=programs)
-    return in_doubt(result, said(starved, step.at)) if starved else result
+    return in_doubt(result, said(doubt, step.at)) if doubt else result
 
 
 def in_doubt(result: CheckResult, doubt: Message) -> CheckResult:

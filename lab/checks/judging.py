@@ -21,9 +21,12 @@ from lab.evidence.verdict import CheckResult, Verdict
 def judge(evidence: Evidence, only: Collection[str] = ()) -> Verdict:
     """The conversation first, then the checks in the order of the scenario.
 
-    ``only`` names the checks to show (their needs are judged all the same). A check is skipped if the script
-    never came so far, or if one that it needs did not pass.
+    Without a script there is nothing to judge, and no result. ``only`` names the checks to show (their needs
+    are judged all the same). A check is skipped if the script never came so far, or if one that it needs did
+    not pass.
     """
+    if not evidence.scenario.steps and not evidence.info.not_built:
+        return Verdict(evidence.scenario.title, Outcome.SKIPPED, (), (), evidence.origin)
     results = _judged(evidence)
     shown = why_on_top([result for result in results if not only or result.name in only])
     outcome = Outcome.FAIL if evidence.info.not_built else worst([result.outcome for result in shown])

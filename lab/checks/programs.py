@@ -238,7 +238,7 @@ class Scene:
                     row.remote_port,
                     row.remote_port in ports,
                 )
-            elif row := udp.get(sleep.inode):
-                yield Wait(sleep.call, "udp", None, row.local_port)
+            elif bound := udp.get(sleep.inode):
+                yield Wait(sleep.call, "udp", None, bound.local_port)
             else:
                 yield Wait(sleep.call, input=sleep.call == "read" and doing.input)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, Proof, Value, message
-from lab.wire.packets import IcmpError
+from lab.wire.icmp import IcmpMessage
 from lab.wire.tcp import Connection, Moment, Side
 
 
@@ -18,10 +18,14 @@ def frame(
     return Proof("frame", what, connection.capture, moment.frame, moment.time, connection=number)
 
 
-def refused_by(error: IcmpError, evidence: Evidence) -> Message:
+def refused_by(error: IcmpMessage) -> Message:
     """Who did not pass a segment on, and why."""
-    who = evidence.info.hosts_by_address.get(error.source, error.source)
-    return message("refused-by-icmp", host=who, meaning=error.meaning, frame=error.frame)
+    return message("refused-by-icmp", host=error.who, meaning=meaning_of(error), frame=error.at.frame)
+
+
+def meaning_of(error: IcmpMessage) -> Message:
+    """What an ICMP error says of the packet that it quotes."""
+    return message("icmp-means", what=error.meaning, mtu=error.mtu)
 
 
 def named(side: Side) -> str:

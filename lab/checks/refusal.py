@@ -8,11 +8,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from lab.checks.case import Case
+from lab.checks.context import CheckContext
 from lab.checks.select import history_of
 from lab.core.endpoint import endpoint
 from lab.core.words import TcpState
-from lab.evidence.history import Stand
+from lab.evidence.history import RowSpan
 from lab.evidence.message import Message, message
 from lab.wire.tcp import Side
 
@@ -27,12 +27,12 @@ class _Listener(Struct, frozen=True):
     at: int
 
 
-def listened_then(side: Side, case: Case) -> Iterator[Message]:
+def listened_then(side: Side, context: CheckContext) -> Iterator[Message]:
     """What a host listened on as it sent an RST, and if need be before and afterwards."""
     moment = side.reset.first if side.reset else None
     if moment is None:
         return
-    listeners = list(_listeners(side.host, moment.time, case))
+    listeners = list(_listeners(side.host, moment.time, context))
     then = [one for one in listeners if one.seen == "then"]
     if then:
         local = all(ip_address(one.address).is_loopback for one in then)
@@ -48,10 +48,10 @@ def _otherwise(one: _Listener) -> Message:
     return message(key, where=one.where, at=one.at)
 
 
-def _listeners(host: str, time: int, case: Case) -> Iterator[_Listener]:
-    history = history_of(case.evidence, host)
+def _listeners(host: str, time: int, context: CheckContext) -> Iterator[_Listener]:
+    history = history_of(context.evidence, host)
     for stand in history.in_state(TcpState.LISTEN):
-        first, last = history.samples[stand.first].at, _last_seen(stand, case, host)
+        first, last = history.samples[stand.first].at, _last_seen(stand, context, host)
         seen: Literal["then", "before", "after"] = (
             "after" if first > time else "before" if last < time else "then"
         )
@@ -65,8 +65,8 @@ def _listeners(host: str, time: int, case: Case) -> Iterator[_Listener]:
         )
 
 
-def _last_seen(stand: Stand, case: Case, host: str) -> int:
+def _last_seen(stand: RowSpan, context: CheckContext, host: str) -> int:
     """When the last look began that showed a row: at the end of the run, if none showed that it was gone."""
-    samples = history_of(case.evidence, host).samples
+    samples = history_of(context.evidence, host).samples
     last = samples[stand.last]
-    return max(last.at, last.until) if stand.last < len(samples) - 1 else case.evidence.info.ended
+    return max(last.at, last.until) if stand.last < len(samples) - 1 else context.evidence.info.ended

@@ -105,7 +105,7 @@ def _follow(result: CheckResult, hosts: frozenset[str], blocks: Sequence[_Block]
 
 
 def _script(script: CheckResult, evidence: Evidence) -> Iterator[_Block]:
-    """A script that broke off: whatever its later steps would have brought about is not there."""
+    """A script that broke off: whatever its later steps would have led to is not there."""
     step = evidence.transcript.failed
     if script.outcome is Outcome.FAIL and step is not None:
         hosts = frozenset({step.host.partition(".")[0]})
@@ -191,7 +191,7 @@ def _gone_unheard(host: str, until: int, evidence: Evidence) -> bool:
 
 
 def _early(exits: Sequence[_Exit], until: int, evidence: Evidence) -> Iterator[_End]:
-    """What ended until a time and was not to, but for what the script or a check had wanted."""
+    """What ended until a time and was not to, except for what the script or a check had wanted."""
     for run in (run for runs in evidence.runs.values() for run in runs):
         if run.exited is not None and run.exited.at <= until:
             yield from _unwanted(run, run.exited, exits, evidence)

@@ -20,8 +20,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from lab.checks.case import Case
-from lab.checks.doubt import of_looks
+from lab.checks.completeness import of_looks
+from lab.checks.context import CheckContext
 from lab.checks.select import history_of
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
@@ -62,7 +62,7 @@ _COUNTED_WITHIN = 20_000_000
 """ns after an RST within which the kernel has counted its cause."""
 
 
-def cause_of(side: Side, case: Case) -> Cause:
+def cause_of(side: Side, context: CheckContext) -> Cause:
     """Why a side that sent RST did so."""
     reset = side.reset
     if reset is None:
@@ -70,97 +70,97 @@ def cause_of(side: Side, case: Case) -> Cause:
     if reset.cause == "no_listener":
         return reset.cause, []
     if reset.cause in _SOCKETS:
-        return _aborted(side, reset, case)
+        return _aborted(side, reset, context)
     if reset.cause == "late_data":
-        return _after_own_fin(side, reset, case)
+        return _after_own_fin(side, reset, context)
     return None, []
 
 
-def known_cause(side: Side, case: Case) -> str:
+def known_cause(side: Side, context: CheckContext) -> str:
     """As much as is known of the cause: its word, or one that stands for several; empty for nothing."""
     if side.reset is None:
         return ""
-    cause, _ = cause_of(side, case)
+    cause, _ = cause_of(side, context)
     return cause or _SEEN.get(side.reset.cause, side.reset.cause)
 
 
-def _aborted(side: Side, reset: Reset, case: Case) -> Cause:
+def _aborted(side: Side, reset: Reset, context: CheckContext) -> Cause:
     """The RST came from a close or a timer: what the kernel counted meanwhile."""
-    span = _span(side.host, reset, case.evidence)
+    span = _span(side.host, reset, context.evidence)
     if span is None:
         return None, []
     if span.counted("TCPAbortOnClose") == span.closes:
         return "unread_data", [span.proof("TCPAbortOnClose")]
     if not any(span.counted(counter) for counter in _COUNTERS):
-        return _uncounted(side, reset, span, case)
+        return _uncounted(side, reset, span, context)
     counter = next((counter for counter in _COUNTERS if span.only(counter)), "")
-    return _counted_as(counter, side, span, case), [span.proof(counter)] if counter else []
+    return _counted_as(counter, side, span, context), [span.proof(counter)] if counter else []
 
 
-def _counted_as(counter: str, side: Side, span: _Span, case: Case) -> CauseWord | None:
+def _counted_as(counter: str, side: Side, span: _Span, context: CheckContext) -> CauseWord | None:
     """The cause that one counter alone stands for."""
     match counter:
         case "TCPAbortOnData":
             return "linger0"
         case "TCPAbortOnTimeout":
-            return _timed_out(side, span, case)
+            return _timed_out(side, span, context)
         case "TCPAbortOnMemory":
             return "memory"
         case _:
             return None
 
 
-def _timed_out(side: Side, span: _Span, case: Case) -> CauseWord:
+def _timed_out(side: Side, span: _Span, context: CheckContext) -> CauseWord:
     """Which timer ran out: that of keep-alive runs only while nothing waits to be acknowledged."""
-    rows = [row for sample, row in case.rows(side) if sample.at < span.after.at]
+    rows = [row for sample, row in context.rows(side) if sample.at < span.after.at]
     waits = rows[-1].send_queue > 0 if rows else side.retransmissions.data > 0
     if not waits:
         return "keepalive_timeout"
     return "user_timeout" if side.retransmissions.data < _RESENDS else "gave_up"
 
 
-def _uncounted(side: Side, reset: Reset, span: _Span, case: Case) -> Cause:
+def _uncounted(side: Side, reset: Reset, span: _Span, context: CheckContext) -> Cause:
     """None of the kernel's causes was counted: the listener was closed, or the socket was aborted."""
     counted = [span.proof(counter) for counter in _COUNTERS]
-    if _listener_went(side, span, case):
+    if _listener_went(side, span, context):
         gone = proof("socket", "listens-no-more", host=side.host, time=span.after.at, port=side.port)
         return "listener_closed", [*counted[:2], gone]
-    known = side is case.connection.client or _was_accepted(side, span, case)
-    return ("other", counted) if known and _never_counted(side, reset, span, case) else (None, [])
+    known = side is context.connection.client or _was_accepted(side, span, context)
+    return ("other", counted) if known and _never_counted(side, reset, span, context) else (None, [])
 
 
-def _never_counted(side: Side, reset: Reset, span: _Span, case: Case) -> bool:
+def _never_counted(side: Side, reset: Reset, span: _Span, context: CheckContext) -> bool:
     """Whether no counter had gone up when there had been time for it, whatever else was reset meanwhile."""
     since = reset.sent.time + _COUNTED_WITHIN if reset.sent else 0
-    samples = history_of(case.evidence, side.host).samples
+    samples = history_of(context.evidence, side.host).samples
     later = (samples[number] for number in range(span.last, len(samples)))
     found = next((sample for sample in later if max(sample.at, sample.until) >= since), None)
     names = _COUNTERS.values()
     return found is not None and all(getattr(found, name) == getattr(span.before, name) for name in names)
 
 
-def _after_own_fin(side: Side, reset: Reset, case: Case) -> Cause:
+def _after_own_fin(side: Side, reset: Reset, context: CheckContext) -> Cause:
     """Sent after the own FIN: to late data, unless the kernel counted another cause for each RST."""
-    span = _span(side.host, reset, case.evidence)
+    span = _span(side.host, reset, context.evidence)
     if span is not None and span.counted("TCPAbortOnClose") == span.closes:
         return "unread_data", [span.proof("TCPAbortOnClose")]
     if span is not None and span.only("TCPAbortOnTimeout"):
-        return _timed_out(side, span, case), [span.proof("TCPAbortOnTimeout")]
+        return _timed_out(side, span, context), [span.proof("TCPAbortOnTimeout")]
     return "late_data", []
 
 
-def _listener_went(side: Side, span: _Span, case: Case) -> bool:
+def _listener_went(side: Side, span: _Span, context: CheckContext) -> bool:
     """Whether a listener that the side had not been accepted from was there before, and is gone."""
-    accepted = _was_accepted(side, span, case)
+    accepted = _was_accepted(side, span, context)
     full = span.before.overflows != span.after.overflows
-    history = history_of(case.evidence, side.host)
+    history = history_of(context.evidence, side.host)
     went = _listens(side, history, span.first) and not _listens(side, history, span.last)
-    return side is case.connection.server and went and not accepted and not full
+    return side is context.connection.server and went and not accepted and not full
 
 
-def _was_accepted(side: Side, span: _Span, case: Case) -> bool:
+def _was_accepted(side: Side, span: _Span, context: CheckContext) -> bool:
     """Whether a program surely had the connection: it sent something, or a process held the socket."""
-    held = any(row.inode for sample, row in case.rows(side) if sample.at < span.after.at)
+    held = any(row.inode for sample, row in context.rows(side) if sample.at < span.after.at)
     return bool(side.bytes) or held
 
 

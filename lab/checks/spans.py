@@ -19,9 +19,14 @@ def fits(bounds: Span, took: int) -> bool:
 
 def lateness(bounds: Span, took: int, evidence: Evidence) -> Message | None:
     """Why it is not sure whether a time is within bounds: either end of it may have been so late."""
-    late = max(0, evidence.info.sampling.worst_gap - _LOOKS_APART)
+    late = how_late(evidence)
     same = len({fits(bounds, one) for one in (took - late, took, took + late)}) == 1
     return None if same else message("sidecar-late", late=late)
+
+
+def how_late(evidence: Evidence) -> int:
+    """How late the sidecar was at the most (ns)."""
+    return max(0, evidence.info.sampling.worst_gap - _LOOKS_APART)
 
 
 def bounds_told(bounds: Span) -> Message:

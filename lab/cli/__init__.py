@@ -1,8 +1,9 @@
 """The command ``lab``: the one room that reads a command line, prints, and picks exit codes.
 
-``words`` declares the commands and turns a command line into an :class:`~lab.cli.order.Order`, ``guard``
-carries it out and turns whatever happens into an exit code, the other modules hold the commands. Heavy
-modules are imported where a command needs them: ``lab --help`` and ``lab --version`` do without.
+``commands`` declares the commands and turns a command line into an
+:class:`~lab.cli.invocation.Invocation`, ``exit_code`` carries it out and turns whatever happens into an exit
+code, the other modules hold the commands. Heavy modules are imported where a command needs them: ``lab
+--help`` and ``lab --version`` do without.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _carried_out(arguments: list[str]) -> int:
     # Half of a run's own time is imports. They make no garbage: that it was looked for at every 700 objects
     # cost 0.03 s, and once more at the end 0.04 s.
     gc.set_threshold(100_000, 10, 10)
-    from lab.cli.guard import run
+    from lab.cli.exit_code import run
 
     code = run(arguments)
     gc.freeze()

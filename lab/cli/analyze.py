@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from itertools import islice
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from lab.cli.screen import Screen
-from lab.core.errors import ExitCode
-from lab.output.style import Ink, Style
-from lab.output.telling import span
+from lab.core.errors import EvidenceError, ExitCode, UsageError
+from lab.core.quote import quoted
+from lab.output.describe import counted
 
 if TYPE_CHECKING:
-    from lab.output.analyze import Analysis, Told
-    from lab.wire.tcp import Connection, Moment, Side
+    from lab.output.analyze import Analysis, Choice
 
-_MOST_DETAILED = 50
-"""Connections whose states are shown; the table and --json hold all."""
-
-_MOST_KINDS = 12
-"""Protocols other than TCP whose frames are counted one by one."""
-
-_HEADINGS = ("#", "client", "server", "handshake", "close")
-_INDENT = 14
+_STANDARD_INPUT = "-"
 
 
-def analyze(file: Path, screen: Screen) -> ExitCode:
+def analyze(file: Path, choice: Choice, screen: Screen) -> ExitCode:
     """Tell the connections of a capture; what of it cannot be read is a warning."""
     from lab.output.analyze import analyze as analysis_of
     from lab.output.analyze import as_json
-    from lab.wire.packets import opened
+    from lab.output.analyze.text import lines
 
     # What is read makes no circles: looking for some among millions of objects takes half of the time.
     gc.disable()
     try:
-        with opened(file) as stream:
+        with _opened(file) as stream:
             analysis = analysis_of(stream)
-        screen.show(_lines(analysis, screen.style))
+        if analysis.refusal:
+            fix = "give a file that Wireshark, tcpdump or dumpcap has written"
+            raise EvidenceError("no-capture", analysis.refusal, where=str(file), fix=fix)
+        _require(choice, analysis, file)
+        screen.show(lines(analysis, choice, screen.style))
         if screen.json:  # on one line: there may be thousands of connections
-            screen.document(as_json(analysis, file=str(file)))
+            screen.document(as_json(analysis, choice, file=str(file)))
         unsound = analysis.unsound
         del analysis
     finally:
@@ -50,77 +49,39 @@ def analyze(file: Path, screen: Screen) -> ExitCode:
     return ExitCode.PASSED
 
 
-def _lines(analysis: Analysis, style: Style) -> Iterator[str]:
-    rows = [_row(number, one.connection) for number, one in enumerate(analysis.connections(), start=1)]
-    if rows:
-        yield from style.table(rows, _HEADINGS)
-        yield ""
-    for number, one in enumerate(islice(analysis.connections(), _MOST_DETAILED), start=1):
-        for label, text in _details(one, analysis.began):
-            ink = Ink.UNSURE if label == "odd" else None
-            yield from style.paragraph(text, indent=_INDENT, label=f"{number:>4}  {label}", label_ink=ink)
-    yield from _summary(analysis, len(rows))
+def _require(choice: Choice, analysis: Analysis, file: Path) -> None:
+    """UsageError: there is no connection of that number."""
+    count = analysis.flows.count
+    if choice.number > count:
+        what = f"there is no connection {choice.number}: the capture has {counted(count, 'connection')}"
+        raise UsageError("no-connection", what, where=str(file), fix="see the numbers without --conn")
 
 
-def _row(number: int, connection: Connection) -> tuple[str, ...]:
-    from lab.output.analyze import end_of
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """The file, or standard input for "-". UsageError: there is none. EvidenceError: it cannot be read."""
+    from lab.wire.packets import opened
 
-    client, server = connection.sides
-    first = f" ({connection.first_closer})" if connection.first_closer else ""
-    return str(number), end_of(client), end_of(server), connection.handshake, connection.close + first
-
-
-def _details(told: Told, origin: int) -> Iterator[tuple[str, str]]:
-    """What there is to say of a connection: a label and a text each."""
-    connection = told.connection
-    client, server = connection.sides
-    numbers = f"{client.bytes} bytes from the client, {server.bytes} from the server"
-    yield "began", f"{_at(connection.began, origin)}; {numbers}"
-    for role, side in (("client", client), ("server", server)):
-        if side.history:
-            yield (
-                role,
-                ", ".join(f"{change.state} {_when(change.at.time, origin)}" for change in side.history),
-            )
-    for side in connection.sides:
-        yield from _mishaps(side, origin)
-    for sentence in told.anomalies:
-        yield "odd", sentence
+    if str(file) == _STANDARD_INPUT:
+        yield sys.stdin.buffer
+        return
+    if not os.path.lexists(file):
+        raise UsageError("no-file", "there is no such file", where=str(file))
+    with opened(file) as stream:
+        yield stream
 
 
-def _mishaps(side: Side, origin: int) -> Iterator[tuple[str, str]]:
-    from lab.output.analyze import end_of
+def choice_of(numbers: int | None, hosts: Sequence[str], ports: Sequence[int]) -> Choice:
+    """What is to be shown. UsageError: a host is no address."""
+    from lab.output.analyze import Choice
 
-    for again in side.resent:
-        yield "resent", f"{_at(again.at, origin)}: {again.what} from {end_of(side)}"
-    if more := sum(side.retransmissions) - len(side.resent):
-        yield "resent", f"and {more} more from {end_of(side)}"
-    if side.reset and side.reset.first:
-        cause = side.reset.cause.replace("_", " ")
-        yield "RST", f"{_at(side.reset.first, origin)}: from {end_of(side)}, cause: {cause}"
-
-
-def _at(moment: Moment, origin: int) -> str:
-    return f"frame {moment.frame}, {_when(moment.time, origin)}"
-
-
-def _summary(analysis: Analysis, kept: int) -> Iterator[str]:
-    others = analysis.others.count
-    count = kept + others
-    counts = (analysis.frames, "frame"), (analysis.segments, "TCP segment"), (count, "connection")
-    yield ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts)
-    if analysis.not_tcp:
-        most = sorted(analysis.not_tcp.items(), key=lambda one: (-one[1], one[0]))
-        told = [f"{number} {kind}" for kind, number in most[:_MOST_KINDS]]
-        told += [f"{len(most) - _MOST_KINDS} more kinds"] if len(most) > _MOST_KINDS else []
-        yield f"other frames, only counted: {', '.join(told)}"
-    if others:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(analysis.others.handshakes.items()))
-        yield f"the first {others} are only counted, by their handshakes: {kinds}"
-    if analysis.backwards:
-        yield f"{analysis.backwards} segments stand behind one with a later time"
-
-
-def _when(time: int, origin: int) -> str:
-    after = time - origin
-    return f"{'-' if after < 0 else '+'}{span(abs(after))}"
+    networks = []
+    for host in hosts:
+        try:
+            networks.append(ip_network(host, strict=False))
+        except ValueError:
+            what = f"{quoted(host)} is neither an IP address nor a network"
+            raise UsageError(
+                "no-address", what, where="--host", fix="give one such as 10.0.0.1 or 10.0.0.0/8"
+            ) from None
+    return Choice(numbers or 0, tuple(networks), tuple(ports))

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
 from lab.cli.connected import connected
+from lab.cli.documents import Examined, FindingDocument, ImageDocument, Images
 from lab.cli.screen import Screen
 from lab.core.assets import LANGUAGE_IMAGES
 from lab.core.errors import ExitCode, UsageError
@@ -55,19 +58,16 @@ def _show(statuses: list[Status], screen: Screen) -> None:
     sizes = [f"{one.image.size // _MIB} MiB" if one.image else "" for one in statuses]
     rows = [(one.name, one.state.value, size) for one, size in zip(statuses, sizes, strict=True)]
     screen.show(screen.style.table(rows, ("IMAGE", "STATE", "SIZE")))
-    screen.answer(
-        {
-            "images": [
-                {
-                    "name": one.name,
-                    "state": one.state.value,
-                    "id": one.image.id if one.image else None,
-                    "size": one.image.size if one.image else None,
-                }
-                for one in statuses
-            ]
-        }
-    )
+    images = [
+        ImageDocument(
+            name=one.name,
+            state=one.state,
+            id=one.image.id if one.image else None,
+            size=one.image.size if one.image else None,
+        )
+        for one in statuses
+    ]
+    screen.answer(Images(images=images, exit=ExitCode.PASSED))
 
 
 def doctor(screen: Screen) -> ExitCode:
@@ -79,16 +79,10 @@ def doctor(screen: Screen) -> ExitCode:
     for finding in findings:
         screen.show(_told(finding, screen.style))
     healthy = all(finding.health is not Health.PROBLEM for finding in findings)
-    screen.answer(
-        {
-            "healthy": healthy,
-            "findings": [
-                {"subject": one.subject, "health": one.health.value, "seen": one.seen, "fix": one.fix}
-                for one in findings
-            ],
-        }
-    )
-    return ExitCode.PASSED if healthy else ExitCode.INCONCLUSIVE
+    code = ExitCode.PASSED if healthy else ExitCode.INCONCLUSIVE
+    told = [FindingDocument(**asdict(one)) for one in findings]
+    screen.answer(Examined(healthy=healthy, findings=told, exit=code))
+    return code
 
 
 def _told(finding: Finding, style: Style) -> Iterator[str]:

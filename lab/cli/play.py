@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lab.cli.connected import connected
+from lab.cli.documents import ErrorDocument, RunDocument, Runs, sum_of
 from lab.cli.reports import reported
-from lab.cli.screen import Screen, error_as_data
+from lab.cli.screen import Screen
 from lab.core.errors import ExitCode, LabError, UsageError
+from lab.output.document import Points, verdict_document
 from lab.output.reports import Result
 from lab.output.style import Ink, Style
 
@@ -26,7 +29,7 @@ _LABEL = 8
 _WORDS = 28
 
 
-class Wishes(Struct, frozen=True):
+class PlayOptions(Struct, frozen=True):
     """How the person wants it played, and which checks shown.
 
     ``lease`` is text such as ``8h``, each of ``programs`` is ``NAME=PATH``.
@@ -41,6 +44,7 @@ class Wishes(Struct, frozen=True):
     watch: bool = False
     reports: Mapping[str, Path] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
+    beside: bool = False
 
     def options(self, style: Style) -> Options:
         """What the pipeline needs of it, to draw in ``style``. UsageError for a lease that is no duration."""
@@ -68,32 +72,44 @@ def _seconds(lease: str) -> float:
     return seconds
 
 
-def play_all(files: Sequence[Path], wishes: Wishes, screen: Screen) -> ExitCode:
+def play_all(files: Sequence[Path], asked: PlayOptions, screen: Screen) -> ExitCode:
     """Play each file in turn; the worst of their codes.
 
     All files are read before anything is started. One that cannot be judged does not keep the next from it.
     """
+    from lab.cli.judgement import require_known, worst
     from lab.scenario.loader import load
     from lab.scenario.loader.replacing import parsed
 
-    options, elsewhere = wishes.options(screen.style), parsed(wishes.programs)
-    with reported(wishes.reports) as report:
+    options, elsewhere = asked.options(screen.style), parsed(asked.programs)
+    scenarios = [load(file, elsewhere) for file in files]
+    require_known(asked.only, [loaded.scenario for loaded in scenarios])
+    if not asked.keep:
+        _require_scripts(scenarios)
+    with reported(asked.reports) as report:
         runs = []
-        for run in _runs([load(file, elsewhere) for file in files], options, wishes.only, screen):
+        for run in _runs(scenarios, options, asked, screen):
             runs.append(run)
             report(run.result)
-    from lab.cli.judgement import worst
-
     code = worst([run.code for run in runs])
     if len(runs) > 1:
         rows = [(run.file, run.verdict, run.record) for run in runs]
         screen.show(["", *screen.style.table(rows, ("SCENARIO", "VERDICT", "RECORD"))])
-    screen.answer({"runs": [run.data for run in runs], "exit": int(code)})
+    points = sum_of([run.data.points for run in runs])
+    screen.answer(Runs(runs=[run.data for run in runs], points=points, exit=code))
     return code
 
 
+def _require_scripts(scenarios: Sequence[Loaded]) -> None:
+    """UsageError for a lab to play with: there is nothing to play and to check."""
+    for loaded in scenarios:
+        if not loaded.scenario.steps:
+            what, fix = "it has no steps: there is nothing to play", "keep its hosts running: lab up FILE"
+            raise UsageError("no-steps", what, where=str(loaded.file), fix=fix)
+
+
 def _runs(
-    scenarios: Sequence[Loaded], options: Options, only: Sequence[str], screen: Screen
+    scenarios: Sequence[Loaded], options: Options, asked: PlayOptions, screen: Screen
 ) -> Iterator[_Run]:
     """Play each."""
     engine = connected(screen)
@@ -102,15 +118,22 @@ def _runs(
     from lab.run.pipeline import played
 
     interruption = Interruption()
+    if asked.keep and not asked.beside:
+        from lab.cli.hosts import replace_earlier
+
+        for loaded in scenarios:
+            replace_earlier(engine, loaded.file, screen)
     for loaded in scenarios:
         interruption.check()  # one that came when it could not end the run before
         run: _Run | None = None
         with Interruption() as interruption:
             try:
                 with played(engine, loaded, options, Progress(screen), interruption) as finished:
-                    run = _shown(finished, loaded.file, only, screen)
+                    run = _shown(finished, loaded.file, asked.only, screen)
             except LabError as error:
-                run = _not_cleaned_up(run, error, screen) if run else _failed(loaded.file, error, screen)
+                run = (
+                    _not_cleaned_up(run, error, screen) if run else _failed(loaded, asked.only, error, screen)
+                )
         yield run
 
 
@@ -122,7 +145,7 @@ class _Run(Struct, frozen=True):
     verdict: str
     record: str
     result: Result
-    data: dict[str, Any]
+    data: RunDocument
 
 
 def _shown(finished: Finished, file: Path, only: Sequence[str], screen: Screen) -> _Run:
@@ -133,7 +156,15 @@ def _shown(finished: Finished, file: Path, only: Sequence[str], screen: Screen) 
     screen.gap()
     screen.show(_told(finished, judgement, screen))
     name, record = str(file), str(finished.record)
-    data = {"file": name, "run": finished.run_id, "record": record, "up": finished.kept, **judgement.data}
+    data = RunDocument(
+        file=name,
+        run=finished.run_id,
+        record=record,
+        up=finished.kept,
+        verdict=verdict_document(judgement.verdict),
+        points=judgement.points,
+        exit=judgement.code,
+    )
     result = Result(name, judgement.verdict)
     return _Run(name, judgement.code, judgement.verdict.outcome.value, record, result, data)
 
@@ -141,14 +172,17 @@ def _shown(finished: Finished, file: Path, only: Sequence[str], screen: Screen) 
 def _not_cleaned_up(run: _Run, error: LabError, screen: Screen) -> _Run:
     """A run that came to a verdict, which stands, and whose lab could not be taken down."""
     screen.warn(f"{error.what}; {error.fix}" if error.fix else error.what)
-    return replace(run, data={**run.data, "cleanup": error_as_data(error)})
+    return replace(run, data=replace(run.data, cleanup=ErrorDocument.of(error)))
 
 
-def _failed(file: Path, error: LabError, screen: Screen) -> _Run:
-    """A run that came to no verdict."""
+def _failed(loaded: Loaded, only: Sequence[str], error: LabError, screen: Screen) -> _Run:
+    """A run that came to no verdict: nothing was earned of what its checks are worth."""
+    from lab.checks import worth
+
     screen.problem(error)
-    data = {"file": str(file), "error": error_as_data(error)}
-    return _Run(str(file), error.exit_code, "none", "", Result(str(file), trouble=error.what), data)
+    file, points = str(loaded.file), Points(0, worth(loaded.scenario, only))
+    data = RunDocument(file=file, error=ErrorDocument.of(error), points=points, exit=error.exit_code)
+    return _Run(file, error.exit_code, "none", "", Result(file, trouble=error.what), data)
 
 
 def _told(finished: Finished, judgement: Judgement, screen: Screen) -> Iterator[str]:
@@ -159,17 +193,25 @@ def _told(finished: Finished, judgement: Judgement, screen: Screen) -> Iterator[
     yield ""
     place = str(finished.record)
     yield from screen.style.paragraph(place, indent=_LABEL, label="record", label_ink=Ink.FAINT)
-    for number, (words, meaning) in enumerate(_next(finished)):
+    for number, (words, meaning) in enumerate(_next(finished, judgement)):
         told, label = f"{words.ljust(_WORDS)}  {meaning}", "" if number else "next"
         yield from screen.style.paragraph(told, indent=_LABEL, label=label, label_ink=Ink.FAINT)
 
 
-def _next(finished: Finished) -> Iterator[tuple[str, str]]:
+def _next(finished: Finished, judgement: Judgement) -> Iterator[tuple[str, str]]:
+    """Commands to go on with, and what each shows; after a failure the one that shows its place first."""
+    record = shlex.quote(str(finished.record))
+    number = judgement.connection
+    if number:
+        yield f"lab flow {record} --connection {number}", "the connection of the check that did not pass"
+    elif finished.evidence.scenario.steps:
+        yield f"lab flow {record}", "who sent what to whom, and when"
+    if finished.evidence.scenario.steps:
+        yield f"lab logs {record}", "what was typed and printed"
     if not finished.kept:
-        yield f"lab logs {finished.record}", ""
         return
     host = next(iter(finished.evidence.scenario.hosts))
-    yield "lab logs", "who typed and printed what, and when"
     yield f"lab shell {host}", "look around in a host"
-    yield f"lab exec {host} -- ss -tan", "or run one command there"
+    yield f"lab exec {host} ss -tan", "run one command there"
+    yield "lab watch", "draw what is sent from now on"
     yield "lab down", "take the hosts down"

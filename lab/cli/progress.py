@@ -10,7 +10,7 @@ from lab.output.transcript import step
 
 
 class Progress:
-    """The audience of one run (lab.run.pipeline.Audience): tells it on a screen."""
+    """The listener of one run (lab.run.pipeline.ProgressListener): tells it on a screen."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen

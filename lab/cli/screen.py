@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as _json
 import os
 import re
 import shutil
@@ -11,12 +10,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 from urllib.parse import unquote
 
-from lab.core.errors import LabError, ScenarioError
+from lab.core.errors import LabError
 from lab.core.escape import escape, inert, inert_json, one_line, unicode_json
 from lab.output.style import Ink, Style, cut
+
+if TYPE_CHECKING:
+    from lab.cli.documents import Document
 
 _ID = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -43,16 +45,23 @@ class Screen:
         width = shutil.get_terminal_size().columns
         return cls(_tolerant(sys.stdout), _tolerant(sys.stderr), json=json, verbose=verbose, width=width)
 
+    @property
+    def unread(self) -> bool:
+        """Whether nobody reads standard output any more."""
+        return self._out is None
+
     def show(self, lines: Iterable[str]) -> None:
         """Lines of the answer for people; nothing where a program reads."""
         if not self.json:
             for line in lines:
                 self._write(inert(line))
 
-    def answer(self, data: Any) -> None:
+    def answer(self, document: Document) -> None:
         """The answer for programs: one JSON document; nothing where a person reads."""
         if self.json:
-            self.document([_json.dumps(data, indent=2)])
+            from lab.cli.documents import as_text
+
+            self.document([as_text(document)])
 
     def document(self, parts: Iterable[str]) -> None:
         """A JSON document of the answer, whoever reads. No part ends within a text."""
@@ -90,8 +99,12 @@ class Screen:
     def complain(self, error: LabError) -> None:
         """What ended the command, in words, and for programs as JSON too."""
         self.problem(error)
+        if not self.json:
+            return
+        from lab.cli.documents import ErrorDocument, Failure
+
         with suppress(LabError):  # that the answer cannot be written is the lesser trouble
-            self.answer({"error": error_as_data(error), "exit": int(error.exit_code)})
+            self.answer(Failure(error=ErrorDocument.of(error), exit=error.exit_code))
 
     def tell(self, text: str) -> None:
         """A line that is no part of the answer."""
@@ -113,24 +126,6 @@ class Screen:
                 raise LabError("output", f"cannot write the answer: {error.strerror}") from error
 
 
-def error_as_data(error: LabError) -> dict[str, Any]:
-    """An error as JSON holds it; one that has many problems carries them all."""
-    data: dict[str, Any] = {"code": error.code, "what": error.what, "where": error.where, "fix": error.fix}
-    if isinstance(error, ScenarioError):
-        data["problems"] = [
-            {
-                "code": problem.code,
-                "what": problem.what,
-                "file": problem.where.file,
-                "line": problem.where.line,
-                "column": problem.where.column,
-                "fix": problem.fix,
-            }
-            for problem in error.problems
-        ]
-    return data
-
-
 def _tolerant(stream: TextIO | None) -> TextIO:
     """A stream that writes whatever it is given; one that was closed before we came swallows it."""
     if isinstance(stream, TextIOWrapper):
@@ -139,7 +134,7 @@ def _tolerant(stream: TextIO | None) -> TextIO:
 
 
 def _style(stream: TextIO, width: int) -> Style:
-    """What a stream can show. NO_COLOR (no-color.org) and TERM=dumb are obeyed."""
+    """What a stream can show. NO_COLOR (no-color.org) and TERM=dumb are respected."""
     colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     encoding = (stream.encoding or "").lower().replace("-", "")
     return Style(width=max(width, 20), colour=colour, unicode=encoding.startswith("utf"))

@@ -18,7 +18,7 @@ FILE, EXECUTABLE = 0o664, 0o775
 """Their modes."""
 
 
-_COMPILED = (
+COMPILED = (
     b"\x7fELF", b"!<arch>", b"MZ", b"\xca\xfe\xba\xbe",
     b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf",
 )  # fmt: skip
@@ -61,7 +61,7 @@ def packed(tree: Tree, folder: str = "", mode: int = EXECUTABLE) -> bytes:
         for path, content in tree.files:
             member = tarfile.TarInfo(f"{folder}{path}")
             member.size, member.mode = len(content), mode
-            member.mtime = _OLDER if content.startswith(_COMPILED) else _NEWER
+            member.mtime = _OLDER if content.startswith(COMPILED) else _NEWER
             tar.addfile(member, io.BytesIO(content))
         for path, target in tree.links:
             member = tarfile.TarInfo(f"{folder}{path}")
@@ -134,6 +134,43 @@ def moved(given: bytes, folder: str, other: str) -> bytes:
             if member.islnk():
                 member.linkname = other + member.linkname.removeprefix(folder)
             made.addfile(member, content)
+    return result.getvalue()
+
+
+class Laid(Struct, frozen=True):
+    """A file that is laid into a program's folder, by its path there."""
+
+    path: str
+    content: bytes
+    mode: int
+
+
+def with_laid(given: bytes, folder: str, files: Iterable[Laid]) -> bytes:
+    """An archive of ours of a folder (none: empty) with these files in the place of what has their names.
+
+    ArchiveError where a folder has the name of one of them, or a file that of a folder on the way there.
+    """
+    import tarfile
+
+    result = io.BytesIO(given)
+    kinds: dict[str, bytes] = {}
+    if given:
+        with tarfile.open(fileobj=result, mode="r:") as taken:
+            own = (member for member in taken if member.name != folder)
+            kinds = {member.name.removeprefix(f"{folder}/"): member.type for member in own}
+    result.seek(0)
+    with tarfile.open(fileobj=result, mode="a" if given else "w", format=tarfile.GNU_FORMAT) as made:
+        for file in files:
+            parts = file.path.split("/")
+            for above in ("/".join(parts[:number]) for number in range(1, len(parts))):
+                _require(kinds.setdefault(above, tarfile.DIRTYPE) == tarfile.DIRTYPE, f"{above} is no folder")
+                member = tarfile.TarInfo(f"{folder}/{above}")
+                member.type, member.mode = tarfile.DIRTYPE, EXECUTABLE
+                made.addfile(member)
+            _require(kinds.get(file.path) != tarfile.DIRTYPE, f"{file.path} is a folder")
+            member = tarfile.TarInfo(f"{folder}/{file.path}")
+            member.size, member.mode, member.mtime = len(file.content), file.mode, _NEWER
+            made.addfile(member, io.BytesIO(file.content))
     return result.getvalue()
 
 

@@ -19,8 +19,18 @@ ROOT = _PACKAGED if _PACKAGED.is_dir() else PACKAGE.parent
 """The folder that holds ``images`` and ``scenarios``."""
 
 IMAGES = ROOT / "images"
-STARTER = ROOT / "scenarios" / "starter"
-SCHEMA = ROOT / "scenarios" / "scenario.schema.json"
+EXAMPLES = ROOT / "scenarios"
+STARTER = EXAMPLES / "starter"
+SCHEMA = EXAMPLES / "scenario.schema.json"
+ASSIGNMENT_STARTER = EXAMPLES / "starter_assignment"
+ASSIGNMENTS = EXAMPLES / "assignments"
+ASSIGNMENT_SCHEMA = EXAMPLES / "assignment.schema.json"
+
+
+def address_of(schema: str) -> str:
+    """The URI by which schemas are told apart and name each other; nothing is fetched from there."""
+    return f"urn:tcp-lab:schema:{schema}:1"
+
 
 HOST_IMAGE = "tcp-lab/host"
 """The image of a host that names none: compilers, Python and the tools of a shell."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from lab.core.errors import EvidenceError
+from lab.core.errors import EvidenceError, unless_full
 
 
 class IrregularError(OSError):
@@ -40,11 +40,12 @@ def opened(path: Path, *, follow: bool = True) -> BinaryIO:
 
 @contextmanager
 def written(path: Path) -> Iterator[BinaryIO]:
-    """A new file of a record. EvidenceError if it cannot be written, where the disk is full, for one."""
+    """A new file of a record. EvidenceError if it cannot be written, DiskFullError if there is no room."""
     try:
         with path.open("wb") as file:
             yield file
     except OSError as error:
         what = f"the record cannot be written: {error.strerror}"
-        fix = "make room, or choose another folder: --records DIR"
-        raise EvidenceError("record-unwritable", what, where=str(path), fix=fix) from error
+        fix = "choose another folder: --records DIR"
+        refusal = EvidenceError("record-unwritable", what, where=str(path), fix=fix)
+        raise unless_full(error, refusal) from error

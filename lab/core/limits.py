@@ -35,6 +35,12 @@ ROWS_OF_LINE = 5_000
 HELD = 10_000
 """Segments that were kept back."""
 
+FILE = 4 * MIB
+"""Bytes of a file of a program that are kept: its first."""
+
+FILES = 32 * MIB
+"""Bytes of all files of programs that are kept."""
+
 CAPTURE = 256 * MIB
 """Bytes of one capture."""
 

@@ -21,6 +21,7 @@ from lab.core.errors import EngineError, SubmissionError
 from lab.core.escape import one_line
 from lab.core.words import describe_status
 from lab.deploy.build_cache import BuildCache
+from lab.deploy.build_words import with_own_names
 from lab.engine import Engine, users
 from lab.engine.containers import (
     ContainerSpec,
@@ -176,7 +177,8 @@ def _started(engine: Engine, container: str, recipe: Recipe, user: str, *, sure:
         words = (*_NEEDED, *_COMMAND.findall(recipe.build or ""))
         looked = _run(engine, container, _IS_ABLE, "sh", *words, user=user, seconds=_LOOK_FOR_TOOLS_SECONDS)
     except EngineError as error:
-        if sure or error.code != "no-program":
+        # Where there is no sleep either, the container has ended, maybe before it was asked.
+        if sure or error.code not in ("no-program", "no-container"):
             raise
         return False
     return looked.status == 0
@@ -195,7 +197,7 @@ def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, second
     if ended.status == _KILLED:  # by itself, or all its memory was used: a compiler says what it has to say
         raise _failure(recipe, f"the build was {describe_status(ended.status)}")
     if ended.status != 0:
-        said = ended.messages.decode(errors="replace").strip()
+        said = with_own_names(ended.messages.decode(errors="replace").strip(), _folder(recipe))
         silent = f"the build failed without a word: {describe_status(ended.status)}"
         raise _failure(recipe, said or silent)
 

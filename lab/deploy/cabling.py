@@ -52,5 +52,10 @@ def _wired(host: RunningHost) -> protocol.WiredHost:
     ]  # fmt: skip
     routes = [protocol.Route(to=route.to, via=route.via) for route in host.plan.routes]
     return protocol.WiredHost(
-        name=host.plan.name, pid=host.pid, users=_users(host), lane=host.plan.lane, legs=legs, routes=routes
-    )
+        name=host.plan.name,
+        pid=host.pid,
+        users=_users(host),
+        proxied=host.plan.proxied,
+        legs=legs,
+        routes=routes,
+    )  # fmt: skip

@@ -28,6 +28,7 @@ from lab.core import limits
 from lab.core.errors import EngineError, LabError
 from lab.core.words import signal_by_number
 from lab.deploy.cabling import interfaces, wiring
+from lab.deploy.clock import ahead
 from lab.deploy.health import SILENCE_SECONDS, Health, not_counted
 from lab.deploy.host import RunningHost, make, stay
 from lab.deploy.removal import Removal
@@ -40,6 +41,7 @@ from lab.engine.images import SIDECAR
 from lab.engine.labels import Labels
 from lab.engine.workers import Workers
 from lab.evidence.capture import Interface
+from lab.evidence.record.layout import BY_HAND
 
 if TYPE_CHECKING:
     from lab.deploy.plan import Plan, PlannedHost
@@ -49,6 +51,9 @@ T = TypeVar("T")
 
 CAPTURE_LIMIT = limits.CAPTURE
 """Bytes of one capture, after which it ends and the evidence is incomplete."""
+
+BY_HAND_LIMIT = 64 * limits.MIB
+"""Bytes of what is captured after the script; more is not kept."""
 
 SAMPLING_INTERVAL = 0.005
 UP_SECONDS, UP_SECONDS_A_HOST = 180.0, 3.0
@@ -126,8 +131,15 @@ class Deployment(Struct):
         """Nanoseconds since the epoch on the clock of the machine that captures."""
         return time.time_ns() + self.clock_offset
 
-    async def keep(self) -> None:
-        """Let the lab outlive this process, until its lease ends or it is taken down."""
+    async def keep(self, snaplen: int) -> None:
+        """Let the lab outlive this process, until its lease ends or it is taken down.
+
+        What is sent from now on is captured as well.
+        """
+        by_hand = protocol.BeginCapture(
+            capture=BY_HAND.removesuffix(".pcap"), limit=BY_HAND_LIMIT, snaplen=snaplen, stays=True
+        )
+        await self.agent.ask(by_hand)
         await self.agent.ask(protocol.Keep())
         self.kept = True
         self.removal.begin_sweep()
@@ -190,7 +202,7 @@ class Deployment(Struct):
         asked = time.time_ns()
         lease = max(1.0, self.labels.expires - time.time())
         greeting = await self.agent.ask(protocol.Hello(lease=lease))
-        self.clock_offset = _offset(asked, greeting.clock, time.time_ns())
+        self.clock_offset = ahead(asked, greeting.clock, time.time_ns())
         self.versions = {"kernel": greeting.kernel, "python": greeting.python}
         await self.agent.ask(protocol.BeginCapture(capture="capture", limit=CAPTURE_LIMIT, snaplen=snaplen))
 
@@ -204,11 +216,11 @@ class Deployment(Struct):
         seconds = max(1, self.labels.expires - int(time.time()))
         labels = replace(
             self.labels, role="host", host=host.name, addresses=" ".join(sum(host.addresses.values(), ())),
-            users=" ".join(f"{name}={user}" for name, user in programs.items()),
+            users=" ".join(f"{name}={user}" for name, user in programs.items()), raw=host.raw,
         )  # fmt: skip
         return ContainerSpec(
             image, stay(seconds), labels, host.name, host.limits, uid, self.sidecar, host.sysctls,
-            programs=programs,
+            programs=programs, raw=host.raw,
         )  # fmt: skip
 
     async def _start_host(
@@ -389,9 +401,3 @@ def _touched(act: Act) -> EngineError:
     who = f"host {act.host}" if act.host else "the lab's sidecar"
     what = f"{who} was {act.done} from outside the lab: what it did since then cannot be judged"
     return EngineError("host-touched", what, where=act.container, fix="run it again")
-
-
-def _offset(asked: int, there: int, answered: int) -> int:
-    """How far the agent's clock is ahead of ours, in ns; 0 if that is less than the question took."""
-    offset = there - (asked + answered) // 2
-    return offset if abs(offset) > answered - asked else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
@@ -22,7 +23,7 @@ _ALIVE = frozenset({"running", "paused"})
 """States of a container, in Docker's words, in which its processes are there."""
 
 
-class Standing(StrEnum):
+class LabStatus(StrEnum):
     """Whose a lab is now."""
 
     BUSY = "busy"
@@ -38,13 +39,21 @@ class Standing(StrEnum):
 
 
 class Lab(Struct, frozen=True):
-    """The containers of one run: its hosts, and the rest (sidecar, builds)."""
+    """The containers of one run: its hosts, and the rest (sidecar, builds).
+
+    ``folder`` is where it was started, ``record`` the folder of its record there, ``created`` (seconds since
+    1970) when its first container was made.
+    """
 
     run_id: str
     scenario: str
     file: str
+    folder: str
+    record: str
+    created: int
     expires: int
-    standing: Standing
+    standing: LabStatus
+    owner: Owner
     hosts: tuple[Container, ...]
     others: tuple[Container, ...]
 
@@ -54,14 +63,19 @@ class Lab(Struct, frozen=True):
         return self.hosts + self.others
 
     @property
+    def path(self) -> str:
+        """The absolute path of its scenario's file."""
+        return os.path.normpath(os.path.join(self.folder, self.file))  # noqa: PTH118 - a Path keeps ".."
+
+    @property
     def abandoned(self) -> bool:
         """True if nobody is at work with it, so that it may be removed."""
-        return self.standing is Standing.UP or self.useless
+        return self.standing is LabStatus.UP or self.useless
 
     @property
     def useless(self) -> bool:
         """True if nobody will use it any more either: it may be removed unasked."""
-        return self.standing in (Standing.LEFT, Standing.EXPIRED)
+        return self.standing in (LabStatus.LEFT, LabStatus.EXPIRED)
 
     def host(self, name: str) -> Container:
         """The container of a host. UsageError, with the names there are, for an unknown one."""
@@ -103,45 +117,58 @@ def _lab(members: Sequence[Container], now: float) -> Lab:
         labels.run_id,
         labels.scenario,
         labels.file,
+        labels.folder,
+        labels.record,
+        members[0].created,
         labels.expires,
         _standing(labels, members, now),
+        labels.owner,
         hosts=tuple(one for one in members if one.labels.role == "host"),
         others=tuple(one for one in members if one.labels.role != "host"),
     )
 
 
-def _standing(labels: Labels, members: Iterable[Container], now: float) -> Standing:
+def _standing(labels: Labels, members: Iterable[Container], now: float) -> LabStatus:
     """Whose the lab is now. The time of a lab whose process runs is for that process to keep."""
     gone = labels.owner.gone()
     if not gone and labels.owner.machine == Owner.this_process().machine:
-        return Standing.BUSY
+        return LabStatus.BUSY
     if labels.expires <= now:
-        return Standing.EXPIRED
+        return LabStatus.EXPIRED
     if not gone:
-        return Standing.ELSEWHERE
+        return LabStatus.ELSEWHERE
     runs = any(one.labels.role == "sidecar" and one.state in _ALIVE for one in members)
-    return Standing.UP if labels.keep and runs else Standing.LEFT
+    return LabStatus.UP if labels.keep and runs else LabStatus.LEFT
 
 
-def choose(labs: Sequence[Lab], word: str) -> Lab:
-    """The one lab that is meant: by ``word`` (start of a run id, or scenario), else the only one left up.
+def choose(labs: Sequence[Lab], word: str, folder: str = "") -> Lab:
+    """The one lab that is meant by ``word``: the start of a run id, or a scenario.
+
+    Without a word it is the newest one left up that was started from ``folder``, else from anywhere.
 
     Raises:
         UsageError: none is meant or several are; the error lists them.
     """
-    if word:
-        meant = [lab for lab in labs if lab.run_id.startswith(word) or lab.scenario == word]
-    else:
-        there = [lab for lab in labs if not lab.useless]
-        meant = [lab for lab in there if lab.standing is Standing.UP] or there
+    if not word:
+        return _newest(labs, folder)
+    meant = [lab for lab in labs if lab.run_id.startswith(word) or lab.scenario == word]
     if len(meant) == 1:
         return meant[0]
-    if not labs or not (meant or word):
+    if not labs:
         raise UsageError("no-lab", "no lab is up", fix="start one: lab up FILE")
     if not meant:
         raise UsageError("no-lab", f"no lab is called {word!r}", fix=f"there is: {listed(labs)}")
-    fix = f"say which with --lab RUN: {listed(meant)}"
+    fix = f"say which by its run id: {listed(meant)}"
     raise UsageError("which-lab", f"{len(meant)} labs are up", fix=fix)
+
+
+def _newest(labs: Sequence[Lab], folder: str) -> Lab:
+    there = [lab for lab in labs if not lab.useless]
+    up = [lab for lab in there if lab.standing is LabStatus.UP]
+    meant = [lab for lab in up if lab.folder == folder] or up or there
+    if not meant:
+        raise UsageError("no-lab", "no lab is up", fix="start one: lab up FILE")
+    return meant[-1]
 
 
 def listed(labs: Iterable[Lab]) -> str:

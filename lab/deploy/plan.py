@@ -62,8 +62,10 @@ class PlannedHost(Struct, frozen=True):
     sysctls: Mapping[str, str]
     programs: tuple[str, ...]
     loopback: bool
-    lane: bool = False
+    proxied: bool = False
     """Whether its cables run through the agent, because the script holds segments of it."""
+    raw: bool = False
+    """Whether its programs may open raw sockets."""
 
     @property
     def addresses(self) -> dict[str, tuple[str, ...]]:
@@ -119,7 +121,7 @@ def plan(scenario: Scenario, needed: Mapping[str, str] | None = None) -> Plan:
             PlannedHost(
                 name, _image(scenario, host, programs, needed or {}), host.limits, legs,
                 tuple(_routes(name, scenario, attached)), _sysctls(host, legs), programs,
-                "lo" in host.capture, name in held,
+                "lo" in host.capture, name in held, host.raw,
             )
         )  # fmt: skip
     return Plan(tuple(bridges.values()), tuple(hosts), names, _snaplen(scenario))

@@ -40,7 +40,7 @@ class Removal:
         """Whether somebody has interrupted: nothing is waited for any longer."""
         self._workers = Workers(2)
         """To take down and to sweep: neither must wait until others are done."""
-        self._begun: set[Future[None]] = set()
+        self._begun: set[Future[bool]] = set()
         self._left: tuple[str, ...] = ()
         """The names of the containers that are being removed."""
         self._sweeping: Future[None] | None = None
@@ -48,17 +48,18 @@ class Removal:
         self._swept_at = 0.0
         """When the last container of another run was removed (time.monotonic)."""
 
-    def begin(self, removing: Future[None]) -> None:
+    def begin(self, removing: Future[bool]) -> None:
         """Somebody has called :meth:`remove_all`: the end waits for it."""
         self._begun.add(removing)
 
-    def remove_all(self) -> None:
-        """Remove all containers of the run that there are now."""
+    def remove_all(self) -> bool:
+        """Remove all containers of the run that there are now; whether there were any."""
         left = box.ours(self._engine, self._run_id)
         self._left = tuple(container.name for container in left)
         if left:
             box.remove_listed(self._engine, left)
             self._left = ()
+        return bool(left)
 
     def begin_sweep(self) -> None:
         """Take away what others left whose process was killed, once, beside whatever else is done."""
@@ -106,7 +107,10 @@ class Removal:
             if time.monotonic() > latest:
                 break
         wait(self._begun)
-        self.remove_all()
+        # A host that was just being started may be there again after it was removed.
+        latest = time.monotonic() + _UNDER_WAY_SECONDS
+        while self.remove_all() and time.monotonic() < latest:
+            pass
 
     def _sweep(self) -> None:
         def removed() -> None:

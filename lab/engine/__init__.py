@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from lab.core.errors import EngineError, UsageError
-from lab.engine.trouble import explain, foreign
+from lab.engine.errors import explain, foreign
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -15,7 +15,7 @@ from docker import APIClient
 from requests import PreparedRequest, Response
 from requests.exceptions import ChunkedEncodingError, ConnectionError, Timeout  # noqa: A004 - not the built-in
 
-from lab.engine.trouble import is_absent
+from lab.engine.errors import is_absent
 
 _PAUSE_SECONDS = 0.1
 _OUT_OF_ORDER = 500

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
+import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +29,16 @@ TOOLS = "/opt/tcp-lab"
 BUSYBOX = f"{TOOLS}/busybox"
 """A static busybox from the sidecar, read-only in every host: it keeps the host alive whatever its image."""
 
+PLAIN = (BUSYBOX, "setpriv", "--nnp")
+"""Before a command: it can gain no privileges, whatever it executes."""
+
+RAW = (f"{TOOLS}/raw/busybox", *PLAIN[1:], "--inh-caps", "+net_raw", "--ambient-caps", "+net_raw")
+"""Before a command in a host that is ``raw``: the same, and it may open raw sockets.
+
+The first file has that capability. A container that may gain no privileges at all could not execute it with
+that, so that it is each process of the host that may gain none from then on.
+"""
+
 LEASE = "TCP_LAB_LEASE"
 """The sidecar's environment variable that says for how many seconds its agent may live at most."""
 
@@ -39,7 +51,7 @@ WORKERS = 4
 _SIDECAR_SHARES = 1 << 18
 """The sidecar's weight for processors, the largest: what programs send must not keep it from capturing."""
 
-_CAPTURES = "/var/lib/tcp-lab"
+CAPTURES = "/var/lib/tcp-lab"
 """Where the agent captures: in memory, because each frame is written by itself, and bounded."""
 
 _CAPTURES_SIZE = 1024**3
@@ -63,15 +75,23 @@ _BY_USER = {"core": 0, "sigpending": 4096, "msgqueue": 819200, "memlock": 8 * 10
 
 
 @cache
-def system_calls() -> str:
+def system_calls(*, raw: bool = False) -> str:
     """Which system calls programs may use, as the engine takes it: in place of its own list.
 
     Docker's list, as measured and published, without what no program of a lab needs and what reaches beyond
     its container: io_uring, memfd_secret, modify_ldt, sockets but of four kinds (AF_VSOCK speaks to the
     machine's own machine, MPTCP is seen by no instrument), and system calls of 32-bit programs, whose
-    families no filter can see.
+    families no filter can see. Those of a ``raw`` host may open raw sockets, too.
     """
-    return (Path(__file__).parent / "seccomp.json").read_text(encoding="utf-8")
+    profile = json.loads((Path(__file__).parent / "seccomp.json").read_text(encoding="utf-8"))
+    if not raw:
+        rules = profile["syscalls"]
+        profile["syscalls"] = [one for one in rules if not one["comment"].startswith(_RAW_ONLY)]
+    return json.dumps(profile)
+
+
+_RAW_ONLY = "raw hosts only"
+"""What the comment of a rule begins with that is for hosts with raw sockets."""
 
 
 class ContainerSpec(Struct, frozen=True):
@@ -97,6 +117,9 @@ class ContainerSpec(Struct, frozen=True):
     programs: Mapping[str, int] = field(default_factory=dict)
     """Programs with a folder in ``/work`` in which they, and the lab's own user, may write; their users."""
 
+    raw: bool = False
+    """Whether its programs may open raw sockets: those started by ``RAW``."""
+
 
 class Container(Struct, frozen=True):
     """One of our containers: its ``state`` in Docker's words, ``created`` in seconds since the epoch."""
@@ -113,6 +136,14 @@ class Stream(Struct, frozen=True):
 
     socket: socket.socket
     early: bytes
+
+    def has_ended(self) -> bool:
+        """Whether the other side has closed it, whatever of what it sent is still unread."""
+        if self.socket.fileno() < 0:
+            return True
+        end = select.poll()
+        end.register(self.socket, select.POLLRDHUP)
+        return bool(end.poll(0))
 
 
 class Exec(Struct, frozen=True):
@@ -149,7 +180,11 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
             ipc_mode="private",
             cgroupns="private",
             cap_drop=["ALL"],
-            security_opt=["no-new-privileges:true", f"seccomp={system_calls()}"],
+            cap_add=["NET_RAW"] if spec.raw else None,
+            security_opt=[
+                *([] if spec.raw else ["no-new-privileges:true"]),
+                f"seccomp={system_calls(raw=spec.raw)}",
+            ],
             read_only=True,
             tmpfs={
                 **_work(spec),
@@ -172,7 +207,7 @@ def create_caged(engine: Engine, spec: ContainerSpec) -> str:
         # Not create_container(): it adds the proxies of the user's Docker configuration, passwords and all.
         definition = client.create_container_config(
             spec.image,
-            list(spec.command),
+            [*(PLAIN if spec.raw else ()), *spec.command],
             entrypoint=[],
             user=users.with_group(spec.uid if spec.keeper is None else spec.keeper),
             hostname=spec.hostname,
@@ -216,10 +251,11 @@ def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
             # Not nano_cpus: the engine refuses more processors than there are.
             cpu_period=_CPU_PERIOD,
             cpu_quota=_CPU_PERIOD * _SIDECAR_CPUS,
-            tmpfs={_CAPTURES: f"noexec,nosuid,nodev,size={_CAPTURES_SIZE},nr_inodes=4096,mode=0700"},
+            tmpfs={CAPTURES: f"noexec,nosuid,nodev,size={_CAPTURES_SIZE},nr_inodes=4096,mode=0700"},
             cap_drop=["ALL"],
             # SETGID: tcpdump sets its groups even where it stays root, and ends if it may not.
-            # DAC_READ_SEARCH: which descriptors another user's process holds is in a folder of that user's.
+            # DAC_OVERRIDE: which descriptors another user's process holds is in a folder of that user's, and
+            # the pipe of its input is that user's, which is kept open for writing.
             # SYS_CHROOT: to go where a host's files are mounted needs it beside SYS_ADMIN (setns(2)).
             cap_add=[
                 "NET_ADMIN",
@@ -228,7 +264,7 @@ def create_sidecar(engine: Engine, image: str, labels: Labels) -> str:
                 "NET_RAW",
                 "KILL",
                 "SETGID",
-                "DAC_READ_SEARCH",
+                "DAC_OVERRIDE",
                 "SYS_CHROOT",
             ],
             # Ubuntu's profile for containers forbids entering another namespace.
@@ -397,7 +433,7 @@ def _side_by_side(removals: Iterable[Callable[[], None]], workers: int = WORKERS
 
 
 def _remove_listed(engine: Engine, container: Container, removed: Callable[[], None]) -> None:
-    """Where cgroups are of version 1 a paused container hears no signal: the engine waits for it in vain."""
+    """Where cgroups are of version 1 a paused container hears no signal: the engine waits for nothing."""
     if container.state == "paused":
         with contextlib.suppress(EngineError), engine.doing("unpause a container"):
             _unless_gone(partial(engine.client.unpause, container.id))

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from lab.core.errors import EngineError
 from lab.engine import Engine
-from lab.engine.trouble import refused
+from lab.engine.errors import refused
 
 Say = Callable[[str], None]
 """Told in one line what is being done."""

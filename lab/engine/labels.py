@@ -18,17 +18,22 @@ _WORDS = {True: "yes", False: "no"}
 class Owner(Struct, frozen=True):
     """The process that makes containers: its id, when it started (clock ticks since boot) and where it runs.
 
-    The start tells it from a later process that was given the same id.
+    The start tells it from a later process that was given the same id. ``user`` is whose process it is.
     """
 
     pid: int
     started: int
     machine: str
+    user: int = -1
 
     @classmethod
     def this_process(cls) -> Owner:
         """The process that asks."""
-        return cls(os.getpid(), _start_of(os.getpid()) or 0, _machine())
+        return cls(os.getpid(), _start_of(os.getpid()) or 0, _machine(), os.getuid())
+
+    def is_of_this_user(self) -> bool:
+        """True if it was made by this user on this machine; False if nobody said so."""
+        return self.machine == _machine() and self.user == os.getuid()
 
     def gone(self) -> bool:
         """True if the process has ended; False if it runs, or is on another machine and cannot be known."""
@@ -74,7 +79,8 @@ class Labels(Struct, frozen=True):
     ``host`` is "" for the sidecar; ``role`` is host, sidecar or build; ``expires`` in seconds since 1970;
     ``record`` is the absolute path of the run's record where it was made; ``keep`` says that the lab is to
     outlive its owner, once the owner is done with it; ``users`` are a host's programs of sources, each with
-    the id of its user: "server=1879048193 client=1879048194".
+    the id of its user: "server=1879048193 client=1879048194"; ``raw`` says that its programs may open raw
+    sockets; ``folder`` is where the lab was started, which ``file`` is relative to.
     """
 
     run_id: str
@@ -88,6 +94,8 @@ class Labels(Struct, frozen=True):
     record: str = ""
     keep: bool = False
     users: str = ""
+    raw: bool = False
+    folder: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """The labels as the engine takes them."""
@@ -103,10 +111,13 @@ class Labels(Struct, frozen=True):
                 "owner.pid": str(self.owner.pid),
                 "owner.started": str(self.owner.started),
                 "owner.machine": self.owner.machine,
+                "owner.user": str(self.owner.user),
                 "expires": str(self.expires),
                 "record": self.record,
                 "keep": _WORDS[self.keep],
                 "users": self.users,
+                "raw": _WORDS[self.raw],
+                "folder": self.folder,
             }.items()
         }
 
@@ -123,8 +134,10 @@ class Labels(Struct, frozen=True):
         def number(key: str) -> int:
             return int(text(key)) if text(key).isdecimal() else 0
 
-        owner = Owner(number("owner.pid"), number("owner.started"), text("owner.machine"))
+        user = number("owner.user") if text("owner.user").isdecimal() else -1
+        owner = Owner(number("owner.pid"), number("owner.started"), text("owner.machine"), user)
         return cls(
             text("run"), text("scenario"), text("file"), text("host"), text("addresses"), text("role"), owner,
             number("expires"), text("record"), text("keep") != _WORDS[False], text("users"),
+            text("raw") == _WORDS[True], text("folder"),
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from ipaddress import ip_address
@@ -13,16 +14,21 @@ from msgspec.structs import replace
 
 from lab.core.words import MEMORY_ENDS
 from lab.evidence.capture import CaptureFile, HeldSegment, Interface, link_local
+from lab.evidence.files import FileEvidence
 from lab.evidence.history import SocketHistory, grouped, histories
+from lab.evidence.message import Message, message
 from lab.evidence.processes import ProcessRow, ProcessSample
 from lab.evidence.situation import Killed, OutOfMemory, SituationEvent
-from lab.evidence.sockets import Sampling, SocketSample
+from lab.evidence.sockets import DatagramSample, Sampling, SocketSample
 from lab.evidence.transcript import Input, Opened, Output, ProgramRun, Started, Transcript
 from lab.scenario import Scenario
-from lab.wire.packets import RST, IcmpError, Reader, Segment, opened
+from lab.wire.icmp import MOST_MESSAGES, IcmpMessage, IcmpMessages
+from lab.wire.packets import RST, Reader, Segment, opened
 from lab.wire.packets.internet import TCP
+from lab.wire.packets.problems import Unread
 from lab.wire.packets.segment import FLAGS, named
-from lab.wire.tcp import MOST_CONNECTIONS, Connection, Flows, Forged, Vantage
+from lab.wire.spoken import Speakers, Spoken
+from lab.wire.tcp import MOST_CONNECTIONS, CapturePoint, Connection, Flows, Forged
 from lab.wire.udp import MOST_DATAGRAMS, Datagram, Datagrams
 
 _MOST_RESETS = 100_000
@@ -66,8 +72,6 @@ class RunInfo(Struct, frozen=True, dict=True):
     """Nanoseconds that were added to the CLI's clock to get the capture's."""
     variables: Mapping[str, str]
     """The texts that ``${...}`` stood for: nonce and captured groups."""
-    trouble: str = ""
-    """What cut the observation short, in words; empty when nothing did."""
     carriage_returns: tuple[str, ...] = ()
     """The programs whose script has lines that end with CR LF, where a shell or the kernel reads them."""
     held: tuple[HeldSegment, ...] = ()
@@ -90,18 +94,47 @@ class RunInfo(Struct, frozen=True, dict=True):
 
 
 class Unsound(Struct, frozen=True):
-    """What in a capture could not be read, in the words of who read it."""
+    """What in a capture could not be read, or was not kept.
+
+    ``about`` are the hosts, or the pairs of hosts, whose packets it may be; all, if there is none.
+    ``targets`` are the hosts that it was sent to; None if that is not known of all of it.
+    """
 
     capture: str
-    what: str
+    what: Message
+    about: tuple[tuple[str, ...], ...] = ()
+    targets: frozenset[str] | None = None
+
+    def concerns(self, hosts: Collection[str]) -> bool:
+        """Whether it may be about what two hosts sent to each other; about one, or any, it always may."""
+        known = {*hosts}
+        return not self.about or len(known) < 2 or any(known >= {*one} for one in self.about)
+
+    def may_be_sent(self, sender: str | None, receiver: str | None) -> bool:
+        """Whether it may be what one host, or any, sent to another, or to any, or an answer to that."""
+        known = {host for host in (sender, receiver) if host}
+        if not self.about or len(known) != 1:
+            return self.concerns(known)
+        from_there = any(known & {*one} for one in self.about)
+        return from_there or (sender is None and (self.targets is None or bool(self.targets & known)))
+
+    @property
+    def kind(self) -> str:
+        """Which damage it is; empty for what was not kept."""
+        return str(self.what.parameters.get("kind", ""))
+
+    @property
+    def message(self) -> Message:
+        """All of it as it is said."""
+        return message("unsound", capture=self.capture, what=self.what)
 
 
 class Evidence(Struct, frozen=True, dict=True):
     """One run, ready to be judged.
 
-    ``connections`` are those of all captures in the order of their first SYN (or first frame), but for those
-    that another host than the client pretended: ``forged`` tells of these, too, and of what else was forged;
-    ``unsound`` says what in the captures could not be read.
+    ``connections`` are those of all captures in the order of their first SYN (or first frame), except
+    for those that another host than the client pretended: ``forged`` tells of these, too, and of what else
+    was forged; ``unsound`` says what in the captures could not be read.
     """
 
     scenario: Scenario
@@ -111,6 +144,7 @@ class Evidence(Struct, frozen=True, dict=True):
     sockets: Mapping[str, SocketHistory]
     """Of each host that was sampled."""
     unsound: tuple[Unsound, ...] = ()
+    datagram_samples: tuple[DatagramSample, ...] = ()
     processes: tuple[ProcessSample, ...] = ()
     situation: tuple[SituationEvent, ...] = ()
     """What the programs were doing when the script broke off, and what was killed in the run."""
@@ -118,12 +152,18 @@ class Evidence(Struct, frozen=True, dict=True):
     """When each host sent an RST (ns), repeated ones too, as its own ports and loopback saw it."""
     forged: tuple[Forged, ...] = ()
     """Frames that hosts have sent in the name of others."""
-    icmp: tuple[IcmpError, ...] = ()
-    """What routers and hosts said of segments that they did not pass on."""
+    icmp: tuple[IcmpMessage, ...] = ()
+    """ICMP and ICMPv6, of all captures, in the order of time."""
+    spoken: tuple[Spoken, ...] = ()
+    """Which protocols the hosts speak on the switch's ports."""
+    unsound_icmp: tuple[Unsound, ...] = ()
+    """What of ICMP could not be read or kept, as in ``unsound``."""
     datagrams: tuple[Datagram, ...] = ()
     """UDP, of all captures, in the order of time."""
     unsound_datagrams: tuple[Unsound, ...] = ()
     """What of UDP could not be read or kept, as in ``unsound``."""
+    files: tuple[FileEvidence, ...] = ()
+    """Those that checks look at, when the script was over."""
 
     @cached_property
     def origin(self) -> int:
@@ -143,7 +183,9 @@ class Evidence(Struct, frozen=True, dict=True):
 
     @property
     def _without_syn(self) -> int:
-        return self.datagrams[0].at.time if self.datagrams else self.info.began
+        times = [one.at.time for one in self.datagrams[:1]]
+        times += [one.at.time for one in self.icmp if not one.upkeep]
+        return min(times, default=self.info.began)
 
     def until_reused(self, connection: Connection) -> int:
         """When the next connection with the same two ends began (ns), or the run was over."""
@@ -151,20 +193,25 @@ class Evidence(Struct, frozen=True, dict=True):
         place = bisect_right(began, connection.began.time)
         return began[place] if place < len(began) else self.info.ended + 1
 
-    def icmp_about(self, connection: Connection) -> Sequence[IcmpError]:
+    def icmp_about(self, connection: Connection) -> Sequence[IcmpMessage]:
         """What was said of a connection's segments while it was there."""
         until = self.until_reused(connection)
         said = self._icmp.get(_ends(connection), ())
-        return [one for one in said if connection.began.time <= one.time < until]
+        return [one for one in said if connection.began.time <= one.at.time < until]
 
     @cached_property
-    def _icmp(self) -> Mapping[frozenset[tuple[str, int]], Sequence[IcmpError]]:
+    def icmp_errors(self) -> Sequence[IcmpMessage]:
+        """What routers and hosts said of packets that they did not pass on, in words that are known."""
+        return [one for one in self.icmp if one.about and one.meaning and not one.wrong]
+
+    @cached_property
+    def _icmp(self) -> Mapping[frozenset[tuple[str, int]], Sequence[IcmpMessage]]:
         """What was said of segments, by the two ends of their connections."""
         return grouped(
             (frozenset({(flow.source, flow.source_port), (flow.target, flow.target_port)}), one)
-            for one in self.icmp
-            for flow in (one.flow,)
-            if one.protocol == TCP
+            for one in self.icmp_errors
+            if one.about and one.about.protocol == TCP
+            for flow in (one.about.flow,)
         )
 
     @cached_property
@@ -269,8 +316,10 @@ def gather(
     transcript: Transcript,
     samples: Iterable[SocketSample],
     *,
+    datagram_samples: tuple[DatagramSample, ...] = (),
     processes: tuple[ProcessSample, ...] = (),
     situation: tuple[SituationEvent, ...] = (),
+    files: tuple[FileEvidence, ...] = (),
 ) -> Evidence:
     """The evidence of a record: its captures, which lie in ``folder``, are read here.
 
@@ -291,15 +340,19 @@ def gather(
         tuple(connection for connection in connections if not connection.pretended),
         histories(samples),
         tuple(each for one in read for each in one.unsound),
+        datagram_samples,
         processes,
         situation,
         resets={host: tuple(sorted(times)) for host, times in resets.items()},
         forged=_forged([*forged, *(each for one in read for each in one.forged)]),
-        icmp=tuple(error for one in read for error in one.icmp),
+        icmp=tuple(sorted((each for one in read for each in one.icmp), key=lambda each: each.at.time)),
+        spoken=tuple(each for one in read for each in one.spoken),
+        unsound_icmp=tuple(each for one in read for each in one.unsound_icmp),
         datagrams=tuple(
             sorted((each for one in read for each in one.datagrams), key=lambda each: each.at.time)
         ),
         unsound_datagrams=tuple(each for one in read for each in one.unsound_datagrams),
+        files=files,
     )
 
 
@@ -318,7 +371,9 @@ class _Read(Struct, frozen=True):
 
     connections: tuple[Connection, ...]
     unsound: Sequence[Unsound]
-    icmp: Sequence[IcmpError]
+    icmp: Sequence[IcmpMessage]
+    unsound_icmp: Sequence[Unsound]
+    spoken: Sequence[Spoken]
     datagrams: Sequence[Datagram]
     unsound_datagrams: Sequence[Unsound]
     forged: Sequence[Forged]
@@ -333,42 +388,110 @@ def _read(
         nonlocal let_go
         let_go += len(outcomes)
 
-    vantage = _vantage(capture, info, routers)
-    flows = Flows(vantage, capture.path, most=MOST_CONNECTIONS, retire=count)
-    datagrams = Datagrams(vantage, capture.path)
+    point = _vantage(capture, info, routers)
+    flows = Flows(point, capture.path, most=MOST_CONNECTIONS, retire=count)
+    datagrams, icmp = Datagrams(point, capture.path), IcmpMessages(point, capture.path)
+    speakers = Speakers(point, capture.path)
     with opened(path) as stream:
-        reader = Reader(stream, datagrams.hear)
+        reader = Reader(stream, datagrams.hear, icmp.hear, speakers.hear)
         for segments in reader.batches():
             flows.take(segments)
+            speakers.take(segments)
             for segment in segments:
                 if segment[FLAGS] & RST:
-                    _note(named(segment), vantage, resets)
+                    _note(named(segment), point, resets)
     connections = flows.connections()
-    flood = [f"{let_go} connections more than {MOST_CONNECTIONS} are not kept"] if let_go else []
-    more = datagrams.let_go
-    flood_of_datagrams = [f"{more} datagrams more than {MOST_DATAGRAMS} are not kept"] if more else []
     return _Read(
         connections,
-        [Unsound(capture.path, what) for what in (*reader.unsound, *flood)],
-        reader.errors,
+        _unsound(
+            capture,
+            point,
+            reader.unsound,
+            "connections",
+            let_go=Counter({"": let_go}),
+            most=MOST_CONNECTIONS,
+        ),
+        list(icmp.found()),
+        _unsound(capture, point, reader.unsound_icmp, "icmp", let_go=icmp.let_go, most=MOST_MESSAGES),
+        list(speakers.found()),
         list(datagrams.found()),
-        [Unsound(capture.path, what) for what in (*reader.unsound_datagrams, *flood_of_datagrams)],
-        list(datagrams.forged()),
+        _unsound(
+            capture,
+            point,
+            reader.unsound_datagrams,
+            "datagrams",
+            let_go=datagrams.let_go,
+            most=MOST_DATAGRAMS,
+        ),
+        [*datagrams.forged(), *icmp.forged()],
     )
 
 
-def _note(reset: Segment, vantage: Vantage, resets: dict[str, list[int]]) -> None:
+def _unsound(
+    capture: CaptureFile,
+    point: CapturePoint,
+    unread: Iterable[Unread],
+    what: str,
+    *,
+    let_go: Mapping[str, int],
+    most: int,
+) -> list[Unsound]:
+    """What could not be read of a protocol, and how much of it was not kept, for there was too much."""
+    said = [
+        Unsound(
+            capture.path,
+            message("unread", kind=one.kind, first=one.first, frames=one.frames),
+            _about(one, point),
+            _targets(one, point),
+        )
+        for one in unread
+    ]
+    for host, number in let_go.items():
+        if number:
+            told = message("not-kept", number=number, what=what, most=most)
+            said.append(Unsound(capture.path, told, ((host,),) if host else ()))
+    return said
+
+
+_OF_SEVERAL = frozenset({"fragments-overlap", "fragments-crowded"})
+"""Damage that several frames make together: one host's may spoil what another has sent."""
+
+
+def _about(unread: Unread, point: CapturePoint) -> tuple[tuple[str, ...], ...]:
+    """Whose packets a damage may be.
+
+    What entered damaged from a host's port is that host's, whatever it says. It leaves damaged, too; only of
+    what several frames make together the port where it leaves may show what no other does.
+    """
+    entered = {(point.ports.get(one.interface, ""),) for one in unread.places if not one.leaving}
+    left = {
+        (point.host_of(str(ip_address(one.source))), point.ports.get(one.interface, ""))
+        for one in unread.places
+        if one.leaving and unread.kind in _OF_SEVERAL and one.source
+    }
+    found = entered | left
+    return () if any(not one[-1] for one in found) else tuple(sorted(found))
+
+
+def _targets(unread: Unread, point: CapturePoint) -> frozenset[str] | None:
+    """The hosts that damaged packets are for; None if that is not known of all of them."""
+    if not unread.places or not all(one.target for one in unread.places):
+        return None
+    return frozenset(point.host_of(str(ip_address(one.target))) for one in unread.places)
+
+
+def _note(reset: Segment, point: CapturePoint, resets: dict[str, list[int]]) -> None:
     """Take down an RST that was seen at its sender's own port or loopback."""
-    own = vantage.alone or reset.interface in vantage.ports_of(reset.flow.source)
+    own = point.alone or reset.interface in point.ports_of(reset.flow.source)
     if own and not reset.leaving:
-        times = resets.setdefault(vantage.host_of(reset.flow.source), [])
+        times = resets.setdefault(point.host_of(reset.flow.source), [])
         if len(times) < _MOST_RESETS:
             times.append(reset.time)
 
 
-def _vantage(capture: CaptureFile, info: RunInfo, routers: Collection[str]) -> Vantage:
+def _vantage(capture: CaptureFile, info: RunInfo, routers: Collection[str]) -> CapturePoint:
     if capture.host:
-        return Vantage(alone=capture.host)
+        return CapturePoint(alone=capture.host)
     ports = {interface.index: interface.host for interface in info.interfaces if interface.host}
     honest = frozenset(index for index, host in ports.items() if host not in routers)
-    return Vantage(info.hosts_by_address, ports, honest=honest)
+    return CapturePoint(info.hosts_by_address, ports, honest=honest)

@@ -27,7 +27,7 @@ Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 
 
-class Stand(Struct, frozen=True):
+class RowSpan(Struct, frozen=True):
     """A row, and the numbers of the first and the last sample that show it; all between them do, too."""
 
     row: SocketRow
@@ -41,24 +41,24 @@ class SocketHistory(Struct, frozen=True, dict=True):
     samples: tuple[SocketSample, ...] = ()
 
     @cached_property
-    def stands(self) -> Sequence[Stand]:
+    def spans(self) -> Sequence[RowSpan]:
         """What the samples show, in the order of their first samples, and as these have them."""
         return tuple(_stands(self.samples))
 
-    def in_state(self, state: TcpState) -> Sequence[Stand]:
+    def in_state(self, state: TcpState) -> Sequence[RowSpan]:
         """What stood in a state."""
         return self._by_state.get(state, ())
 
-    def of(self, ends: Ends) -> Sequence[Stand]:
+    def of(self, ends: Ends) -> Sequence[RowSpan]:
         """What stood of one connection, or of others that had the same ends."""
         return self._by_ends.get(ends, ())
 
-    def between(self, ports: Ports, numbers: range) -> Iterator[tuple[Stand, range]]:
+    def between(self, ports: Ports, numbers: range) -> Iterator[tuple[RowSpan, range]]:
         """What stood of the connections with these ports in some samples, and in which of them."""
-        stands, lasts = self._by_ports.get(ports, ((), ()))
-        before = bisect_left(stands, numbers.stop, key=lambda stand: stand.first)
+        spans, lasts = self._by_ports.get(ports, ((), ()))
+        before = bisect_left(spans, numbers.stop, key=lambda stand: stand.first)
         # Those before none of which reaches so far are passed over.
-        for stand in stands[bisect_left(lasts, numbers.start, hi=before) : before]:
+        for stand in spans[bisect_left(lasts, numbers.start, hi=before) : before]:
             shown = range(max(stand.first, numbers.start), min(stand.last + 1, numbers.stop))
             if shown:
                 yield stand, shown
@@ -67,11 +67,11 @@ class SocketHistory(Struct, frozen=True, dict=True):
         """The last row of the connections with these ports that a process held."""
         return self._owned.get(ports)
 
-    def shown(self, ends: Ends, number: int) -> Stand | None:
+    def shown(self, ends: Ends, number: int) -> RowSpan | None:
         """What a sample shows of a connection."""
-        stands = self.of(ends)
-        place = bisect_right(stands, number, key=lambda stand: stand.first)
-        return stands[place - 1] if place and stands[place - 1].last >= number else None
+        spans = self.of(ends)
+        place = bisect_right(spans, number, key=lambda stand: stand.first)
+        return spans[place - 1] if place and spans[place - 1].last >= number else None
 
     def within(self, began: int, ended: int) -> range:
         """The numbers of the samples that show something of a time (ns), looks taking their time."""
@@ -79,28 +79,28 @@ class SocketHistory(Struct, frozen=True, dict=True):
         return range(bisect_left(lasts, began), bisect_right(times, ended))
 
     @cached_property
-    def _by_state(self) -> Mapping[TcpState, Sequence[Stand]]:
-        return grouped((stand.row.state, stand) for stand in self.stands)
+    def _by_state(self) -> Mapping[TcpState, Sequence[RowSpan]]:
+        return grouped((stand.row.state, stand) for stand in self.spans)
 
     @cached_property
-    def _by_ends(self) -> Mapping[Ends, Sequence[Stand]]:
-        return grouped((ends_of(stand.row), stand) for stand in self.stands)
+    def _by_ends(self) -> Mapping[Ends, Sequence[RowSpan]]:
+        return grouped((ends_of(stand.row), stand) for stand in self.spans)
 
     @cached_property
-    def _by_ports(self) -> Mapping[Ports, tuple[Sequence[Stand], Sequence[int]]]:
+    def _by_ports(self) -> Mapping[Ports, tuple[Sequence[RowSpan], Sequence[int]]]:
         """The stands of each pair of ports, and how far those up to each reach."""
-        groups = grouped((_ports(stand), stand) for stand in self.stands)
+        groups = grouped((_ports(stand), stand) for stand in self.spans)
         return {
-            ports: (stands, list(accumulate((stand.last for stand in stands), max)))
-            for ports, stands in groups.items()
+            ports: (spans, list(accumulate((stand.last for stand in spans), max)))
+            for ports, spans in groups.items()
         }
 
     @cached_property
     def _owned(self) -> Mapping[Ports, SocketRow]:
-        groups = grouped((_ports(stand), stand) for stand in self.stands if stand.row.inode)
+        groups = grouped((_ports(stand), stand) for stand in self.spans if stand.row.inode)
         last = {
-            ports: max(stands, key=lambda one: (one.last, order_of(one.row)))
-            for ports, stands in groups.items()
+            ports: max(spans, key=lambda one: (one.last, order_of(one.row)))
+            for ports, spans in groups.items()
         }
         return {ports: stand.row for ports, stand in last.items()}
 
@@ -137,7 +137,7 @@ def grouped(items: Iterable[tuple[Key, Item]]) -> Mapping[Key, Sequence[Item]]:
     return groups
 
 
-def _ports(stand: Stand) -> Ports:
+def _ports(stand: RowSpan) -> Ports:
     return stand.row.local_port, stand.row.remote_port
 
 
@@ -147,7 +147,7 @@ class _Standing(Struct):
     last: int
 
 
-def _stands(samples: Sequence[SocketSample]) -> Iterator[Stand]:
+def _stands(samples: Sequence[SocketSample]) -> Iterator[RowSpan]:
     """The rows in the order in which they came, each with the first and the last sample that shows it."""
     came: list[_Standing] = []
     there: dict[Ends, list[_Standing]] = {}
@@ -161,7 +161,7 @@ def _stands(samples: Sequence[SocketSample]) -> Iterator[Stand]:
             came += new
             if rows:
                 there[ends] = [one for one in standing if one.row in rows] + new
-    return (Stand(one.row, one.first, one.last) for one in came)
+    return (RowSpan(one.row, one.first, one.last) for one in came)
 
 
 def _told(sample: SocketSample, there: Iterable[Ends]) -> Mapping[Ends, Sequence[SocketRow]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-Value: TypeAlias = Union[str, int, float, "Message", tuple["Value", ...], None]
+if TYPE_CHECKING:
+    Value: TypeAlias = str | int | float | "Message" | tuple["Value", ...] | None
+else:
+    Value = Any  # msgspec makes no schema of an alias that names itself
 """What a sentence is said of: names, numbers, times (ns), truth values, other messages, several of these."""
 
 
@@ -26,7 +30,12 @@ def message(key: str, /, **parameters: Value) -> Message:
     return Message(key, parameters)
 
 
-ProofKind = Literal["frame", "socket", "counter", "process", "program", "output", "step"]
+def key_of(name: str) -> str:
+    """The key of what has a class of its own: ``memory-used-up`` of ``MemoryUsedUp``."""
+    return re.sub(r"\B([A-Z])", r"-\1", name).lower()
+
+
+ProofKind = Literal["frame", "socket", "counter", "process", "program", "output", "file", "step"]
 
 
 class Proof(Struct, frozen=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from lab.evidence.processes import ProcessRow, show_name
-from lab.evidence.sockets import SocketRow
+from lab.evidence.sockets import DatagramSocket, SocketRow
 
 
 class Doing(Struct, frozen=True):
@@ -40,7 +40,8 @@ class Situation(Struct, frozen=True):
 
     ``tcp`` are those that ``ss`` lists; ``bound`` are TCP sockets that neither listen nor connect, as far as
     the kernel tells of them (Linux 6.8); ``udp`` are the UDP sockets. ``since`` is for how long the processes
-    were measured (ns), about half the time that the step had; 0 if that was not done.
+    were measured (ns), about half the time that the step had; 0 if that was not done. ``trouble`` is
+    the error for which the sockets could not be listed.
     """
 
     at: int
@@ -49,7 +50,7 @@ class Situation(Struct, frozen=True):
     processes: tuple[Doing, ...] = ()
     tcp: tuple[SocketRow, ...] = ()
     bound: tuple[SocketRow, ...] = ()
-    udp: tuple[SocketRow, ...] = ()
+    udp: tuple[DatagramSocket, ...] = ()
     trouble: str = ""
     since: int = 0
 
@@ -81,7 +82,7 @@ class Killed(Struct, frozen=True):
     dying: int = 0
 
     def __post_init__(self) -> None:
-        """Show what a terminal would obey."""
+        """Show what a terminal would act on."""
         show_name(self, self.name)
 
 

@@ -30,6 +30,35 @@ class SocketRow(Struct, frozen=True):
     inode: int
 
 
+class DatagramSocket(Struct, frozen=True):
+    """One UDP socket as the host's kernel shows it (sock_diag(7)).
+
+    ``recv_queue`` is what waits to be read, in bytes as the kernel counts them, with what it needs itself.
+    So many datagrams found no room there since the socket was made (``drops``).
+    """
+
+    local: str
+    local_port: int
+    remote: str
+    remote_port: int
+    recv_queue: int
+    inode: int
+    drops: int = 0
+
+
+class DatagramSample(Struct, frozen=True):
+    """What a look at a host's UDP sockets showed to be new.
+
+    ``rows`` are sockets that came or that are not as they were in the host's sample before; ``gone`` are the
+    inodes of those that are no more. A look that showed nothing new is not kept.
+    """
+
+    at: int
+    host: str
+    rows: tuple[DatagramSocket, ...]
+    gone: tuple[int, ...] = ()
+
+
 class SocketEnds(Struct, frozen=True):
     """Where a socket is bound, and where it is connected to: a listener to port 0."""
 
@@ -57,7 +86,8 @@ class SocketSample(Struct, frozen=True):
     with linger 0, and data that came to a closed socket; ``timeouts`` TCPAbortOnTimeout, connections given up
     because the peer did not answer; ``memory_aborts`` TCPAbortOnMemory, those given up for lack of memory;
     ``resets`` OutRsts, the RSTs it sent; ``opens`` ActiveOpens, how many connections it began, -1 if nobody
-    asked: they are read at the last look, and before that only where something goes wrong.
+    asked; ``buffer_losses`` RcvbufErrors and Udp6RcvbufErrors, how many UDP datagrams found a receive buffer
+    full: they are read at the last look, and before that only where something goes wrong.
     """
 
     at: int
@@ -71,6 +101,7 @@ class SocketSample(Struct, frozen=True):
     memory_aborts: int = 0
     resets: int = 0
     opens: int = -1
+    buffer_losses: int = 0
     took: int = 0
     until: int = 0
     whole: bool = True
@@ -82,6 +113,8 @@ class Instrument(StrEnum):
 
     SOCKETS = "sockets"
     """The looks at its sockets."""
+    DATAGRAMS = "datagrams"
+    """The looks at its UDP sockets."""
     COUNTERS = "counters"
     """What its kernel counts of TCP."""
     PROCESSES = "processes"
@@ -99,12 +132,17 @@ class Instrument(StrEnum):
 
 
 class Loss(Struct, frozen=True):
-    """How often an instrument failed at a host ("": at all of them), and ``why`` it did so first."""
+    """How often an instrument failed at a host ("": at all of them), and ``why`` it did so first.
+
+    That is an error as Python or the kernel told it, or a reason that ``lab.output.sentences.doubt`` knows,
+    which may be of a ``limit``.
+    """
 
     instrument: Instrument
     host: str
     count: int
     why: str
+    limit: int = 0
 
 
 class Sampling(Struct, frozen=True):

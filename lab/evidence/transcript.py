@@ -11,6 +11,7 @@ from collections import deque
 from msgspec import Struct
 
 from lab.core.words import Outcome
+from lab.evidence.facts import StepFact
 
 
 class Started(Struct, frozen=True):
@@ -70,7 +71,7 @@ class Input(Struct, frozen=True):
 
 
 class InputEnded(Struct, frozen=True):
-    """Nothing more comes on a connection of the script: ``how`` is closed, reset, or what broke it."""
+    """Nothing more comes on a connection of the script: ``how`` is closed, reset, too-much, or the error."""
 
     at: int
     host: str
@@ -102,8 +103,8 @@ class StepEnded(Struct, frozen=True):
     host: str
     what: str
     outcome: Outcome
-    expected: str = ""
-    observed: str = ""
+    expected: StepFact | None = None
+    observed: StepFact | None = None
     rest: str = ""
 
 

@@ -1,4 +1,4 @@
-"""What became of each check, and of all of them together, as data (``lab.output.telling`` makes text)."""
+"""What became of each check, and of all of them together, as data (``lab.output.describe`` makes text)."""
 
 from __future__ import annotations
 

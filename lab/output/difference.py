@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
+from lab.core.quote import quoted
 from lab.evidence.verdict import Difference
 from lab.output.style import columns
 
@@ -19,7 +20,7 @@ def side_by_side(difference: Difference) -> Iterator[tuple[str, str]]:
 
     A line without a label marks what is different in the one above.
     """
-    expected, observed = _excerpts(repr(difference.expected), repr(difference.observed))
+    expected, observed = _excerpts(quoted(difference.expected), quoted(difference.observed))
     marks = _marks(expected, observed)
     for label, text, marked in zip(("expected", "observed"), (expected, observed), marks, strict=True):
         yield label, text

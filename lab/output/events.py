@@ -1,11 +1,13 @@
-"""Events of a transcript in one line, but for text and steps."""
+"""Events of a transcript in one line, except for text and steps."""
 
 from __future__ import annotations
 
+from lab.agent.protocol import MOST_HEARD
 from lab.core.words import describe_status
 from lab.evidence.transcript import Dropped, Exited, InputEnded, Opened, Started
 
-_ENDS = {"closed": "the other end closed", "reset": "the other end sent RST"}
+TOO_MUCH = {"too-much": f"more than {MOST_HEARD} bytes came"}
+_ENDS = {"closed": "the other end closed", "reset": "the other end sent RST", **TOO_MUCH}
 
 
 def told(event: Started | Opened | Dropped | InputEnded | Exited) -> str:

@@ -1,11 +1,11 @@
 """One pcapng for a whole run, for Wireshark: every capture of a record in one order of time.
 
 Each host has an interface for either direction (``client_a eth0 sent``, ``client_a eth0 received``) and one
-for its loopback, the steps of the script are comments on packets, times are in nanoseconds. Frames stay byte
-for byte as captured, cooked headers and all: those lack the destination's hardware address, so an Ethernet
-header put in their place would hold one that nobody saw.
+for its loopback. Addresses have the hosts' names. The steps of the script and what became of datagrams are
+comments on packets. Frames stay byte for byte as captured, cooked headers and all: those lack the
+destination's hardware address, so an Ethernet header put in their place would hold one that nobody saw.
 
-The format is that of draft-ietf-opsawg-pcapng, section 4. Memory does not grow with the captures.
+Memory does not grow with the captures, except for datagrams, of which the evidence is kept anyway.
 """
 
 from __future__ import annotations
@@ -20,26 +20,18 @@ from typing import BinaryIO, NamedTuple
 
 from msgspec import Struct
 
-from lab import __version__
-from lab.core.escape import escape
-from lab.evidence.capture import Interface
+from lab.evidence.capture import Interface, link_local
 from lab.evidence.evidence import Evidence
+from lab.evidence.record.layout import BY_HAND
 from lab.evidence.transcript import StepEnded
+from lab.output import blocks
+from lab.output.remarks import Remarks
+from lab.output.sentences.captures import damage
+from lab.output.sentences.steps import tell
 from lab.wire.packets.files import opened, records
 from lab.wire.packets.link import network
+from lab.wire.packets.marker import is_marker
 from lab.wire.packets.problems import Damage, Problems
-
-_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
-_COMMENT = 1
-_APPLICATION = 4
-_NAME, _RESOLUTION = 2, 9
-_FLAGS = 2
-_INBOUND, _OUTBOUND = 1, 2
-_NANOSECONDS = b"\x09"
-"""if_tsresol: times count 10 to the power of -9 seconds."""
-
-_LONGEST_COMMENT = 4096
-"""Bytes of a comment; an option has room for 65535."""
 
 _MOST_COMMENTS = 64
 """Comments on one packet: a script that went on for long after the last would make a block of any size."""
@@ -48,6 +40,30 @@ _DISORDER = 256
 """Frames that may stand before an earlier one in a capture: several processors write to it."""
 
 _SENT, _RECEIVED = "sent", "received"
+_DIRECTIONS = {_SENT: blocks.OUTBOUND, _RECEIVED: blocks.INBOUND}
+
+_MARKER = (
+    "a marker of the lab, which no program sent: the first proves that the capture had begun before anything "
+    "happened, the last that it holds everything up to the end"
+)
+
+_BY_HAND = "from here on: sent after the script, while the lab stayed up"
+
+_REMEMBERED = 1 << 16
+"""Frames that were sent and may still arrive, by which an arrival is known as one that is written already."""
+
+
+class View(Struct, frozen=True):
+    """Which frames are written: each once, where it left its sender, unless it is only seen to arrive.
+
+    ``both`` writes them at both ends; ``host`` writes what one host sent and received.
+    """
+
+    both: bool = False
+    host: str = ""
+
+
+ONCE = View()
 
 
 class Exported(Struct, frozen=True):
@@ -78,27 +94,56 @@ class _Frame(NamedTuple):
     link: int
     data: bytes
     wire: int
+    capture: str
+    number: int
+
+    @property
+    def packet(self) -> bytes:
+        """The network packet: what is the same where it leaves and where it arrives."""
+        try:
+            _, start, *_ = network(self.link, self.data, 0)
+        except (Damage, IndexError, struct.error):
+            return self.data
+        return self.data[start:]
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether it is one of the lab's own; a host's frames are never taken for one."""
+        own = not self.place.host or self.place.device == "lo"
+        return own and is_marker(self.link, self.data)
 
 
-def export(folder: Path, evidence: Evidence, stream: BinaryIO) -> Exported:
-    """Write the captures of a record, which lies in ``folder``, to one stream.
+def export(folder: Path, evidence: Evidence, stream: BinaryIO, view: View = ONCE) -> Exported:
+    """Write the captures of a record, which lies in ``folder``, to one stream, as far as the view shows them.
 
     Raises:
         EvidenceError: a capture cannot be opened; one that is damaged is told in the answer.
         OSError: the stream cannot be written.
     """
     problems = {capture.path: Problems() for capture in evidence.info.captures}
+    if (folder / BY_HAND).exists():
+        problems[BY_HAND] = Problems()
     places = _Places(evidence)
     captures = [_in_order(_frames(folder / path, places, told)) for path, told in problems.items()]
     steps = [event for event in evidence.transcript.events if isinstance(event, StepEnded)]
-    stream.write(_section(evidence))
-    count, numbers = 0, _Numbers(places)
-    for frame, comments in _annotated(merge(*captures, key=attrgetter("time")), steps):
-        stream.write(numbers.declared(frame) + _packet(frame, numbers.of(frame), comments))
+    stream.write(blocks.section(f"{evidence.scenario.title}\nrun {evidence.info.run_id}"))
+    stream.write(blocks.names(_names(evidence)))
+    count, numbers, remarks, after = 0, _Numbers(places, view), Remarks(evidence), False
+    for frame, comments in _annotated(_seen(merge(*captures, key=attrgetter("time")), view), steps):
+        told = [*filter(None, [_remark(frame, remarks, by_hand=not after)]), *comments]
+        after = after or frame.capture == BY_HAND
+        stream.write(numbers.declared(frame) + _packet(frame, numbers.of(frame), told))
         count += 1
     return Exported(
-        count, tuple(f"{path}: {what}" for path, told in problems.items() for what in told.texts())
+        count, tuple(f"{path}: {damage(one)}" for path, found in problems.items() for one in found.found())
     )
+
+
+def _remark(frame: _Frame, remarks: Remarks, *, by_hand: bool) -> str:
+    """What is told of a frame by itself; empty for most."""
+    if frame.capture == BY_HAND:
+        return _BY_HAND if by_hand else ""
+    return _MARKER if frame.is_marker else remarks.of(frame.capture, frame.number)
 
 
 _UNKNOWN = _Place("", "unknown")
@@ -143,9 +188,9 @@ def _device(interface: Interface, evidence: Evidence) -> _Place:
 
 def _frames(path: Path, places: _Places, problems: Problems) -> Iterator[_Frame]:
     with opened(path) as stream:
-        for time, link, data, start, end, wire, _ in records(stream, problems):
-            frame = data[start:end]
-            yield _Frame(time, places.of(path.name, link, frame), link, frame, max(wire, len(frame)))
+        for number, (time, link, data, start, end, wire, _) in enumerate(records(stream, problems), start=1):
+            frame, place = data[start:end], places.of(path.name, link, data[start:end])
+            yield _Frame(time, place, link, frame, max(wire, len(frame)), path.name, number)
 
 
 def _in_order(frames: Iterable[_Frame]) -> Iterator[_Frame]:
@@ -157,6 +202,26 @@ def _in_order(frames: Iterable[_Frame]) -> Iterator[_Frame]:
             yield heappop(heap)[2]
     while heap:
         yield heappop(heap)[2]
+
+
+def _seen(frames: Iterable[_Frame], view: View) -> Iterator[_Frame]:
+    """The frames that a view shows."""
+    sent: dict[int, None] = {}
+    for frame in frames:
+        if frame.capture == BY_HAND and frame.is_marker:
+            continue  # it proves nothing there
+        if view.host:
+            if frame.place.host == view.host:
+                yield frame
+            continue
+        if not view.both and frame.place.way:
+            known = hash((frame.wire, frame.packet))
+            if frame.place.way == _RECEIVED and known in sent:
+                continue
+            sent[known] = None
+            if len(sent) > _REMEMBERED:
+                del sent[next(iter(sent))]
+        yield frame
 
 
 # The steps
@@ -182,7 +247,7 @@ def _told(step: StepEnded) -> str:
     """``step 4, client_a: expect the text 'Hi'``, and what came instead if it did not pass."""
     text = f"step {step.step}, {step.host}: {step.what}"
     if step.expected or step.observed:
-        text += f"\n{step.outcome.value}: expected {step.expected}; observed {step.observed}"
+        text += f"\n{step.outcome.value}: expected {tell(step.expected)}; observed {tell(step.observed)}"
     return text
 
 
@@ -192,8 +257,10 @@ def _told(step: StepEnded) -> str:
 class _Numbers:
     """The numbers of the interfaces, in the order in which they were declared."""
 
-    def __init__(self, places: _Places) -> None:
-        self._ports = places.ports
+    def __init__(self, places: _Places, view: View) -> None:
+        ways = (_SENT, _RECEIVED) if view.both or view.host else (_SENT,)
+        ports = [port for port in places.ports if view.host in {"", port.host}]
+        self._ports = [port._replace(way=way) for port in ports for way in ways]
         self._numbers: dict[tuple[_Place, int], int] = {}
 
     def of(self, frame: _Frame) -> int:
@@ -204,54 +271,30 @@ class _Numbers:
         """The blocks that must come before the frame; the first of the switch brings those of all hosts."""
         if (frame.place, frame.link) in self._numbers:
             return b""
-        ports = [port._replace(way=way) for port in self._ports for way in (_SENT, _RECEIVED)]
-        wanted = [*(ports if frame.place.way else []), frame.place]
+        wanted = [*(self._ports if frame.place.way else []), frame.place]
         return b"".join(self._declare(place, frame.link) for place in wanted)
 
     def _declare(self, place: _Place, link: int) -> bytes:
         if (place, link) in self._numbers:
             return b""
         self._numbers[place, link] = len(self._numbers)
-        options = _text(_NAME, place.name) + _option(_RESOLUTION, _NANOSECONDS)
-        return _block(_INTERFACE, struct.pack("<HHI", link, 0, 0), options)
-
-
-def _section(evidence: Evidence) -> bytes:
-    """The head of the file: its byte order, version 1.0, a length that is not told, and what run this is."""
-    fixed = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
-    title = f"{evidence.scenario.title}\nrun {evidence.info.run_id}"
-    return _block(_SECTION, fixed, _text(_COMMENT, title) + _text(_APPLICATION, f"tcp-lab {__version__}"))
+        return blocks.interface(place.name, link)
 
 
 def _packet(frame: _Frame, interface: int, comments: Sequence[str]) -> bytes:
-    high, low = frame.time >> 32, frame.time & 0xFFFFFFFF
-    fixed = struct.pack("<IIIII", interface, high, low, len(frame.data), frame.wire)
     shown = list(comments[:_MOST_COMMENTS])
     if len(comments) > len(shown):
         shown.append(f"and {len(comments) - len(shown)} more steps")
-    options = b"".join(_text(_COMMENT, comment) for comment in shown)
-    if frame.place.way:
-        options += _option(_FLAGS, struct.pack("<I", _OUTBOUND if frame.place.way == _SENT else _INBOUND))
-    return _block(_PACKET, fixed + _padded(frame.data), options)
+    direction = _DIRECTIONS.get(frame.place.way, 0)
+    return blocks.packet(interface, frame.time, frame.data, frame.wire, direction=direction, comments=shown)
 
 
-def _block(kind: int, body: bytes, options: bytes) -> bytes:
-    """A block: its kind and length, the body, the options and their end, and the length again."""
-    if options:
-        options += struct.pack("<HH", 0, 0)
-    length = 12 + len(body) + len(options)
-    return struct.pack("<II", kind, length) + body + options + struct.pack("<I", length)
-
-
-def _text(code: int, text: str) -> bytes:
-    """An option that holds text of any origin, made harmless; nothing for none."""
-    data = escape(text).encode()[:_LONGEST_COMMENT].decode(errors="ignore").encode()
-    return _option(code, data) if data else b""
-
-
-def _option(code: int, data: bytes) -> bytes:
-    return struct.pack("<HH", code, len(data)) + _padded(data)
-
-
-def _padded(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
+def _names(evidence: Evidence) -> dict[str, str]:
+    """The host of each address, also of those that hosts give themselves."""
+    own = {
+        str(address): host
+        for host, networks in evidence.info.addresses.items()
+        for addresses in networks.values()
+        for address in addresses
+    }
+    return {**own, **link_local(evidence.info.interfaces)}

@@ -19,6 +19,7 @@ from lab.evidence.transcript import (
     TranscriptEvent,
 )
 from lab.output.events import told
+from lab.output.sentences.steps import tell
 from lab.output.style import Ink, Style, columns, cut
 
 _WIDEST_ACTOR = 24
@@ -79,7 +80,7 @@ def _lines(event: TranscriptEvent, margin: str, style: Style) -> Iterator[str]:
             yield from _told(f"= {told(event)}", margin, style, Ink.UNSURE)
         case StepEnded() if event.outcome is not Outcome.PASS:
             sign = style.sign(event.outcome)
-            failed = f"{sign} step {event.step}, {event.what}: {event.expected}; {event.observed}"
+            failed = f"{sign} step {event.step}, {event.what}: {tell(event.expected)}; {tell(event.observed)}"
             yield from _told(failed, margin, style, style.ink(event.outcome))
 
 

@@ -11,9 +11,9 @@ from lab.core.escape import escape
 from lab.core.words import Outcome
 from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult, Difference, Verdict
+from lab.output.describe import Told, teller_of
 from lab.output.difference import side_by_side
 from lab.output.style import NARROWEST, Ink, Style, columns, cut
-from lab.output.telling import Told, teller_of
 
 _FIELD = 10
 """Columns of the widest field name, ``expected``, and a gap."""
@@ -64,6 +64,9 @@ def _causes_first(results: Sequence[CheckResult]) -> list[CheckResult]:
 
 def _summary(verdict: Verdict, style: Style) -> Iterator[str]:
     """``✗ fail  5 of 7 checks passed, 1 failed, 1 skipped``."""
+    if not verdict.results:
+        yield from style.paragraph("nothing is judged: the file has no steps", style.ink(verdict.outcome))
+        return
     counts = Counter(result.outcome for result in verdict.results)
     following = sum(bool(result.follows) for result in verdict.results)
     passed = f"{counts.pop(Outcome.PASS, 0)} of {len(verdict.results)} checks passed"

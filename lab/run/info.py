@@ -10,15 +10,15 @@ from lab.deploy.deployment import Deployment
 from lab.evidence.capture import CaptureFile
 from lab.evidence.evidence import ProgramInfo, RunInfo, SourceFile
 from lab.evidence.sockets import Sampling
+from lab.run.execute import Executed
 from lab.run.observe import Observer
-from lab.run.perform import Performed
 from lab.run.prepare import Prepared
 
 
 def run_info(
     prepared: Prepared,
     deployment: Deployment,
-    performed: Performed,
+    executed: Executed,
     observer: Observer,
     *,
     sampling: Sampling,
@@ -28,15 +28,15 @@ def run_info(
     return RunInfo(
         run_id=prepared.labels.run_id,
         file=str(prepared.loaded.file),
-        began=performed.began,
-        ended=performed.ended,
+        began=executed.began,
+        ended=executed.ended,
         versions={"lab": __version__, **deployment.versions},
         addresses={host.name: host.addresses for host in prepared.plan.hosts},
         interfaces=deployment.interfaces,
         captures=captures,
         sampling=sampling,
         clock_offset=deployment.clock_offset,
-        variables=performed.variables,
+        variables=executed.variables,
         carriage_returns=tuple(
             sorted({name for (_, name), one in prepared.built.items() if one.recipe.has_carriage_returns})
         ),

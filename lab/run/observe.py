@@ -22,7 +22,16 @@ from lab.deploy.deployment import Deployment
 from lab.evidence.capture import CaptureFile, Drop, HeldSegment
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
 from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
-from lab.evidence.sockets import Instrument, Loss, Sampling, SocketEnds, SocketRow, SocketSample
+from lab.evidence.sockets import (
+    DatagramSample,
+    DatagramSocket,
+    Instrument,
+    Loss,
+    Sampling,
+    SocketEnds,
+    SocketRow,
+    SocketSample,
+)
 
 _WINDOW_SECONDS = 0.08
 """Between the two looks that tell a busy program from one that is asleep."""
@@ -32,6 +41,7 @@ _HOME_SECONDS = 180.0
 
 _INSTRUMENTS = {
     protocol.SocketsChanged.event: Instrument.SOCKETS,
+    protocol.DatagramSocketsChanged.event: Instrument.DATAGRAMS,
     protocol.ProcessesChanged.event: Instrument.PROCESSES,
     protocol.SegmentHeld.event: Instrument.HOLD,
     protocol.SegmentReleased.event: Instrument.HOLD,
@@ -40,6 +50,10 @@ _INSTRUMENTS = {
     protocol.PeerEnded.event: Instrument.PEERS,
 }
 """Whose evidence is lost with an event."""
+
+
+_SAMPLED = Instrument.SOCKETS, Instrument.DATAGRAMS, Instrument.PROCESSES
+"""The instruments that tell rows."""
 
 
 class Observer:
@@ -52,14 +66,15 @@ class Observer:
     def __init__(self, hosts: int = 1) -> None:
         self._samples: list[SocketSample] = []
         self._last: dict[str, int] = {}
+        self._datagrams: list[DatagramSample] = []
         self._processes: list[ProcessSample] = []
         self._situation: list[SituationEvent] = []
         self._held: dict[int, HeldSegment] = {}
-        self._room = dict.fromkeys((Instrument.SOCKETS, Instrument.PROCESSES), limits.ROWS // 2)
+        self._room = dict.fromkeys(_SAMPLED, limits.ROWS // 2)
         self._part = limits.ROWS // 2 // max(1, hosts)
         self._parts: dict[tuple[Instrument, str], int] = {}
         """How many rows there is room for, and how many in the part of each host."""
-        self._lost: Counter[tuple[Instrument, str, str]] = Counter()
+        self._lost: Counter[tuple[Instrument, str, str, int]] = Counter()
 
     def hear(self, event: protocol.Event | protocol.Misheard) -> None:
         """Take an event of the agent; one that is not known, or not as it should be, is a loss."""
@@ -70,14 +85,16 @@ class Observer:
             try:
                 self._take(event)
             except (LookupError, TypeError, ValueError) as error:
-                why = f"an event of the sidecar is not as it should be: {error!r}"
+                why = repr(error)
         if why:
-            self._lost[instrument, "", why] += 1
+            self._lost[instrument, "", why, 0] += 1
 
     def _take(self, event: protocol.Event) -> None:
         match event:
             case protocol.SocketsChanged():
                 self._take_sockets(event)
+            case protocol.DatagramSocketsChanged():
+                self._take_datagrams(event)
             case protocol.ProcessesChanged():
                 self._take_processes(event)
             case protocol.SegmentHeld():
@@ -95,7 +112,7 @@ class Observer:
         if len(self._held) < limits.HELD:
             self._held[event.number] = held_segment(event)
         else:
-            self._lost[Instrument.HOLD, event.host, f"there were more than {limits.HELD}"] += 1
+            self._lost[Instrument.HOLD, event.host, "too-many-held", limits.HELD] += 1
 
     def _take_released(self, event: protocol.SegmentReleased) -> None:
         if held := self._held.get(event.number):
@@ -117,10 +134,15 @@ class Observer:
 
     def _take_sockets(self, event: protocol.SocketsChanged) -> None:
         if self._finds_room(Instrument.SOCKETS, event.host, len(event.rows) + len(event.gone)):
-            sample = _sample(event)
+            sample = socket_sample(event)
             self._end_last(sample.host, event.before_until, event.before_took)
             self._last[sample.host] = len(self._samples)
             self._samples.append(sample)
+
+    def _take_datagrams(self, event: protocol.DatagramSocketsChanged) -> None:
+        if self._finds_room(Instrument.DATAGRAMS, event.host, len(event.rows) + len(event.gone)):
+            rows = tuple(map(_datagram_socket, event.rows))
+            self._datagrams.append(DatagramSample(event.at, event.host, rows, tuple(event.gone)))
 
     def _finds_room(self, kind: Instrument, host: str, rows: int) -> bool:
         """Whether a sample of so many rows may be kept; once one may not, nothing more is."""
@@ -131,7 +153,7 @@ class Observer:
         part = self._parts.get((kind, host), self._part) - needed
         self._parts[kind, host] = part if part >= 0 else -1
         if part < 0:
-            self._lost[kind, host, f"the samples held too many {kind}"] += 1
+            self._lost[kind, host, "too-many-samples", 0] += 1
         return part >= 0
 
     def _end_last(self, host: str, until: int, took: int) -> None:
@@ -149,6 +171,11 @@ class Observer:
     def samples(self) -> tuple[SocketSample, ...]:
         """What was heard, in the order it was seen."""
         return tuple(self._samples)
+
+    @property
+    def datagrams(self) -> tuple[DatagramSample, ...]:
+        """What was heard of UDP sockets, in the order it was seen."""
+        return tuple(self._datagrams)
 
     @property
     def processes(self) -> tuple[ProcessSample, ...]:
@@ -188,8 +215,10 @@ class Observer:
     async def end_sampling(self, deployment: Deployment) -> Sampling:
         """Stop looking at sockets; how well it was done."""
         end = await deployment.agent.ask(protocol.EndSampling())
-        lost = [Loss(Instrument(one.instrument), one.host, one.count, one.why) for one in end.lost]
-        lost += [Loss(kind, host, count, why) for (kind, host, why), count in self._lost.items()]
+        lost = [Loss(Instrument(one.instrument), one.host, one.count, one.why, one.limit) for one in end.lost]
+        lost += [
+            Loss(kind, host, count, why, limit) for (kind, host, why, limit), count in self._lost.items()
+        ]
         return Sampling(end.began, end.ended, end.mean_gap, end.worst_gap, tuple(lost))
 
     async def end_captures(self, deployment: Deployment, folder: Path) -> tuple[CaptureFile, ...]:
@@ -207,7 +236,8 @@ class Observer:
 
 def _situation(told: protocol.HostSituation) -> Situation:
     doings = tuple(map(_doing, told.processes))
-    tcp, bound, udp = (tuple(_socket(*row) for row in rows) for rows in (told.tcp, told.bound, told.udp))
+    tcp, bound = (tuple(_socket(*row) for row in rows) for rows in (told.tcp, told.bound))
+    udp = tuple(map(_datagram_socket, told.udp))
     return Situation(told.at, told.host, told.window, doings, tcp, bound, udp, told.trouble, told.since)
 
 
@@ -229,7 +259,8 @@ def held_segment(event: protocol.SegmentHeld) -> HeldSegment:
     )  # fmt: skip
 
 
-def _sample(event: protocol.SocketsChanged) -> SocketSample:
+def socket_sample(event: protocol.SocketsChanged) -> SocketSample:
+    """What a look of the agent has shown."""
     rows = tuple(_socket(*row) for row in event.rows)
     gone = tuple(
         SocketEnds(intern(here), port, intern(there), peer) for here, port, there, peer in event.gone
@@ -242,6 +273,11 @@ def _sample(event: protocol.SocketsChanged) -> SocketSample:
 
 def _socket(state: str, local: str, local_port: int, remote: str, *rest: int) -> SocketRow:
     return SocketRow(TcpState(state), intern(local), local_port, intern(remote), *rest)
+
+
+def _datagram_socket(row: protocol.DatagramRow) -> DatagramSocket:
+    local, port, remote, peer_port, queue, drops, inode = row
+    return DatagramSocket(intern(local), port, intern(remote), peer_port, queue, inode, drops)
 
 
 def _process(row: protocol.ProcessRow) -> ProcessRow:

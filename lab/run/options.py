@@ -23,3 +23,5 @@ class Options(Struct, frozen=True):
     seed: str = ""
     ca_bundle: Path | None = None
     watch: Style | None = None
+    sanitized: frozenset[str] = frozenset()
+    """Programs of C and C++ that are built with sanitizers (lab.scenario.sanitizers)."""

@@ -22,11 +22,12 @@ from lab.evidence.sockets import Sampling
 from lab.evidence.transcript import TranscriptEvent
 from lab.evidence.verdict import Verdict
 from lab.output.document import verdict_as_data
+from lab.output.sentences.steps import tell
+from lab.run.execute import Executed, execute, nothing_executed
 from lab.run.info import run_info
 from lab.run.interruption import Interruption
 from lab.run.observe import Observer
 from lab.run.options import Options
-from lab.run.perform import Performed, nothing_performed, perform
 from lab.run.prepare import Prepared, build_all, prepare
 from lab.scenario.loader import Loaded
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from lab.run.watch import Watch
 
 
-class Audience(Protocol):
+class ProgressListener(Protocol):
     """Who is told what goes on while it goes on."""
 
     def say(self, text: str) -> None:
@@ -59,7 +60,7 @@ class Finished(Struct, frozen=True):
 
 @contextlib.contextmanager
 def played(
-    engine: Engine, loaded: Loaded, options: Options, audience: Audience, interruption: Interruption
+    engine: Engine, loaded: Loaded, options: Options, listener: ProgressListener, interruption: Interruption
 ) -> Iterator[Finished]:
     """Play a scenario that was read; its result, while its lab goes down. It is down on every way out.
 
@@ -72,7 +73,7 @@ def played(
         KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; nothing is left running.
     """
     _allow_many_files()
-    prepared = prepare(engine, loaded, options, audience.say)
+    prepared = prepare(engine, loaded, options, listener.say)
     observer = Observer(len(prepared.plan.hosts))
     with (
         _discarded_if_empty(prepared.folder),
@@ -81,7 +82,7 @@ def played(
         try:
             with interruption.noted():
                 deployment.begin(prepared.images[SIDECAR])
-            yield interruption.run(_play(prepared, deployment, observer, audience, interruption))
+            yield interruption.run(_play(prepared, deployment, observer, listener, interruption))
         finally:
             interruption.too_late()
             if not interruption.came:
@@ -92,36 +93,36 @@ async def _play(
     prepared: Prepared,
     deployment: Deployment,
     observer: Observer,
-    audience: Audience,
+    listener: ProgressListener,
     interruption: Interruption,
 ) -> Finished:
     """Build, deploy, play, observe, write, judge. The lab begins to go down as soon as nobody needs it."""
     async with contextlib.AsyncExitStack() as ending:
         ending.callback(deployment.let_go)
         async with deployment.health.needed():
-            prepared = await build_all(deployment, prepared, audience.say)
+            prepared = await build_all(deployment, prepared, listener.say)
             if prepared.not_built:
-                nothing, sampling = nothing_performed(deployment)
+                nothing, sampling = nothing_executed(deployment)
                 return _concluded(prepared, deployment, observer, nothing, sampling=sampling)
             files = {place: one.packed for place, one in prepared.built.items() if one.packed}
             await deployment.up(prepared.plan, prepared.images, files)
-            watch = await ending.enter_async_context(_watched(deployment, prepared, audience))
-            hear = watch.hear if watch else audience.event
-            performed = await perform(prepared, deployment, observer, hear)
+            watch = await ending.enter_async_context(_watched(deployment, prepared, listener))
+            hear = watch.hear if watch else listener.event
+            executed = await execute(prepared, deployment, observer, hear)
             sampling = await observer.end_sampling(deployment)
             captures = await observer.end_captures(deployment, prepared.folder)
             deployment.health.check()
             if prepared.options.keep:
-                await deployment.keep()
+                await deployment.keep(prepared.plan.snaplen)
         if not deployment.kept:
             await deployment.begin_down()
         with interruption.at_once():
             finished = _concluded(
-                prepared, deployment, observer, performed, sampling=sampling, captures=captures
+                prepared, deployment, observer, executed, sampling=sampling, captures=captures
             )
         if watch:
             outcome = finished.verdict.outcome.value
-            audience.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
+            listener.say(f"the script has ended: {outcome}; ^C ends the watching, the lab stays up")
             await watch.until_interrupted()
     return finished
 
@@ -130,17 +131,18 @@ def _concluded(
     prepared: Prepared,
     deployment: Deployment,
     observer: Observer,
-    performed: Performed,
+    executed: Executed,
     *,
     sampling: Sampling,
     captures: tuple[CaptureFile, ...] = (),
 ) -> Finished:
     """Write the record, and judge what it says."""
-    info = run_info(prepared, deployment, performed, observer, sampling=sampling, captures=captures)
+    info = run_info(prepared, deployment, executed, observer, sampling=sampling, captures=captures)
     folder = prepared.folder
     record.write(
-        folder, prepared.loaded.scenario, info, performed.transcript, observer.samples,
-        processes=observer.processes, situation=observer.situation,
+        folder, prepared.loaded.scenario, info, executed.transcript, observer.samples,
+        tell=tell, datagrams=observer.datagrams, processes=observer.processes, situation=observer.situation,
+        files=executed.files,
     )  # fmt: skip
     evidence = record.read(folder)
     verdict = judge(evidence)
@@ -149,14 +151,14 @@ def _concluded(
 
 
 def _watched(
-    deployment: Deployment, prepared: Prepared, audience: Audience
+    deployment: Deployment, prepared: Prepared, listener: ProgressListener
 ) -> AbstractAsyncContextManager[Watch | None]:
     """Watch the lab that is up, if that is wanted; what draws is imported where somebody looks."""
     if prepared.options.watch is None:
         return contextlib.nullcontext()
     from lab.run.watch import watching
 
-    return watching(deployment, prepared.plan, prepared.options.watch, audience.draw)
+    return watching(deployment, prepared.plan, prepared.options.watch, listener.draw)
 
 
 def _allow_many_files() -> None:

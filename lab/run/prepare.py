@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from lab.core.archive import moved, runnable
+from lab.core.archive import ArchiveError, Laid, moved, runnable, with_laid
 from lab.core.assets import HOST_IMAGE, LANGUAGE_IMAGES
 from lab.core.errors import SubmissionError, UsageError, unless_full
 from lab.core.escape import one_line
@@ -22,9 +23,12 @@ from lab.engine import Engine
 from lab.engine.images import SIDECAR, ensure
 from lab.engine.labels import Labels, Owner
 from lab.run.options import Options
-from lab.scenario.choice import UnclearError
+from lab.scenario.choice import UnclearError, makes_no_program
+from lab.scenario.laid import content_of, permissions
 from lab.scenario.loader import Loaded
 from lab.scenario.programs import Recipe, header_cure, recipe_of
+from lab.scenario.sanitizers import prepared_for_sanitizers, with_sanitizers
+from lab.scenario.variables import host_variables
 
 Say = Callable[[str], None]
 
@@ -49,6 +53,8 @@ class Prepared(Struct, frozen=True):
     images: Mapping[str, str]
     labels: Labels
     folder: Path
+    variables: Mapping[str, str]
+    """Those that have a value before anything is played."""
     built: Mapping[tuple[str, str], Built] = field(default_factory=dict)
     """The programs that hosts run by host and name, once they are built."""
     not_built: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +64,10 @@ class Prepared(Struct, frozen=True):
 def prepare(engine: Engine, loaded: Loaded, options: Options, say: Say) -> Prepared:
     """Make what can be made before there are hosts: images and the record's folder. LabError if it cannot."""
     recipes = {name: recipe_of(name, loaded.scenario, loaded.trees) for name in loaded.scenario.programs}
+    if options.sanitized:
+        loaded = replace(loaded, scenario=prepared_for_sanitizers(loaded.scenario, options.sanitized))
+        own = {name: with_sanitizers(recipes[name]) for name in options.sanitized}
+        recipes = {**recipes, **own}
     needed = {name: LANGUAGE_IMAGES[own.language] for name, own in recipes.items() if own.language}
     planned = plan(loaded.scenario, needed)
     images = ensure(engine, _images(planned), say, ca_bundle=options.ca_bundle)
@@ -67,8 +77,14 @@ def prepare(engine: Engine, loaded: Loaded, options: Options, say: Say) -> Prepa
     folder = options.records / f"{began}-{loaded.file.stem}-{run_id}"
     make_folder(folder)
     return Prepared(
-        loaded, options, planned, recipes, images, _labels(run_id, loaded, folder, options), folder
-    )
+        loaded, options, planned, recipes, images, _labels(run_id, loaded, folder, options), folder,
+        {**host_variables(loaded.scenario), "nonce": _nonce(options.seed)},
+    )  # fmt: skip
+
+
+def _nonce(seed: str) -> str:
+    """Eight characters that a program cannot know beforehand: new each run, or the same for the same seed."""
+    return hashlib.sha256((seed or secrets.token_hex(16)).encode()).hexdigest()[:8]
 
 
 def _labels(run_id: str, loaded: Loaded, folder: Path, options: Options) -> Labels:
@@ -84,6 +100,7 @@ def _labels(run_id: str, loaded: Loaded, folder: Path, options: Options) -> Labe
         record=str(folder.absolute()),
         expires=int(time.time() + _stay(loaded, options)),
         keep=options.keep,
+        folder=str(Path.cwd()),
     )
 
 
@@ -121,7 +138,8 @@ async def build_all(deployment: Deployment, prepared: Prepared, say: Say) -> Pre
         }
     made = {job: task.result() for job, task in tasks.items()}
     results = {
-        place: _as_program(own, made.get((own.folder, image), b"")) for place, (own, image) in wanted.items()
+        place: _with_files(_as_program(own, made.get((own.folder, image), b"")), prepared)
+        for place, (own, image) in wanted.items()
     }
     ready = {place: result for place, result in results.items() if isinstance(result, Built)}
     for told in dict.fromkeys(one.recipe.told for one in ready.values() if one.recipe.told):
@@ -153,10 +171,33 @@ def _as_program(own: Recipe, made: bytes | str) -> Built | str:
     except UnclearError as error:
         what = f"program {own.name!r}: after its build, `{own.build}`, {error.what}"
         if error.nothing:
-            return what
+            return f"{what}\n{makes_no_program(own.build, own.tree) or error.fix}"
         raise UsageError("unclear-program", one_line(what), fix=one_line(error.fix)) from error
     moves = bool(made) and own.folder != own.name
     return Built(own, moved(made, own.folder, own.name) if moves else made)
+
+
+def _with_files(program: Built | str, prepared: Prepared) -> Built | str:
+    """A program with the files that the scenario gives it; if they cannot be laid into its folder, why."""
+    if isinstance(program, str) or not prepared.loaded.scenario.programs[program.recipe.name].files:
+        return program
+    name = program.recipe.name
+    try:
+        laid = with_laid(program.packed, name, laid_files(prepared, name))
+    except ArchiveError as error:
+        return f"program {name!r}: its files cannot be laid into its folder: {one_line(str(error))} there"
+    return replace(program, packed=laid)
+
+
+def laid_files(prepared: Prepared, name: str) -> list[Laid]:
+    """The files that a program is given."""
+    loaded = prepared.loaded
+    return [
+        Laid(
+            path, content_of(file, loaded.laid.get((name, path)), prepared.variables), permissions(file.mode)
+        )
+        for path, file in loaded.scenario.programs[name].files.items()
+    ]  # fmt: skip
 
 
 def _without_room(host: PlannedHost, built: Mapping[str, Built]) -> dict[str, str]:

@@ -17,7 +17,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from ipaddress import ip_address
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from lab.agent import protocol
 from lab.core.errors import EngineError
@@ -26,12 +26,10 @@ from lab.deploy.deployment import Deployment
 from lab.deploy.plan import HEADERS, Plan
 from lab.evidence.capture import link_local
 from lab.evidence.transcript import TranscriptEvent
-from lab.output.ladder.live import Live, Wire
-from lab.output.ladder.scroll import Scroll
+from lab.output.ladder.drawing import Drawing
 from lab.output.style import Style
-from lab.run.observe import held_segment
-from lab.wire.packets.growing import Growing
-from lab.wire.tcp import Vantage
+from lab.run.observe import held_segment, socket_sample
+from lab.wire.tcp import CapturePoint
 
 Draw = Callable[[Iterable[str]], None]
 
@@ -40,9 +38,6 @@ CAPTURE_LIMIT = 64 * 1024**2
 
 _PAUSE_SECONDS = 0.1
 """Between two looks at what the captures have become."""
-
-_PATIENCE = 300_000_000
-"""Nanoseconds for which a row waits for what belongs to it: a packet's arrival, a state, an earlier row."""
 
 _PIECES = 16
 """Pieces of a capture that are fetched in one look, before what they hold is drawn."""
@@ -53,7 +48,6 @@ class _Source(Struct):
 
     name: str
     host: str
-    growing: Growing = field(default_factory=Growing)
     offset: int = 0
     ended: bool = False
 
@@ -65,18 +59,17 @@ class Watch:
         loopbacks = [host.name for host in plan.hosts if host.loopback]
         self._deployment = deployment
         self._draw = draw
-        self._sources = [_Source("watch", ""), *(_Source(f"watch-{host}", host) for host in loopbacks)]
-        self._live = Live([Wire(_vantage(source.host, deployment, plan)) for source in self._sources])
+        self._sources = [_Source(f"watch-{host}" if host else "watch", host) for host in ("", *loopbacks)]
         columns = [(host.name, next(iter(sum(host.addresses.values(), ())), "")) for host in plan.hosts]
-        self._scroll = Scroll(columns, deployment.now(), style)
-        self._newest = 0
+        vantages = [_switch(deployment, plan), *(CapturePoint(alone=host) for host in loopbacks)]
+        self._drawing = Drawing(columns, vantages, deployment.now(), style)
         self._listeners: dict[str, dict[protocol.Ends, int]] = {}
         """The listeners of each host by their ends, and the port of each."""
         self._looking: asyncio.Task[None] | None = None
 
     def hear(self, event: TranscriptEvent) -> None:
         """Something was typed, printed, started or ended."""
-        self._live.hear(event)
+        self._drawing.live.hear(event)
 
     async def until_interrupted(self) -> None:
         """Look on until ^C, or until the lab is gone; the sampling for the record has ended."""
@@ -92,12 +85,13 @@ class Watch:
                 task.uncancel()
 
     def notice(self, event: protocol.Event | protocol.Misheard) -> None:
-        """The agent tells something: listeners and segments that are kept back are drawn."""
+        """The agent tells something: listeners, accept queues and segments that are kept back are drawn."""
         match event:
             case protocol.SegmentHeld():
-                self._live.keep(held_segment(event))
+                self._drawing.live.keep(held_segment(event))
             case protocol.SocketsChanged():
                 self._note_listeners(event)
+                self._drawing.live.look(socket_sample(event), event.before_until)
 
     def _note_listeners(self, event: protocol.SocketsChanged) -> None:
         """A host's sockets have changed: on which ports it listens now."""
@@ -109,7 +103,7 @@ class Watch:
         for row in event.rows:
             if row[0] == TcpState.LISTEN:
                 listeners[row[1:5]] = row[2]
-        self._live.listen(event.at, event.host, set(listeners.values()))
+        self._drawing.live.listen(event.at, event.host, set(listeners.values()))
 
     async def begin(self, group: asyncio.TaskGroup) -> None:
         """Start the captures, and to look at them in this group."""
@@ -126,7 +120,7 @@ class Watch:
         """Draw what is still held back and end the captures."""
         if self._looking is not None:
             self._looking.cancel()
-        self._show(self._deployment.now() + _PATIENCE)
+        self._draw(self._drawing.rest(self._deployment.now()))
         with contextlib.suppress(EngineError):  # with the lab the captures are gone too
             for source in self._sources:
                 await self._deployment.agent.ask(protocol.EndCapture(capture=source.name))
@@ -137,7 +131,7 @@ class Watch:
             while True:
                 now = self._deployment.now()
                 caught_up = all([await self._read(place) for place in range(len(self._sources))])
-                self._show(now if caught_up else self._newest)
+                self._draw(self._drawing.lines(now if caught_up else self._drawing.newest))
                 await asyncio.sleep(_PAUSE_SECONDS if caught_up else 0)
         except EngineError as gone:
             self._deployment.kept = False
@@ -154,9 +148,7 @@ class Watch:
                 return True
             piece = base64.b64decode(told)
             source.offset += len(piece)
-            segments = list(source.growing.feed(piece))
-            self._newest = max(self._newest, segments[-1].time if segments else 0)
-            self._live.see(place, segments)
+            self._drawing.feed(place, piece)
         return False
 
     def _tell_end(self, source: _Source) -> None:
@@ -166,9 +158,6 @@ class Watch:
             self._draw(
                 [f"no more packets of {where} are shown: there were {CAPTURE_LIMIT >> 20} MiB of them"]
             )
-
-    def _show(self, now: int) -> None:
-        self._draw(self._scroll.lines(self._live.due(now - _PATIENCE)))
 
 
 @contextlib.asynccontextmanager
@@ -181,9 +170,7 @@ async def watching(deployment: Deployment, plan: Plan, style: Style, draw: Draw)
         await watch.end()
 
 
-def _vantage(host: str, deployment: Deployment, plan: Plan) -> Vantage:
-    if host:
-        return Vantage(alone=host)
+def _switch(deployment: Deployment, plan: Plan) -> CapturePoint:
     hosts = {
         str(ip_address(address)): host.name
         for host in plan.hosts
@@ -191,4 +178,4 @@ def _vantage(host: str, deployment: Deployment, plan: Plan) -> Vantage:
         for address in addresses
     }
     hosts |= link_local(deployment.interfaces)
-    return Vantage(hosts, {one.index: one.host for one in deployment.interfaces if one.host})
+    return CapturePoint(hosts, {one.index: one.host for one in deployment.interfaces if one.host})

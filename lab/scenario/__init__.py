@@ -5,7 +5,7 @@ Actions of steps and subjects of checks are in ``steps.actions`` and ``checks.su
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ from lab.scenario.steps import Step
 class Scenario(Model):
     """A whole scenario file in its one normal form."""
 
+    called: ClassVar[str] = "scenario"
+
     version: Annotated[Literal[1], Field(description="The version of this language")]
     title: Annotated[Text, Field(description="What it shows, in one line")]
     description: Annotated[Text | None, Field(description="What to look at, in more lines")] = None
@@ -27,8 +29,8 @@ class Scenario(Model):
     )
     hosts: Annotated[dict[Name, Host], Field(min_length=1, description="The machines, by name")]
     timeouts: Annotated[Timeouts, Field(description="How long anything may take")] = Timeouts()
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, description="The script")]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, description="The script")] = ()
     finally_: Annotated[
         tuple[Step, ...], Field(alias="finally", description="Steps that are played whatever happened")
     ] = ()
-    checks: Annotated[tuple[CheckBase, ...], Field(min_length=1, description="What must be true of it")]
+    checks: Annotated[tuple[CheckBase, ...], Field(min_length=1, description="What must be true of it")] = ()

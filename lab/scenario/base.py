@@ -11,6 +11,8 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -27,6 +29,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from lab.core.durations import DURATION, format_duration, parse_duration
+from lab.core.endpoint import endpoint
 
 
 class Model(BaseModel):
@@ -37,6 +40,12 @@ class Model(BaseModel):
 
     heading: ClassVar[str] = ""
     """What its section in the reference is called, if it has one by itself."""
+
+    called: ClassVar[str] = ""
+    """What a file is called that holds it."""
+
+    page: ClassVar[str] = "docs/scenario.md"
+    """Where it is explained."""
 
     short: ClassVar[str | None] = None
     """The field that a bare value stands for, or None where only a mapping will do."""
@@ -239,6 +248,55 @@ ServiceName = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
+class AddressAndPort:
+    """``10.1.2.3:80``, ``[fd00::1]:80`` or ``udp:[fd00::1]:53``."""
+
+    address: str
+    port: int
+    transport: Transport = "tcp"
+
+    def __str__(self) -> str:
+        return f"{_prefix(self.transport)}{endpoint(self.address, self.port)}"
+
+
+_ADDRESS_AND_PORT = re.compile(
+    r"(?:\[(?P<six>[^\[\]]{1,60})\]|(?P<four>[0-9.]{7,15})):(?P<port>\d{1,5})", re.ASCII
+)
+
+
+def parse_destination(value: object) -> Service | AddressAndPort:
+    """``server:80`` or ``[fd00::1]:80``, ``udp:`` before it or not; ValueError for anything else."""
+    if isinstance(value, Service | AddressAndPort):
+        return value
+    transport, text = _transport_of(value)
+    found = _ADDRESS_AND_PORT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        return parse_service(value)
+    if not 1 <= int(found["port"]) <= 65535:
+        raise ValueError("a port is a number from 1 to 65535")
+    try:
+        address = IPv6Address(found["six"]) if found["six"] else IPv4Address(found["four"])
+    except ValueError:
+        raise ValueError('an address and a port are written "192.168.153.128:80" or "[fd00::1]:80"') from None
+    return AddressAndPort(str(address), int(found["port"]), transport)
+
+
+Destination = Annotated[
+    Service | AddressAndPort,
+    BeforeValidator(parse_destination),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^(udp:)?({NAME[1:-1]}|\[[0-9A-Fa-f:.]+\]|[0-9.]{{7,15}}):[0-9]{{1,5}}$",
+            "examples": ["server:80", "udp:server:53", "[fd00::1]:80"],
+        }
+    ),
+]
+"""A host of the scenario, or one of its addresses, and a port on it, of TCP unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class LocalPort:
     """``80``, or ``udp:53``."""
 
@@ -319,6 +377,136 @@ Size = Annotated[
     WithJsonSchema({"type": "string", "pattern": rf"^{_SIZE.pattern}$", "examples": ["256m"]}),
 ]
 """Bytes, written with a unit."""
+
+
+def parse_amount(value: object) -> int:
+    """Bytes as a whole number, or as :func:`parse_size` reads them; ValueError otherwise."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError("a size is a number of bytes, or a whole number with its unit, as in 64k or 1m")
+
+
+def _amount_as_written(size: int) -> int | str:
+    return format_size(size) if size and size % 1024 == 0 else size
+
+
+Amount = Annotated[
+    int,
+    BeforeValidator(parse_amount),
+    PlainSerializer(_amount_as_written, return_type=int | str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": rf"^{_SIZE.pattern}$", "examples": ["200k"]},
+            ]
+        }
+    ),
+]
+"""Bytes: a number, or a text with a unit."""
+
+
+def written(number: float) -> Fraction:
+    """The number as it is written in decimal digits."""
+    return Fraction(repr(number))
+
+
+_PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)%", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far a number may be from another: by so much, or by so many per cent of the other."""
+
+    amount: float
+    percent: bool = False
+
+    def of(self, near: float) -> Fraction:
+        """The distance that is allowed."""
+        amount = written(self.amount)
+        return amount * abs(written(near)) / 100 if self.percent else amount
+
+    def __str__(self) -> str:
+        return f"{self.amount:.12g}{'%' if self.percent else ''}"
+
+
+def parse_tolerance(value: object) -> Tolerance:
+    """``2.5`` or ``5%``; ValueError for anything else."""
+    if isinstance(value, Tolerance):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return Tolerance(float(value))
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("a distance is a number from 0, or a percentage as in 5%")
+    return Tolerance(float(found[1]), percent=True)
+
+
+def _tolerance_as_written(tolerance: Tolerance) -> float | str:
+    return str(tolerance) if tolerance.percent else tolerance.amount
+
+
+Within = Annotated[
+    Tolerance,
+    BeforeValidator(parse_tolerance),
+    PlainSerializer(_tolerance_as_written, return_type=float | str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": f"^{_PERCENT.pattern}$", "examples": ["5%"]},
+            ]
+        }
+    ),
+]
+"""How far from another number: a number, or a text such as ``5%`` of that."""
+
+_PATH_PART = r"\.{0,2}[^/.\x00-\x1f\x7f][^/\x00-\x1f\x7f]*"
+_PATH = re.compile(rf"{_PATH_PART}(/{_PATH_PART})*")
+_LONGEST_WORK_PATH = 255
+
+
+def parse_work_path(value: object) -> str:
+    """A path below a program's folder, such as ``www/index.html``; ValueError for one that leads out."""
+    if not isinstance(value, str) or not _PATH.fullmatch(value) or not _is_short(value):
+        raise ValueError("a path begins in the program's folder and stays there: data.bin, www/index.html")
+    return value
+
+
+def _is_short(path: str) -> bool:
+    return len(path.encode(errors="surrogatepass")) <= _LONGEST_WORK_PATH
+
+
+WorkPath = Annotated[
+    str,
+    BeforeValidator(parse_work_path),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_PATH.pattern}$", "maxLength": _LONGEST_WORK_PATH}),
+]
+"""A file in the folder of a program."""
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def shaped(shape: re.Pattern[str], otherwise: str) -> BeforeValidator:
+    """Takes text of that shape only; of anything else it says what to write instead."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not shape.fullmatch(value):
+            raise ValueError(otherwise)
+        return value
+
+    return BeforeValidator(parse)
+
+
+Digest = Annotated[
+    str,
+    shaped(_DIGEST, "write the 64 digits that sha256sum(1) prints: 0 to 9 and a to f"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"}),
+]
+"""A SHA-256."""
 
 
 def parse_bytes(value: object) -> bytes:

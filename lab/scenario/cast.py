@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
-from lab.scenario.base import Duration, LocalPortNumber, Model, Name, OneOrMany, Size, Text, Transport
+from lab.scenario.base import (
+    Amount,
+    Duration,
+    LocalPortNumber,
+    Model,
+    Name,
+    OneOrMany,
+    Size,
+    Text,
+    Transport,
+    WorkPath,
+    shaped,
+)
 
 MAX_SOURCE_BYTES = 16 * 1024**2
 MAX_SOURCES_BYTES = 64 * 1024**2
@@ -51,6 +64,41 @@ class Network(Model):
     )
 
 
+_MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
+
+Mode = Annotated[
+    str,
+    shaped(_MODE, 'a mode is three octal digits in quotes, as in "0644" or "755"'),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_MODE.pattern}$", "examples": ["0755"]}),
+]
+"""The permissions of a file, as chmod(1) takes them."""
+
+
+class LaidFile(Model):
+    """A file that is laid into a program's folder before anything is started."""
+
+    heading: ClassVar[str] = "A file"
+    short: ClassVar[str] = "text"
+
+    text: Annotated[str | None, Field(description="What is in it, as UTF-8; variables are filled in")] = None
+    from_: Annotated[
+        FileName | None, Field(alias="from", description="A file of the scenario's folder, byte for byte")
+    ] = None
+    random: Annotated[
+        Amount | None, Field(description="So many random bytes, the same for the same seed and size")
+    ] = None
+    seed: Annotated[int | None, Field(ge=0, description="Which random bytes; 0 unless given")] = None
+    mode: Annotated[
+        Mode, Field(description="Its permissions; the first digit says what the program may do with it")
+    ] = "0644"
+
+    @property
+    def kinds(self) -> list[str]:
+        """Which of the keys that say what is in it are given."""
+        given = {"text": self.text, "from": self.from_, "random": self.random}
+        return [kind for kind, value in given.items() if value is not None]
+
+
 class Program(Model):
     """What a host runs: from source files, from a command its image has, or an image's own command."""
 
@@ -87,6 +135,10 @@ class Program(Model):
     env: Annotated[dict[EnvName, str], Field(description="Environment variables for every start")] = Field(
         default_factory=dict
     )
+    files: Annotated[
+        dict[WorkPath, LaidFile],
+        Field(description="Files in its folder, in the place of its own of that name"),
+    ] = Field(default_factory=dict)
     tty: Annotated[
         bool, Field(description="On a terminal (lines, ^C, 4095 bytes a line) or, if false, on pipes")
     ] = True
@@ -140,6 +192,7 @@ class Host(Model):
     )
     limits: Annotated[Limits, Field(description="What its container may use")] = Limits()
     forward: Annotated[bool, Field(description="A router: it forwards packets between its networks")] = False
+    raw: Annotated[bool, Field(description="Its programs may open raw sockets (CAP_NET_RAW)")] = False
     capture: Annotated[
         tuple[Literal["lo"], ...],
         OneOrMany(),

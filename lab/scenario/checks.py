@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from msgspec import Struct
 from pydantic import Field, GetCoreSchemaHandler, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import CoreSchema
 
@@ -18,6 +19,17 @@ from lab.scenario.mistake import Mistake, Path
 
 if TYPE_CHECKING:
     from lab.scenario import Scenario
+
+
+class Place(Struct, frozen=True):
+    """A file in the folder of a program at a host; without a host, as ``files:`` of the program lays it.
+
+    Without a program it is in the folder of all of the host's programs.
+    """
+
+    host: str
+    program: str
+    path: str
 
 
 class CheckBase(Model):
@@ -78,6 +90,10 @@ class CheckBase(Model):
     def needs_payloads(self) -> bool:
         """Whether it looks at the payload of frames, all of it."""
         return False
+
+    def files(self, scenario: Scenario) -> Iterator[tuple[Place, bool]]:  # noqa: ARG002 - each as it needs
+        """The files that it looks at, and whether each is wanted."""
+        return iter(())
 
     def awaits_end(self, host: str, program: str) -> bool:  # noqa: ARG002 - each as it needs
         """Whether it says how this program must have ended by the end of the script."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from lab.core.archive import Tree
 from lab.scenario import languages
-from lab.scenario.languages import C_ENDINGS, CXX_ENDINGS, MAIN, SCRIPTS, argument, ending
+from lab.scenario.languages import C_ENDINGS, CXX_ENDINGS, MAIN, SCRIPTS, argument, class_of, ending
 
 _CLASSES = "classes"
 _JAVAC = (
@@ -19,8 +19,9 @@ _JAVAC = (
 )
 _CMAKE = "cmake --fresh -S . -B build -DCMAKE_BUILD_RPATH_USE_ORIGIN=ON && cmake --build build"
 _JAVA = "*.java"
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _BY_FILE = {
-    **dict.fromkeys(("GNUmakefile", "makefile", "Makefile"), "make"),
+    **dict.fromkeys(_MAKEFILES, "make"),
     "go.mod": "go build -o bin/ ./...",
     "Cargo.toml": "cargo build --offline",
     _JAVA: "",
@@ -28,7 +29,6 @@ _BY_FILE = {
 }
 """What builds a tree, by the file that is there, in this order."""
 
-_PACKAGE = re.compile(rb"^[ \t]*package\s+([\w.]+)\s*;", re.MULTILINE)
 _SHOWN = 10
 _BY_PRODUCTS = frozenset({"CMakeFiles", "deps", "build-script-build", "incremental", "node_modules", ".git"})
 """Folders in which builds leave executables that are not the program."""
@@ -54,6 +54,23 @@ class Runnable(Struct, frozen=True):
     name: str
     words: tuple[str, ...]
     told: str
+
+
+_TARGET = re.compile(rb"^(\w[\w./-]{0,80})[ \t]*:(?![:=])", re.MULTILINE)
+"""The target of a rule in a Makefile."""
+
+
+def makes_no_program(build: str | None, tree: Tree) -> str:
+    """What to do where the default target of a Makefile makes nothing that can be run; empty for others."""
+    makefile = next((content for path, content in tree.files if path in _MAKEFILES), None)
+    first = _TARGET.search(makefile) if build == "make" and makefile is not None else None
+    if first is None:
+        return ""
+    name = first[1].decode()
+    return (
+        f"the first target of its Makefile, `{name}`, makes no program: let the first target make it, or say"
+        " `build: make TARGET` in the scenario"
+    )
 
 
 def build_of_tree(name: str, tree: Tree) -> tuple[str | None, str]:
@@ -163,8 +180,7 @@ def _classes(tree: Tree, made: tuple[str, ...]) -> Iterator[Runnable]:
         if ending(path) != ".java" or not MAIN[".java"].search(content):
             continue
         stem = PurePosixPath(path).stem
-        package = _PACKAGE.search(content)
-        whole = f"{package[1].decode(errors='replace')}.{stem}" if package else stem
+        whole = class_of(stem, content)
         file = whole.replace(".", "/") + ".class"
         place = next((one for one in made if one == file or one.endswith(f"/{file}")), None)
         if place is not None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lab.core.archive import Tree
 
 CXX = "g++ -std=gnu++20 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
-C = "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o {stem} {files}"
+C = "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o {stem} {files} -lm"
 GO = "go build -o {stem} {files}"
 RUST = "rustc -O -o {stem} {main}"
 _BUILD = {
-    ".cpp": CXX, ".cc": CXX, ".cxx": CXX, ".c": C, ".java": "javac {files}", ".go": GO, ".rs": RUST,
+    ".cpp": CXX, ".cc": CXX, ".cxx": CXX, ".c": C, ".java": "javac -d . {files}", ".go": GO, ".rs": RUST,
 }  # fmt: skip
 SCRIPTS = {
     ".py": "python3 {main}", ".sh": "sh {main}",
     **dict.fromkeys((".js", ".mjs", ".cjs"), "node {main}"),
 }  # fmt: skip
-_RUN = {**SCRIPTS, ".java": "java {stem}"}
+_RUN = {**SCRIPTS, ".java": "java {name}"}
 _COMPILED = "./{stem}"
 _HEADERS = frozenset({".h", ".hh", ".hpp", ".hxx"})
 _DIALECTS = {".cpp": "c++", ".cc": "c++", ".cxx": "c++", ".c": "c"}
@@ -46,6 +46,8 @@ MAIN = {
     ".java": re.compile(rb"\bstatic\s+(?:final\s+|synchronized\s+)*void\s+main\s*\("),
 }
 """How a file looks that has the function with which a program begins. No line is read twice."""
+
+_PACKAGE = re.compile(rb"^[ \t]*package\s+([\w.]+)\s*;", re.MULTILINE)
 
 MAIN |= dict.fromkeys(CXX_ENDINGS, MAIN[".c"])
 
@@ -73,9 +75,18 @@ def build_of_files(names: list[str]) -> str | None:
     return command.format(**_words(names)) if command else None
 
 
-def argv_of_files(names: list[str]) -> tuple[str, ...]:
+def argv_of_files(files: Sequence[tuple[str, bytes]]) -> tuple[str, ...]:
     """How a program of files in one folder is started, the first the main one."""
-    return tuple(shlex.split(_RUN.get(ending(names[0]), _COMPILED).format(**_words(names))))
+    names = [name for name, _ in files]
+    class_name = class_of(Path(names[0]).stem, files[0][1])
+    words = {**_words(names), "name": shlex.quote(class_name)}
+    return tuple(shlex.split(_RUN.get(ending(names[0]), _COMPILED).format(**words)))
+
+
+def class_of(stem: str, content: bytes) -> str:
+    """The whole name of the class in a Java file: with the package that the file says."""
+    package = _PACKAGE.search(content)
+    return f"{package[1].decode(errors='replace')}.{stem}" if package else stem
 
 
 def is_known(names: list[str]) -> bool:

@@ -102,7 +102,7 @@ def recipe(name: str, program: Program, tree: Tree) -> Recipe:
     if tree.main:
         names = [file for file, _ in tree.files]
         build = program.build or build_of_files(names)
-        return Recipe(name, tree, build, own or argv_of_files(names), language=language)
+        return Recipe(name, tree, build, own or argv_of_files(tree.files), language=language)
     build, why_build = (program.build, "`build:`") if program.build else build_of_tree(name, tree)
     if own:
         return Recipe(name, tree, build, own, (why_build, "`run:`"), language)

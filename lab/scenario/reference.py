@@ -24,6 +24,7 @@ def _sections() -> dict[type[Model], str]:
         cast.Timeouts: "Timeouts",
         cast.Network: "A network",
         cast.Program: "A program",
+        cast.LaidFile: cast.LaidFile.heading,
         cast.Host: "A host",
         cast.Limits: "Limits",
         steps.Together: "Step `together`",
@@ -56,7 +57,8 @@ def _section(heading: str, model: type[Model], known: dict[str, Any]) -> Iterato
     # The keys that all actions or all checks have are told once; they are in the schema of any of them.
     family = family_of(model)
     shown = next(iter(family.values())) if family else model
-    long = known[shown.__name__].get("anyOf", [known[shown.__name__]])[-1]
+    written = known[shown.__name__]
+    long = written.get("then") or written.get("anyOf", [written])[-1]
     inherited = {name for base in model.__mro__[1:] if issubclass(base, Model) for name in base.model_fields}
     defaults = shown.model_construct().model_dump(mode="json")
     yield from (f"### {heading}", "", " ".join((model.__doc__ or "").split()).replace("``", "`"), "")
@@ -88,9 +90,20 @@ def _words(value: dict[str, Any]) -> str:
         return f"`{json.dumps(value['const'])}`".replace('"', "")
     if "enum" in value:
         return ", ".join(f"`{option}`" for option in value["enum"])
-    if "anyOf" in value:
-        return _choice([_words(option) for option in value["anyOf"]])
+    if options := list(_options(value)):
+        return _choice([_words(option) for option in options])
     return _simple(value)
+
+
+def _options(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What there is to choose from; nothing where there is no choice."""
+    if "if" in value:
+        yield from list(_options(value["else"])) or [value["else"]]
+        yield value["then"]
+    elif "allOf" in value:
+        yield from (form["then"] for form in value["allOf"])
+    else:
+        yield from value.get("anyOf", ())
 
 
 def _simple(value: dict[str, Any]) -> str:

@@ -7,27 +7,32 @@ writes it to ``scenarios/scenario.schema.json`` anew.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from lab.core.assets import address_of
 from lab.scenario import Scenario
 from lab.scenario.base import Model
-from lab.scenario.steps import ACTOR, BLOCKS, Line
+from lab.scenario.checks import CheckBase
+from lab.scenario.steps import ACTOR, BLOCKS, Action, Line
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema() -> dict[str, Any]:
-    """The schema (draft 2020-12) as plain data."""
-    whole = Scenario.model_json_schema(schema_generator=_AsWritten)
-    return {"$schema": DIALECT, **whole, "title": "A scenario of the TCP lab"}
+def schema(root: type[Model] = Scenario) -> dict[str, Any]:
+    """The schema (draft 2020-12) of a file that holds this model, as plain data."""
+    whole = root.model_json_schema(schema_generator=_AsWritten)
+    article = "An" if root.called[0] in "aeiou" else "A"
+    named = {"$schema": DIALECT, "$id": address_of(root.called)}
+    return {**named, **whole, "title": f"{article} {root.called} of the TCP lab"}
 
 
-def schema_text() -> str:
+def schema_text(root: type[Model] = Scenario) -> str:
     """The schema as the file holds it."""
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(schema(root), indent=1, ensure_ascii=False) + "\n"
 
 
 class _AsWritten(GenerateJsonSchema):
@@ -51,9 +56,16 @@ class _AsWritten(GenerateJsonSchema):
         return mapping | {"additionalProperties": False} if "patternProperties" in mapping else mapping
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
-        """Any of the forms."""
-        union = super().tagged_union_schema(schema)
-        return {"anyOf": union.pop("oneOf"), **union}
+        """The form whose key is there: an error then speaks of this form alone."""
+        choices = {str(key).strip("<>"): self.generate_inner(one) for key, one in schema["choices"].items()}
+        for family in (Action.family, CheckBase.family):
+            if choices.keys() == family.keys():
+                return _named(family, choices)
+        line, *blocks = choices
+        chosen = choices[line]
+        for block in blocks:
+            chosen = {"if": {"required": [block]}, "then": choices[block], "else": chosen}
+        return chosen
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """The mapping, or what may stand for it."""
@@ -63,12 +75,51 @@ class _AsWritten(GenerateJsonSchema):
             return _line(long["properties"]["action"])
         if issubclass(model, Model) and model.short is not None:
             head = {"title": long.pop("title"), "description": long.pop("description")}
-            return head | {"anyOf": [long["properties"][model.short], long]}
+            return head | _either(long, long["properties"][model.short])
         return long
 
 
+def _either(long: JsonSchemaValue, short: JsonSchemaValue) -> JsonSchemaValue:
+    """A mapping, or what stands for it; where that is no mapping, it decides which is meant."""
+    if "$ref" in json.dumps(short) or '"object"' in json.dumps(short):
+        return {"anyOf": [short, long]}
+    return {"if": {"type": "object"}, "then": long, "else": short}
+
+
+def _named(family: Mapping[str, type[Model]], choices: Mapping[str, JsonSchemaValue]) -> JsonSchemaValue:
+    """One of several forms, each with a key that names it.
+
+    Such a key may stand beside another one that names the form, as ``expect`` beside ``run`` does.
+    """
+    keys = {name: _keys(model) for name, model in family.items()}
+    forms = []
+    for name, form in choices.items():
+        wider = [{"required": [other]} for other in family if other != name and name in keys[other]]
+        condition: JsonSchemaValue = {"required": [name]}
+        forms.append({"if": condition | ({"not": {"anyOf": wider}} if wider else {}), "then": form})
+    known = dict.fromkeys(sorted(set().union(*keys.values())), True)
+    heads = {
+        name: {"description": (model.__doc__ or "").partition("\n")[0]} for name, model in family.items()
+    }
+    needed = f"one of these is needed: {', '.join(family)}"
+    return {
+        "type": "object",
+        "properties": known | heads,
+        "additionalProperties": False,
+        "allOf": forms,
+        "anyOf": [{"required": [name]} for name in family],
+        "errorMessage": {"anyOf": needed},
+    }
+
+
+def _keys(model: type[Model]) -> set[str]:
+    """The keys of a form, as people write them."""
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
 def _line(action: JsonSchemaValue) -> JsonSchemaValue:
-    actions = {"anyOf": [action, {"type": "array", "items": action, "minItems": 1}]}
+    several = {"type": "array", "items": action, "minItems": 1}
+    actions = {"if": {"type": "array"}, "then": several, "else": action}
     return {
         "title": "Line",
         "description": "An actor and what it does",

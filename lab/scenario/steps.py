@@ -60,6 +60,10 @@ class Entrance(Struct, frozen=True):
     kind: Kind = "program"
     count: int = 0
     """How many connections the name stands for; 0 for a single one."""
+    on_pipes: bool = False
+    """Whether it has no terminal, because the step gives it a file to read or to write."""
+    reads: str = ""
+    """The file in its folder that it reads in place of what the script says."""
 
     @property
     def stays(self) -> bool:
@@ -84,6 +88,9 @@ class Action(Model):
 
     needs_terminal: ClassVar[bool] = False
     """Whether it can be done with a program on a terminal only."""
+
+    gives_input: ClassVar[bool] = False
+    """Whether it gives a program something to read, or ends its input."""
 
     within: Annotated[
         Duration | None, Field(description="How long it may take; timeouts.step unless given")

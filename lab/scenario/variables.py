@@ -31,6 +31,20 @@ def references(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
+def parts(text: str) -> Iterator[tuple[str, bool]]:
+    """What a text is made of: text as it is read, and references as they are written; which each is."""
+    place = 0
+    for found in _REFERENCE.finditer(text):
+        literal = text[place : found.start()] + ("" if found["name"] is not None else "${")
+        if literal:
+            yield literal, False
+        if found["name"] is not None:
+            yield found[0], True
+        place = found.end()
+    if text[place:]:
+        yield text[place:], False
+
+
 def is_unclosed(text: str) -> bool:
     """Whether a ``${`` is never closed."""
     return any(found["end"] == "" for found in _REFERENCE.finditer(text))

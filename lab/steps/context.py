@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from lab.agent import protocol
 from lab.agent.protocol import Request
+from lab.evidence.facts import NoneStarted, ProgramRunsOn, TakesInput
 from lab.evidence.transcript import Input, Opened
 from lab.scenario.steps import Action, Line
 from lab.steps.failure import StepFailure
@@ -37,7 +38,7 @@ class Context(Struct, frozen=True):
         """Whom the actor stands for. StepFailure if nobody was brought on."""
         speaker = self.programs.find(self.line)
         if speaker is None:
-            raise StepFailure(f"a program runs on {self.line.actor}", "none was started there")
+            raise StepFailure(ProgramRunsOn(self.line.actor), NoneStarted())
         return speaker
 
     def program(self) -> Program:
@@ -58,7 +59,7 @@ class Context(Struct, frozen=True):
     def note_input(self, speaker: Speaker, kind: str, text: str) -> None:
         """Write down that somebody is about to be given input. StepFailure for who takes none."""
         if not speaker.takes_input:
-            raise StepFailure(f"the {speaker.noun} takes input", speaker.life(), speaker.screen.rest)
+            raise StepFailure(TakesInput(speaker.noun), speaker.life(), speaker.screen.rest)
         self._note(speaker, kind, text)
 
     async def end_connection(self, how: Literal["write", "both", "reset"]) -> None:
@@ -76,8 +77,8 @@ class Context(Struct, frozen=True):
         entrance = action.enters()
         name = entrance.name if entrance else ""
         opened = Opened(at, self.line.host, name, self.step, action.verb, to, tuple(ports))
-        self.programs.scribe.note(opened)
+        self.programs.recorder.note(opened)
 
     def _note(self, speaker: Speaker, kind: str, text: str) -> None:
-        scribe = self.programs.scribe
-        scribe.note(Input(scribe.now(), self.line.host, speaker.name, self.step, kind, text))
+        recorder = self.programs.recorder
+        recorder.note(Input(recorder.now(), self.line.host, speaker.name, self.step, kind, text))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lab.evidence.facts import Described, EveryVariableHasValue
 from lab.scenario.base import Model
 from lab.scenario.steps import Action, Pattern
 from lab.scenario.variables import VariableError, substitute
@@ -18,7 +19,7 @@ def filled_in(action: Action, variables: Mapping[str, str]) -> Action:
     try:
         filled: Action = _filled_in(action, variables)
     except VariableError as error:
-        raise StepFailure("every variable has a value", error.what) from None
+        raise StepFailure(EveryVariableHasValue(), Described(error.what)) from None
     return filled
 
 

@@ -27,7 +27,11 @@ _REACH = 64 * 1024
 
 
 class MatchError(Exception):
-    """An expression that cannot be matched, in words."""
+    """An expression that cannot be matched, and why; nothing if the process that matches it has ended."""
+
+    def __init__(self, what: str = "") -> None:
+        super().__init__(what)
+        self.what = what
 
 
 class _Worker(Struct, frozen=True):
@@ -97,6 +101,6 @@ class Matcher:
             else:
                 worker.end()
         if not answer.endswith(b"\n"):
-            raise MatchError("the process that matches it has ended")
+            raise MatchError
         found: dict[str, Any] | None = json.loads(answer)
         return found

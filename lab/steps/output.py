@@ -54,6 +54,11 @@ class OutputWatch(Struct):
         return await self.deployment.agent.ask(request)
 
     def _blame(self, what: str) -> None:
-        where = f"{self.program} on {self.host.plan.name}"
-        error = EngineError("output-lost", f"the container engine {what} the output of {where}", fix=_FIX)
-        self.deployment.health.fail(error)
+        self.deployment.health.fail(lost_output(self.program, self.host.plan.name, what))
+
+
+def lost_output(program: str, host: str, what: str = "has lost") -> EngineError:
+    """The engine did that with the output of a program."""
+    return EngineError(
+        "output-lost", f"the container engine {what} the output of {program} on {host}", fix=_FIX
+    )

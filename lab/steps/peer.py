@@ -8,12 +8,20 @@ from collections.abc import Sequence
 
 from lab.agent import protocol
 from lab.deploy.deployment import Deployment
+from lab.evidence.facts import (
+    BytesAreSent,
+    CannotSend,
+    ClosedByScript,
+    ConnectionIs,
+    NothingMoreComes,
+    SomeHaveNot,
+)
 from lab.evidence.transcript import InputEnded
 from lab.scenario.steps import Pattern
 from lab.steps.failure import StepFailure
 from lab.steps.matcher import Matcher
+from lab.steps.recorder import Recorder
 from lab.steps.screen import Match, Screen
-from lab.steps.scribe import Scribe
 from lab.steps.speaker import OneSpeaker, Speaker
 
 
@@ -24,7 +32,7 @@ class Peer(OneSpeaker):
     verb = "received"
 
     def __init__(
-        self, host: str, name: str, scribe: Scribe, matcher: Matcher, deployment: Deployment
+        self, host: str, name: str, recorder: Recorder, matcher: Matcher, deployment: Deployment
     ) -> None:
         super().__init__(name, matcher)
         self.host = host
@@ -32,17 +40,17 @@ class Peer(OneSpeaker):
         """How it ended: ``closed`` by the other end, ``reset``, or what broke it; empty while it goes on."""
         self.closed = ""
         """How the script has ended it; empty if it has not."""
-        self._scribe = scribe
+        self._recorder = recorder
         self._deployment = deployment
 
     def take(self, event: protocol.PeerHeard | protocol.PeerEnded) -> None:
         """Something came on it, or nothing more will come."""
         data = base64.b64decode(event.data) if isinstance(event, protocol.PeerHeard) else b""
         if text := self.screen.feed(data, last=isinstance(event, protocol.PeerEnded)):
-            self._scribe.printed(self.host, self.name, text)
+            self._recorder.printed(self.host, self.name, text)
         if isinstance(event, protocol.PeerEnded):
             self.ended = event.how
-            self._scribe.note(InputEnded(self._scribe.now(), self.host, self.name, event.how))
+            self._recorder.note(InputEnded(self._recorder.now(), self.host, self.name, event.how))
         self.hear()
 
     @property
@@ -52,16 +60,11 @@ class Peer(OneSpeaker):
     async def say(self, data: bytes) -> None:
         await _say(self._deployment, self.host, [self.name], data)
 
-    def life(self) -> str:
-        if self.closed:
-            return f"the script has closed it ({self.closed})"
-        return f"the connection {_ENDS.get(self.ended, f'broke: {self.ended}')}"
+    def life(self) -> ClosedByScript | ConnectionIs:
+        return ClosedByScript(self.closed) if self.closed else ConnectionIs(self.ended)
 
-    def unsaid(self) -> str:
-        return f"nothing more comes: {self.life()}"
-
-
-_ENDS = {"": "is still open", "closed": "was closed by its other end", "reset": "was reset by its other end"}
+    def unsaid(self) -> NothingMoreComes:
+        return NothingMoreComes(self.life())
 
 
 class Crowd(Speaker):
@@ -109,13 +112,11 @@ class Crowd(Speaker):
             for each in said:
                 each.cancel()
 
-    def life(self) -> str:
+    def life(self) -> SomeHaveNot:
         waiting = self._waiting or list(self.peers)
-        return (
-            f"{len(waiting)} of {len(self.peers)} have not, {waiting[0].name} the first: {waiting[0].life()}"
-        )
+        return SomeHaveNot(len(waiting), len(self.peers), waiting[0].name, waiting[0].life())
 
-    def unsaid(self) -> str:
+    def unsaid(self) -> SomeHaveNot:
         return self.life()
 
 
@@ -128,6 +129,6 @@ def peers_of(speaker: Speaker) -> Sequence[Peer]:
 
 async def _say(deployment: Deployment, host: str, names: list[str], data: bytes) -> None:
     text = base64.b64encode(data).decode()
-    trouble = await deployment.agent.ask(protocol.SayPeers(host=host, names=names, data=text))
-    if trouble:
-        raise StepFailure(f"{len(data)} bytes are sent", trouble)
+    unsent = await deployment.agent.ask(protocol.SayPeers(host=host, names=names, data=text))
+    if unsent is not None:
+        raise StepFailure(BytesAreSent(len(data)), CannotSend(unsent.peer, unsent.most_waiting, unsent.error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import shlex
 import socket
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -13,22 +14,22 @@ from msgspec import Struct
 
 from lab.agent import protocol
 from lab.core.errors import EngineError
-from lab.core.words import describe_status
 from lab.deploy.deployment import Deployment
 from lab.deploy.health import not_counted
 from lab.deploy.host import RunningHost
 from lab.engine import containers as box
 from lab.engine.containers import BUSYBOX, TOOLS, Exec, ExecState
 from lab.engine.frames import Frames
+from lab.evidence.facts import AllKilled, EndedUnprinted, HadEnded, HostIsUp, OutputEnded, ProgramRuns
 from lab.evidence.transcript import Exited, Started
 from lab.steps.failure import StepFailure
 from lab.steps.line import TypedLine
 from lab.steps.matcher import Matcher
-from lab.steps.output import OutputWatch
-from lab.steps.scribe import Scribe
+from lab.steps.output import OutputWatch, lost_output
+from lab.steps.recorder import Recorder
 from lab.steps.speaker import OneSpeaker
 
-_DRAIN_SECONDS = 1.0
+DRAIN_SECONDS = 1.0
 """How long the last words of a program that has ended may take to arrive, if a child holds its output."""
 
 KILLED = 137
@@ -67,12 +68,30 @@ _BACKGROUND_ROUNDS = 30
 
 
 class Starter(Struct, frozen=True):
-    """How a program is started: its words, its folder, its environment, its user (none: the host's)."""
+    """How a program is started: its words, its folder, its environment, its user (none: the host's).
+
+    ``stdin`` and ``stdout`` are files in its folder, or empty where it is connected to the script.
+    """
 
     argv: tuple[str, ...]
     workdir: str
     env: Mapping[str, str]
     user: str = ""
+    stdin: str = ""
+    stdout: str = ""
+
+    @property
+    def redirections(self) -> str:
+        """What a shell does to read and write these files."""
+        signs = (("<", self.stdin), (">", self.stdout))
+        words = [f"{sign}{shlex.quote(f'./{file}')}" for sign, file in signs if file]
+        return f"exec {' '.join(words)}; " if words else ""
+
+    @property
+    def told(self) -> str:
+        """The command as a person would type it."""
+        ends = (("<", self.stdin), (">", self.stdout))
+        return " ".join([*self.argv, *(f"{sign} {file}" for sign, file in ends if file)])
 
 
 def locks_of(mark: int) -> int:
@@ -80,7 +99,7 @@ def locks_of(mark: int) -> int:
     return FIRST_MARK - ((mark - FIRST_MARK) >> 10)
 
 
-def command_line(argv: tuple[str, ...], mark: int, *, tty: bool, has_input: bool) -> tuple[str, ...]:
+def command_line(starter: Starter, mark: int, *, tty: bool, has_input: bool) -> tuple[str, ...]:
     """What is executed in the host: a shell that sets everything and becomes the program.
 
     The ``mark`` (bytes) is a limit that Linux keeps, does not enforce and hands on to every process that
@@ -88,7 +107,8 @@ def command_line(argv: tuple[str, ...], mark: int, *, tty: bool, has_input: bool
     What proves that it was not changed is set before it.
     """
     marks = f"{{ ulimit -x {locks_of(mark)}; ulimit -m {mark >> 10}; }} 2>/dev/null; "
-    become = marks + ("" if has_input else "exec </dev/null; ")
+    become = marks + ("" if has_input else "exec </dev/null; ") + starter.redirections
+    argv = starter.argv
     if tty:
         inner = (BUSYBOX, "sh", "-c", f"{become}{TERMINAL}; exec 2>&3 3>&-; {BECOME}", "sh", *argv)
         return (BUSYBOX, "sh", "-c", _ON_TERMINAL, "sh", _INIT, "--", *inner)
@@ -116,7 +136,7 @@ class Program(OneSpeaker, asyncio.Protocol):
         self,
         host: RunningHost,
         name: str,
-        scribe: Scribe,
+        recorder: Recorder,
         matcher: Matcher,
         *,
         tty: bool,
@@ -129,7 +149,7 @@ class Program(OneSpeaker, asyncio.Protocol):
         """How it ended, as a shell counts; None while it runs."""
         self.pid = 0
         self.mark = FIRST_MARK + (next(_MARKS) << 10)
-        self._scribe = scribe
+        self._recorder = recorder
         self._has_input = has_input
         self._line = TypedLine()
         self._frames = None if tty else Frames()
@@ -140,7 +160,10 @@ class Program(OneSpeaker, asyncio.Protocol):
         self._early: bytes | None = b""
         """What it has printed before its start was written down; None from then on."""
         self._began = 0
+        self._gone = asyncio.Event()
+        """The agent has told that it has ended, or cannot tell."""
         self._ending: asyncio.Task[None] | None = None
+        self._deployment: Deployment | None = None
         self._output: OutputWatch | None = None
         self._let_go = False
 
@@ -148,9 +171,10 @@ class Program(OneSpeaker, asyncio.Protocol):
 
     async def start(self, deployment: Deployment, starter: Starter, step: str) -> None:
         """Start it in its host; it can be given input when this returns. EngineError if the engine cannot."""
-        command = command_line(starter.argv, self.mark, tty=self.tty, has_input=self._has_input)
+        command = command_line(starter, self.mark, tty=self.tty, has_input=self._has_input)
+        command = (*(box.RAW if self.host.plan.raw else ()), *command)
         terminal = {"TERM": "xterm"} if self.tty else {}
-        asked = self._scribe.now()
+        asked = self._recorder.now()
         try:
             started = await deployment.call(
                 box.exec_start, deployment.engine, self.host.container, command,
@@ -159,11 +183,14 @@ class Program(OneSpeaker, asyncio.Protocol):
         except EngineError as error:
             if error.code != "no-container":
                 raise
-            raise StepFailure(f"host {self.host.plan.name} is up", "all in it was killed") from None
+            raise StepFailure(HostIsUp(self.host.plan.name), AllKilled()) from None
         await asyncio.get_running_loop().create_connection(lambda: self, sock=started.stream.socket)
         self.data_received(started.stream.early)
         self.pid = await self._process_id(deployment, started)
-        origin = await deployment.agent.ask(protocol.Started(pid=self.pid))
+        # A program that only has pipes takes the loss of its connection for the end of its input.
+        keep = self._has_input and not self.tty and not starter.stdin
+        origin = await deployment.agent.ask(protocol.Started(pid=self.pid, keep_input=keep))
+        self._deployment = deployment
         self._output = OutputWatch(deployment, self.host, self.name, self.pid, origin.output)
         if self._drained.is_set():
             self._output.ended()
@@ -172,15 +199,29 @@ class Program(OneSpeaker, asyncio.Protocol):
         # The kernel counts in ticks of 10 ms: its time may be before that at which the engine was asked.
         self._began = max(asked, origin.made or 0)
         host = self.host.plan.name
-        self._scribe.note(Started(self._began, host, self.name, step, " ".join(starter.argv), self.pid))
+        self._recorder.note(Started(self._began, host, self.name, step, starter.told, self.pid))
         self._listen()
         self._ending = asyncio.create_task(self._wait_end(deployment, started))
         # Whoever waits for the end hears of an error; if nobody does, asyncio need not complain.
         self._ending.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _process_id(self, deployment: Deployment, started: Exec) -> int:
-        """The engine answers the start before it has made the process: ask until it has."""
-        return (await self._asked(deployment, started, lambda state: bool(state.pid) or _over(state))).pid
+        """The engine answers the start before it has made the process: ask until it has.
+
+        EngineError if the connection had ended before that.
+        """
+        # Looked at before the engine is asked: later it may be the program's own end.
+        ended = started.stream.has_ended()
+
+        def made(state: ExecState) -> bool:
+            nonlocal ended
+            is_made = bool(state.pid) or _over(state)
+            if ended and not is_made:
+                raise lost_output(self.name, self.host.plan.name)
+            ended = started.stream.has_ended()
+            return is_made
+
+        return (await self._asked(deployment, started, made)).pid
 
     async def _wait_end(self, deployment: Deployment, started: Exec) -> None:
         """Hear of its end from the agent, then let its last words arrive.
@@ -188,17 +229,20 @@ class Program(OneSpeaker, asyncio.Protocol):
         How it ended the engine hears from the shell above it, which it may have stopped: it is asked only if
         the agent does not know.
         """
-        told = await deployment.agent.ask(protocol.WaitExit(pid=self.pid)) if self.pid else None
+        try:
+            told = await deployment.agent.ask(protocol.WaitExit(pid=self.pid)) if self.pid else None
+        finally:
+            self._gone.set()
         ended, status = (told.at, told.status) if told else (deployment.now(), None)
         await self._drain()
         self.status = status if status is not None else await self._exit_status(deployment, started)
-        self._scribe.note(Exited(max(ended, self._began), self.host.plan.name, self.name, self.status))
+        self._recorder.note(Exited(max(ended, self._began), self.host.plan.name, self.name, self.status))
         self._end_output()
 
     async def _drain(self) -> None:
         """Let the last words arrive: all are there when the output ends, unless a child still holds it."""
         try:
-            await asyncio.wait_for(self._drained.wait(), _DRAIN_SECONDS)
+            await asyncio.wait_for(self._drained.wait(), DRAIN_SECONDS)
         except TimeoutError:
             if self._output is not None:
                 await self._output.until_ended(self._drained)
@@ -299,15 +343,22 @@ class Program(OneSpeaker, asyncio.Protocol):
 
     def _printed(self, text: str) -> None:
         if text:
-            self._scribe.printed(self.host.plan.name, self.name, text)
+            self._recorder.printed(self.host.plan.name, self.name, text)
             self.hear()
 
     # --- waiting -------------------------------------------------------------------------------
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is known that it has ended; its last words, and how it ended, may come later."""
+        return self._gone.is_set()
+
     async def until_exit(self) -> int:
         """Wait until it has ended; its status. EngineError if that cannot be known any more."""
         if self._ending is not None:
-            await asyncio.shield(self._ending)
+            await self._gone.wait()
+            with not_counted("the engine's bringing the last words of a program"):
+                await asyncio.shield(self._ending)
         return self.status if self.status is not None else 0
 
     # --- its input -----------------------------------------------------------------------------
@@ -315,7 +366,8 @@ class Program(OneSpeaker, asyncio.Protocol):
     @property
     def takes_input(self) -> bool:
         """Whether it can be given any."""
-        return self.status is None and self._transport is not None and not self._transport.is_closing()
+        is_open = self._transport is not None and not self._transport.is_closing()
+        return self._has_input and self.status is None and is_open
 
     async def say(self, data: bytes) -> None:
         """Give it input."""
@@ -327,24 +379,21 @@ class Program(OneSpeaker, asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def close_input(self) -> None:
+    async def close_input(self) -> None:
         """End its input: ^D on a terminal, half-close of its pipe."""
         if self.tty:
             self.write(self._line.end_of_input())
-        elif self._transport is not None:
+        elif self._transport is not None and self._deployment is not None:
             self._transport.write_eof()
+            await self._deployment.agent.ask(protocol.EndInput(pid=self.pid))
 
-    def unsaid(self) -> str:
-        """Why it can print no more, in words."""
-        if self.status is None:
-            return "its output ended, and it is still running"
-        return f"the program ended before it printed that: {describe_status(self.status)}"
+    def unsaid(self) -> OutputEnded | EndedUnprinted:
+        """Why it can print no more."""
+        return OutputEnded() if self.status is None else EndedUnprinted(self.status)
 
-    def life(self) -> str:
-        """Whether it runs, in words."""
-        return (
-            "it is still running" if self.status is None else f"it had ended: {describe_status(self.status)}"
-        )
+    def life(self) -> ProgramRuns | HadEnded:
+        """Whether it runs."""
+        return ProgramRuns() if self.status is None else HadEnded(self.status)
 
 
 def _over(state: ExecState) -> bool:

@@ -10,14 +10,15 @@ from lab.agent.protocol import Event, Look, Measure, Misheard, PeerEnded, PeerHe
 from lab.core.archive import FOLDER
 from lab.core.words import MEMORY_ENDS
 from lab.deploy.deployment import Deployment
+from lab.evidence.facts import ClosedBeforeOpened, Late, LateMatch, LateOutput, StepFact
 from lab.evidence.situation import Unread
 from lab.scenario import Scenario
 from lab.scenario.steps import RUN, Entrance, Line
 from lab.steps.failure import StepFailure
 from lab.steps.matcher import Matcher
 from lab.steps.peer import Crowd, Peer, peers_of
-from lab.steps.program import Program, Starter
-from lab.steps.scribe import Scribe
+from lab.steps.program import DRAIN_SECONDS, Program, Starter
+from lab.steps.recorder import Recorder
 from lab.steps.speaker import Speaker
 
 UNREAD_KEPT = 2000
@@ -39,11 +40,11 @@ class Programs:
         scenario: Scenario,
         deployment: Deployment,
         starters: Mapping[tuple[str, str], Starter],
-        scribe: Scribe,
+        recorder: Recorder,
     ) -> None:
         self.scenario = scenario
         self.deployment = deployment
-        self.scribe = scribe
+        self.recorder = recorder
         self.told_to_end: set[Program] = set()
         """Programs that a step has told to end."""
         self._starters = starters
@@ -67,7 +68,7 @@ class Programs:
     def new(self, host: str, name: str, step: str, *, tty: bool, has_input: bool = True) -> Program:
         """A program that a step is about to start."""
         there = self.deployment.hosts[host]
-        program = Program(there, name, self.scribe, self._matcher, tty=tty, has_input=has_input)
+        program = Program(there, name, self.recorder, self._matcher, tty=tty, has_input=has_input)
         self._every.append(program)
         self._by_step[step] = program
         return program
@@ -85,7 +86,7 @@ class Programs:
         """
         self._require_free(host, entrance)
         names = [f"{entrance.name}.{number}" for number in range(1, entrance.count + 1)] or [entrance.name]
-        peers = [Peer(host, name, self.scribe, self._matcher, self.deployment) for name in names]
+        peers = [Peer(host, name, self.recorder, self._matcher, self.deployment) for name in names]
         self._peers += peers
         self._running |= {(host, peer.name): peer for peer in peers}
         if entrance.count:
@@ -95,7 +96,7 @@ class Programs:
     def _require_free(self, host: str, entrance: Entrance) -> None:
         before = self._running.get((host, entrance.name))
         if before is not None and any(not peer.closed and not peer.ended for peer in peers_of(before)):
-            raise StepFailure(f"{entrance.name} is closed before it is opened again", before.life())
+            raise StepFailure(ClosedBeforeOpened(entrance.name), before.life())
 
     def _hear(self, event: Event | Misheard) -> None:
         """Take what came on a connection of the script."""
@@ -113,20 +114,18 @@ class Programs:
         """Whom an actor stands for, or None if nobody was brought on."""
         return self._running.get((line.host, line.program)) if line.program else self._main.get(line.host)
 
-    def too_late(self, line: Line, step: str, what: str, limit: str) -> StepFailure:
+    def too_late(self, line: Line, step: str, what: StepFact, late: Late) -> StepFailure:
         """The failure of an action that took too long: what its program printed instead, and whether it runs.
 
         Its program is the one that the step has started, a command too, or else the one it speaks with.
         """
         speaker = self._by_step.get(step) or (self.find(line) if line.action.needs_program() else None)
         if speaker is None:
-            return StepFailure(what, f"not {limit}")
+            return StepFailure(what, late)
         rest = speaker.screen.rest
         if speaker.matching:
-            tried = f"the expression was still being matched with {len(rest)} characters: it backtracks"
-            return StepFailure(what, f"not {limit}: {tried}", rest)
-        said = f"it {speaker.verb} {'something else' if rest.strip() else 'nothing more'}"
-        return StepFailure(what, f"not {limit}: {said}, {speaker.life()}", rest)
+            return StepFailure(what, LateMatch(late, len(rest)), rest)
+        return StepFailure(what, LateOutput(late, speaker.verb, bool(rest.strip()), speaker.life()), rest)
 
     def measure(self) -> None:
         """Have it noted how much processors were used and waited for until now."""
@@ -149,7 +148,7 @@ class Programs:
             await program.confirmed()
         await self.vouch(asyncio.get_running_loop().time())
         for host in self.deployment.hosts.values():
-            if host.plan.lane:
+            if host.plan.proxied:
                 await self.deployment.agent.ask(Release(host=host.plan.name, segment=""))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
@@ -158,6 +157,11 @@ class Programs:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING_SECONDS):
                 await self.deployment.agent.ask(Settle(quiet=_SETTLED_SECONDS))
+        # By now the agent has told of every program that ended before. One whose last words are still awaited
+        # does not run any more.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS + _LAST_WORDS_SECONDS):
+                await asyncio.gather(*(one.until_exit() for one in self._every if one.has_ended))
         await self.look()
 
     def unread(self) -> list[Unread]:
@@ -166,7 +170,7 @@ class Programs:
             (program.host.plan.name, program.name): program for program in self._every
         }
         last |= {(peer.host, peer.name): peer for peer in self._peers}
-        now = self.scribe.now()
+        now = self.recorder.now()
         return [
             Unread(now, host, name, speaker.screen.rest[-UNREAD_KEPT:])
             for (host, name), speaker in last.items()
@@ -199,13 +203,6 @@ class Programs:
         given = [address for several in addresses.values() for address in several]
         own = [one.link_local for one in self.deployment.interfaces if one.host == host and one.link_local]
         return [*given, *own]
-
-    def address_from(self, host: str, to: str) -> str:
-        """The address that a host reaches another by: one on a network that both have, or else its first."""
-        own = self.deployment.hosts[host].plan.addresses
-        there = self.deployment.hosts[to].plan.addresses
-        near = [address for network in own for address in there.get(network, ())]
-        return [*near, *(address for several in there.values() for address in several)][0]
 
     def any_address(self, host: str) -> str:
         """What to listen on so that all can reach it."""

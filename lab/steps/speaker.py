@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from lab.evidence.facts import CannotMatch, Described, Life, Noun, StepFact, Verb
 from lab.scenario.steps import Pattern
 from lab.steps.failure import StepFailure
 from lab.steps.matcher import Matcher, MatchError
@@ -19,8 +20,8 @@ class Speaker(ABC):
     """What actions know of a program, a connection or several."""
 
     name: str
-    noun: ClassVar[str] = "program"
-    verb: ClassVar[str] = "printed"
+    noun: ClassVar[Noun] = "program"
+    verb: ClassVar[Verb] = "printed"
     """What was done with what is on the screen."""
     tty: bool = False
     """Whether it is on a terminal."""
@@ -46,12 +47,12 @@ class Speaker(ABC):
         """Wait until it has said what nobody has asked for; what that is. Endless without a time-out."""
 
     @abstractmethod
-    def life(self) -> str:
-        """Whether it is still there, in words."""
+    def life(self) -> Life:
+        """Whether it is still there."""
 
     @abstractmethod
-    def unsaid(self) -> str:
-        """Why it can say no more, in words."""
+    def unsaid(self) -> StepFact:
+        """Why it can say no more."""
 
 
 class OneSpeaker(Speaker):
@@ -87,7 +88,8 @@ class OneSpeaker(Speaker):
         try:
             match = await self._matcher.search(pattern.regex, self.screen)
         except MatchError as error:
-            raise StepFailure(describe(pattern), f"it cannot be matched: {error}", self.screen.rest) from None
+            wanted = Described(describe(pattern))
+            raise StepFailure(wanted, CannotMatch(error.what), self.screen.rest) from None
         self.matching = False
         return match
 

@@ -7,9 +7,10 @@ from typing import NoReturn
 
 import pytest
 
-from lab.cli.guard import run
+from lab.cli.exit_code import run
 from lab.core.errors import EngineError
 from tests.cli.fakes import GOLDEN, FakeEngine, Lab, Said
+from tests.contract import require_of
 
 
 @pytest.fixture
@@ -24,13 +25,15 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 @pytest.fixture
 def lab(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
-    """Carries out ``lab WORDS`` in an empty folder, eighty columns wide."""
+    """Carries out ``lab WORDS`` in an empty folder, eighty columns wide; JSON must be what its schema allows."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
 
     def carried_out(*words: object) -> Said:
-        code = run([str(word) for word in words])
+        texts = [str(word) for word in words]
+        code = run(texts)
         out, err = capsys.readouterr()
+        require_of(texts, out)
         return Said(int(code), out, err)
 
     return carried_out

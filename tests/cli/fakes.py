@@ -22,7 +22,9 @@ DEAD = replace(LIVING, started=LIVING.started + 1)
 ELSEWHERE = Owner(1, 1, "another machine")
 
 
-def container(run_id: str, host: str, owner: Owner = DEAD, *, stays: int = 3600, role: str = "") -> Container:
+def container(
+    run_id: str, host: str, owner: Owner = DEAD, *, stays: int = 3600, role: str = "", folder: str = "/other"
+) -> Container:
     """A running container of a lab; it is the sidecar where no host is named."""
     labels = Labels(
         run_id=run_id,
@@ -35,13 +37,14 @@ def container(run_id: str, host: str, owner: Owner = DEAD, *, stays: int = 3600,
         expires=int(time.time()) + stays,
         keep=True,
         record=f"/on/another/machine/20260101-000000-play_{run_id}-{run_id}",
+        folder=folder,
     )
     return Container(f"id-{run_id}-{host}", f"name-{run_id}-{host}", "running", labels, created=1)
 
 
-def lab_of(run_id: str, owner: Owner = DEAD, *, stays: int = 3600) -> list[Container]:
+def lab_of(run_id: str, owner: Owner = DEAD, *, stays: int = 3600, folder: str = "/other") -> list[Container]:
     """The containers of a lab with two hosts."""
-    return [container(run_id, host, owner, stays=stays) for host in ("", "client", "server")]
+    return [container(run_id, host, owner, stays=stays, folder=folder) for host in ("", "client", "server")]
 
 
 @dataclass

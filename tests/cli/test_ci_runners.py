@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.cli.guard import run
+from lab.cli.exit_code import run
 from lab.core.errors import ExitCode, SubmissionError
 from tests.cli.fakes import FakeEngine, Lab, container
 

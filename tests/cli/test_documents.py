@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from lab.cli.schema import DOCUMENTS, schema
 from lab.core.errors import ExitCode
 from tests.cli.fakes import Lab
 from tests.cli.test_usage import COMMANDS
+from tests.contract import validator
 
 CHECKOUT = Path(__file__).parents[2]
 TEXT = (CHECKOUT / "docs" / "commands.md").read_text(encoding="utf-8")
+JSON = (CHECKOUT / "docs" / "json.md").read_text(encoding="utf-8")
 _BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 SHOWN = [line for block in _BLOCKS for line in block.splitlines()]
 
@@ -44,5 +47,17 @@ def test_every_exit_code_is_there() -> None:
 
 
 def test_the_json_shown_is_json() -> None:
-    for block in re.findall(r"^```json\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
-        json.loads(block)
+    blocks = [
+        json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", JSON, re.MULTILINE | re.DOTALL)
+    ]
+    failure, runs, message = blocks
+    for kind, shown in (("Failure", failure), ("Runs", runs), ("Message", message)):
+        validator(kind).validate(shown)
+
+
+def test_the_page_names_every_document_and_every_key() -> None:
+    parts = schema()["$defs"]
+    keys = {key for part in parts.values() for key in part.get("properties", {})}
+    named = {word for words in re.findall(r"`([\w, ]+)`", JSON) for word in re.findall(r"\w+", words)}
+    assert keys - named == set()
+    assert {kind.__name__ for several in DOCUMENTS.values() for kind in several} - named == set()

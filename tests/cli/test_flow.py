@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -50,6 +51,39 @@ def test_flow_as_a_diagram(lab: Lab, golden: Path) -> None:
     assert said.out.startswith("sequenceDiagram\n    participant h1 as server\n")
 
 
+def test_flow_as_json_has_every_row_once(lab: Lab, golden: Path) -> None:
+    said = lab("flow", golden / "multi_client", "--json")
+    rows = said.data["rows"]
+    assert said.data["hosts"][0] == {"host": "server", "address": "192.168.153.128"}
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    syn = next(row for row in rows if row["row"] == "packet")
+    assert (syn["source"], syn["target"], syn["flags"], syn["seq"]) == ("client_a", "server", 2, 0)
+    assert syn["states"] == [["SYN_SENT"], []]
+    assert syn["time"] == said.data["origin"]
+    of_one = lab("flow", golden / "multi_client", "--connection", "1", "--json").data["rows"]
+    assert {row["number"] for row in of_one if row["row"] == "packet"} == {1}
+
+
+def test_flow_as_svg(lab: Lab, golden: Path) -> None:
+    said = lab("flow", golden / "multi_client", "--format", "svg", "--connection", "1")
+    root = ET.fromstring(said.out)  # noqa: S314 - the lab wrote it
+    texts = ["".join(one.itertext()) for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    for part in ("client_a", "192.168.153.128", "SYN seq=0", "ESTABLISHED", '"You want to say:"', "> Bye~~"):
+        assert part in texts
+    arrows = [one for one in root.iter("{http://www.w3.org/2000/svg}line") if "marker-end" in one.attrib]
+    assert len(arrows) == sum("seq=" in text for text in texts)
+    assert {one.tag.partition("}")[2] for one in root.iter()} <= {
+        "svg", "title", "style", "defs", "marker", "path", "rect", "text", "line",
+    }  # fmt: skip
+
+
+def test_svg_holds_what_programs_print_as_text_only(lab: Lab, golden: Path) -> None:
+    out = lab("flow", golden / "unfriendly", "--format", "svg").out
+    ET.fromstring(out)  # noqa: S314 - the lab wrote it
+    assert all(character.isprintable() or character == "\n" for character in out)
+    assert "fail:" in out
+
+
 def test_flow_of_a_capture_cut_short(lab: Lab, golden: Path, tmp_path: Path) -> None:
     record = tmp_path / "record"
     shutil.copytree(golden / "multi_client", record)
@@ -72,10 +106,27 @@ def test_wireshark_writes_into_the_record(lab: Lab, golden: Path, tmp_path: Path
 
 def test_wireshark_writes_elsewhere(lab: Lab, golden: Path, tmp_path: Path) -> None:
     said = lab("wireshark", golden / "multi_client", "-o", "here.pcapng", "--json")
-    assert said.data == {"file": "here.pcapng", "frames": said.data["frames"], "unsound": []}
-    assert said.data["frames"] > 40
+    assert said.data == {
+        "format": 1, "exit": 0, "file": "here.pcapng", "frames": said.data["frames"], "unsound": [],
+    }  # fmt: skip
+    assert said.data["frames"] > 20
     assert (tmp_path / "here.pcapng").read_bytes()[:4] == b"\n\r\r\n"
     assert not (golden / "multi_client" / "lab.pcapng").exists()
+    assert (
+        "next  wireshark 'of mine.pcapng'"
+        in lab("wireshark", golden / "multi_client", "-o", "of mine.pcapng").out
+    )
+
+
+def test_wireshark_writes_a_frame_once_at_both_ends_or_at_one_host(lab: Lab, golden: Path) -> None:
+    def frames(*words: str) -> int:
+        return int(lab("wireshark", golden / "multi_client", "-o", "x", "--json", *words).data["frames"])
+
+    assert frames() < frames("--both") > frames("--at", "server") > frames("--at", "client_a")
+    both = lab("wireshark", golden / "multi_client", "--both", "--at", "server")
+    assert (both.code, both.err.split("\n")[0][:14]) == (ExitCode.USAGE, "error[usage]: ")
+    unknown = lab("wireshark", golden / "multi_client", "--at", "servr")
+    assert (unknown.code, "did you mean" in unknown.err) == (ExitCode.USAGE, True)
 
 
 def test_wireshark_leaves_nothing_behind_where_it_cannot_write(
@@ -110,5 +161,5 @@ def test_the_document_names_every_option(lab: Lab) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     helped = lab("flow", "--help").out
     options = set(re.findall(r"^ +(--[a-z]+)", helped, re.MULTILINE)) - {"--help"}
-    assert options == {"--format", "--connection", "--all"}
+    assert options == {"--format", "--connection", "--all", "--records", "--json"}
     assert all(f"`{option}" in text for option in options)

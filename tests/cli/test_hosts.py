@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from msgspec.structs import replace
 
 from lab.core.errors import ExitCode
-from tests.cli.fakes import ELSEWHERE, LIVING, FakeEngine, Lab, container, lab_of
+from tests.cli.fakes import DEAD, ELSEWHERE, LIVING, FakeEngine, Lab, container, lab_of
 
 
 @pytest.mark.usefixtures("engine")
 def test_ps_without_labs(lab: Lab) -> None:
     assert lab("ps").out == "no lab is up\n"
-    assert lab("ps", "--json").data == {"labs": []}
+    assert lab("ps", "--json").data == {"format": 1, "exit": 0, "labs": []}
 
 
 def test_ps_shows_hosts_and_whose_they_are(lab: Lab, engine: FakeEngine) -> None:
     engine.containers = [*lab_of("aa"), *lab_of("bb", LIVING)]
     lines = lab("ps").out.splitlines()
-    assert lines[0].split() == ["RUN", "SCENARIO", "HOST", "ADDRESS", "STATE", "LEFT"]
+    assert lines[0].split() == ["RUN", "SCENARIO", "HOST", "ADDRESS", "STATE", "AGE", "LEFT", "FOLDER"]
     assert [line.split()[:5] for line in lines[1:]] == [
         ["aa", "play_aa", "client", "10.0.0.1", "up"],
         ["aa", "play_aa", "server", "10.0.0.1", "up"],
@@ -48,12 +51,25 @@ def test_down_takes_the_one_lab_that_was_left_up(lab: Lab, engine: FakeEngine) -
     assert engine.runs == {"bb"}
 
 
-def test_down_wants_to_know_which(lab: Lab, engine: FakeEngine) -> None:
-    engine.containers = [*lab_of("aa"), *lab_of("bb")]
-    said = lab("down")
+def test_down_without_a_word_takes_the_newest_of_this_folder_then_the_newest(
+    lab: Lab, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = str(tmp_path)
+    engine.containers = [*lab_of("a", folder=here), *lab_of("b", folder=here), *lab_of("c"), *lab_of("d")]
+    monkeypatch.setenv("LAB_RUN", "c")
+    assert lab("down").out.startswith("removed c ")
+    monkeypatch.delenv("LAB_RUN")
+    for run in ("b", "a", "d"):
+        assert lab("down").out.startswith(f"removed {run} ")
+    assert lab("down").code == ExitCode.USAGE
+
+
+def test_a_word_that_fits_several_is_refused(lab: Lab, engine: FakeEngine) -> None:
+    engine.containers = [*lab_of("aa"), *lab_of("ab")]
+    said = lab("down", "--lab", "a")
     assert said.code == ExitCode.USAGE
-    assert "aa (play_aa), bb (play_bb)" in said.err
-    assert engine.runs == {"aa", "bb"}
+    assert "aa (play_aa), ab (play_ab)" in said.err
+    assert engine.runs == {"aa", "ab"}
 
 
 @pytest.mark.parametrize("word", ["bb", "b", "play_bb"])
@@ -77,6 +93,19 @@ def test_down_takes_another_machines_lab_only_by_name(lab: Lab, engine: FakeEngi
     assert engine.runs == {"aa"}
     assert lab("down", "--lab", "aa").code == ExitCode.PASSED
     assert engine.runs == set()
+
+
+def test_down_all_says_which_before_and_leaves_those_of_others(lab: Lab, engine: FakeEngine) -> None:
+    engine.containers = [
+        *lab_of("aa"),
+        *lab_of("bb", replace(DEAD, user=4711)),
+        *lab_of("cc", replace(DEAD, user=-1)),
+    ]
+    said = lab("down", "--all")
+    assert said.err.splitlines() == [
+        "removing aa (play_aa)", "not yours, or not known to be: bb (play_bb), cc (play_cc) (lab down --lab RUN)",
+    ]  # fmt: skip
+    assert engine.runs == {"bb", "cc"}
 
 
 def test_down_all(lab: Lab, engine: FakeEngine) -> None:

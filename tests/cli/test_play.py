@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lab.checks.judging import judge
+from lab.cli.judgement import Judgement
+from lab.cli.play import _next
 from lab.core.errors import EngineError, ExitCode
+from lab.core.words import Outcome
+from lab.evidence.message import Message, Proof
 from lab.evidence.record import read
+from lab.evidence.verdict import CheckResult, Verdict
 from lab.run.interruption import Interruption
 from lab.run.options import Options
-from lab.run.pipeline import Audience, Finished
+from lab.run.pipeline import Finished, ProgressListener
 from lab.scenario.loader import Loaded
-from tests.cli.fakes import GOLDEN, FakeEngine, Lab
+from tests.cli.fakes import GOLDEN, LIVING, FakeEngine, Lab, lab_of
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -40,24 +47,30 @@ class Stage:
     options: list[Options] = field(default_factory=list)
     played: list[str] = field(default_factory=list)
     up: list[str] = field(default_factory=list)
+    records: dict[str, str] = field(default_factory=lambda: {"pass": "multi_client", "fail": "unfriendly"})
 
     @contextmanager
     def play(
-        self, _: FakeEngine, loaded: Loaded, options: Options, audience: Audience, interruption: Interruption
+        self,
+        _: FakeEngine,
+        loaded: Loaded,
+        options: Options,
+        listener: ProgressListener,
+        interruption: Interruption,
     ) -> Iterator[Finished]:
         assert self.up == [], "each goes down before the next goes up"
         assert not interruption.came
         self.options.append(options)
         self.played.append(loaded.file.stem)
-        audience.say("working")
+        listener.say("working")
         if loaded.file.stem == "broken":
             raise EngineError("engine-lost", "the engine went away", fix="look for it")
-        record = GOLDEN / {"pass": "multi_client", "fail": "unfriendly"}[loaded.file.stem]
+        record = GOLDEN / self.records[loaded.file.stem]
         if options.watch:
-            audience.draw(["drawn"])
+            listener.draw(["drawn"])
         evidence = read(record)
         for event in evidence.transcript.events:
-            audience.event(event)
+            listener.event(event)
         self.up.append(loaded.file.stem)
         yield Finished("cafe", record, evidence, judge(evidence), options.keep)
         self.up.remove(loaded.file.stem)
@@ -80,7 +93,28 @@ def test_up_keeps_the_hosts_and_says_what_next(lab: Lab, stage: Stage) -> None:
     assert stage.options == [Options(Path("elsewhere"), keep=True, lease=1800, seed="7")]
     assert "✓ pass  14 of 14 checks passed" in said.out
     assert "lab down" in said.out
+    assert "lab watch" in said.out
     assert said.err == "working\n", "without a terminal the conversation is not told"
+
+
+def test_up_replaces_the_lab_of_the_same_file_unless_it_is_to_stay(
+    lab: Lab, stage: Stage, engine: FakeEngine, tmp_path: Path
+) -> None:
+    here = str(tmp_path)
+    engine.containers = [
+        *lab_of("aa", folder=here),
+        *lab_of("bb", folder=here),
+        *lab_of("aa2", LIVING, folder=here),
+    ]
+    (tmp_path / "play_aa.yaml").write_text(SCENARIO)
+    stage.records["play_aa"] = "multi_client"
+    assert lab("up", "play_aa.yaml", "--beside").code == ExitCode.PASSED
+    assert "aa" in engine.runs
+    assert lab("run", "./play_aa.yaml").code == ExitCode.PASSED
+    assert "aa" in engine.runs
+    said = lab("up", "./play_aa.yaml")
+    assert (said.code, engine.runs) == (ExitCode.PASSED, {"bb", "aa2"})
+    assert "removed lab aa: this one replaces it" in said.err
 
 
 @pytest.mark.parametrize("words", [(), ("--watch",)])
@@ -131,15 +165,44 @@ def test_nothing_is_played_if_one_file_is_wrong(lab: Lab, stage: Stage) -> None:
 
 @pytest.mark.usefixtures("stage")
 def test_only_shows_and_counts_the_named_checks(lab: Lab) -> None:
-    said = lab("run", "fail.yaml", "--only", "exit of server", "--only", "nothing")
+    said = lab("run", "fail.yaml", "--only", "exit of server")
     assert said.code == ExitCode.PASSED
     assert "1 of 1 checks passed" in said.out
-    assert "no check is called 'nothing'" in said.err
+
+
+def test_only_that_names_no_check_is_refused_before_anything_is_played(lab: Lab, stage: Stage) -> None:
+    said = lab("run", "pass.yaml", "--only", "exit of server", "--only", "exit of severs")
+    assert (said.code, stage.played) == (ExitCode.USAGE, [])
+    assert said.err.startswith("error[no-check]: no check is called 'exit of severs'")
+    assert 'did you mean "exit of server"?' in said.err
 
 
 @pytest.mark.usefixtures("stage")
-def test_only_that_names_nothing(lab: Lab) -> None:
-    assert lab("run", "pass.yaml", "--only", "nothing").code == ExitCode.NOTHING_SELECTED
+def test_what_to_look_at_next(lab: Lab) -> None:
+    record = shlex.quote(str(GOLDEN / "multi_client"))
+    assert f"next    lab flow {record}" in " ".join(lab("run", "pass.yaml").out.split(" "))
+
+
+def test_of_a_lab_to_play_with_nothing_was_played(tmp_path: Path) -> None:
+    evidence = read(GOLDEN / "multi_client")
+    bare = replace(evidence, scenario=evidence.scenario.model_copy(update={"steps": (), "checks": ()}))
+    finished = Finished("cafe", tmp_path, bare, judge(bare), kept=True)
+    offered = [words for words, _ in _next(finished, Judgement(finished.verdict, ExitCode.PASSED))]
+    assert offered == ["lab shell server", "lab exec server ss -tan", "lab watch", "lab down"]
+
+
+def test_after_a_failure_the_connection_that_proves_it_comes_first() -> None:
+    def result(outcome: Outcome, *connections: int, follows: str = "") -> CheckResult:
+        proofs = tuple(Proof("frame", Message("syn", {}), connection=number) for number in connections)
+        return CheckResult("c", "connection", outcome, (), (), proofs, follows=follows)
+
+    def connection(*results: CheckResult) -> int:
+        return Judgement(Verdict("s", Outcome.FAIL, results), ExitCode.FAILED).connection
+
+    passed, failed = result(Outcome.PASS, 1), result(Outcome.FAIL, 0, 2, 3)
+    assert connection(passed) == connection() == 0
+    assert connection(passed, result(Outcome.FAIL, 4, follows="c"), failed) == 2
+    assert connection(result(Outcome.FAIL), failed) == 0, "what failed first has none"
 
 
 @pytest.mark.parametrize("lease", ["8", "0s", "forever", "-1h"])
@@ -148,6 +211,20 @@ def test_a_lease_is_a_duration(lab: Lab, stage: Stage, lease: str) -> None:
     assert said.code == ExitCode.USAGE
     assert "--lease" in said.err
     assert stage.played == []
+
+
+def test_a_lab_to_play_with_is_not_run(lab: Lab, stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "bare.yaml").write_text(SCENARIO.partition("steps:")[0])
+    said = lab("run", "pass.yaml", "bare.yaml")
+    assert (said.code, stage.played) == (ExitCode.USAGE, [])
+    assert "lab up FILE" in said.err
+
+
+@pytest.mark.usefixtures("stage")
+def test_without_a_verdict_no_points_are_earned(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text(SCENARIO.replace("exit: {", "points: 3\n  exit: {"))
+    said = lab("run", "broken.yaml", "--json").data
+    assert said["points"] == said["runs"][0]["points"] == {"total": 0, "maximum": 3}
 
 
 @pytest.mark.usefixtures("stage")
@@ -159,5 +236,7 @@ def test_json_is_one_document(lab: Lab) -> None:
     assert second == {
         "file": "broken.yaml",
         "error": {"code": "engine-lost", "what": "the engine went away", "where": "", "fix": "look for it"},
+        "points": {"total": 0, "maximum": 0},
+        "exit": 3,
     }
     assert said.data["exit"] == said.code == ExitCode.INCONCLUSIVE

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.core.errors import ExitCode
-from tests.cli.fakes import LIVING, FakeEngine, Lab, lab_of
+from tests.cli.fakes import Lab
 
 pytestmark = pytest.mark.usefixtures("no_engine")
 
@@ -28,6 +28,23 @@ def test_check_of_several_ends_with_the_worst(lab: Lab, golden: Path) -> None:
     assert lab("check", golden / "multi_client").code == ExitCode.PASSED
     assert lab("check", golden / "multi_client", golden / "unfriendly").code == ExitCode.FAILED
     assert lab("check", golden / "multi_client", "nowhere").code == ExitCode.USAGE
+
+
+def test_check_counts_points(lab: Lab, golden: Path, tmp_path: Path) -> None:
+    for name in ("multi_client", "unfriendly"):
+        shutil.copytree(golden / name, tmp_path / name)
+        scenario = json.loads((tmp_path / name / "scenario.json").read_text())
+        for check in scenario["checks"]:
+            check["points"] = 2
+        (tmp_path / name / "scenario.json").write_text(json.dumps(scenario))
+    said = lab("check", "multi_client", "unfriendly", "--json").data
+    right, wrong = said["records"]
+    results = [one["outcome"] for one in wrong["verdict"]["results"][1:]]
+    assert right["points"]["total"] == right["points"]["maximum"] > 0
+    assert wrong["points"] == {"total": 2 * results.count("pass"), "maximum": 2 * len(results)}
+    assert wrong["points"]["total"] < wrong["points"]["maximum"]
+    assert said["points"]["total"] == right["points"]["total"] + wrong["points"]["total"]
+    assert lab("check", "multi_client", "nowhere", "--json").data["points"]["maximum"] is None
 
 
 def test_check_tells_a_verdict_that_was_changed(lab: Lab, golden: Path, tmp_path: Path) -> None:
@@ -99,7 +116,7 @@ def test_logs_show_who_typed_and_printed_what(lab: Lab, golden: Path) -> None:
 def test_logs_as_json_are_a_document_a_line(lab: Lab, golden: Path) -> None:
     lines = lab("logs", golden / "multi_client", "--json").out.splitlines()
     recorded = (golden / "multi_client" / "transcript.jsonl").read_text().splitlines()
-    assert lines == recorded[:-1]
+    assert lines == [line.replace("{", '{"format": 1, ', 1) for line in recorded[:-1]]
 
 
 def test_bytes_that_are_no_utf8_are_shown_in_json(lab: Lab, golden: Path) -> None:
@@ -111,20 +128,25 @@ def test_bytes_that_are_no_utf8_are_shown_in_json(lab: Lab, golden: Path) -> Non
     assert "\\\\xff" in checked
 
 
-def test_logs_of_a_lab_that_is_not_done(lab: Lab, engine: FakeEngine) -> None:
-    engine.containers = lab_of("cafe", LIVING)
+def test_the_last_run_is_meant_unless_one_is_said(lab: Lab, golden: Path, tmp_path: Path) -> None:
     said = lab("logs")
-    assert said.code == ExitCode.USAGE
-    assert said.err.startswith("error[lab-busy]: ")
-
-
-def test_logs_of_the_lab_that_is_up(lab: Lab, golden: Path, engine: FakeEngine, tmp_path: Path) -> None:
-    engine.containers = lab_of("cafe")
-    said = lab("logs")
-    assert said.code == ExitCode.USAGE
-    assert "--records DIR" in said.err
-    shutil.copytree(golden / "unfriendly", tmp_path / "runs" / "20260101-000000-play_cafe-cafe")
-    assert lab("logs").out == lab("logs", golden / "unfriendly").out
+    assert (said.code, said.err.split("\n")[0]) == (2, "error[no-record]: there is no saved run in runs")
+    for name, of in (
+        ("20260101-000000-b-cafe0001", "unfriendly"),
+        ("20260102-000000-a-cafe0002", "multi_client"),
+    ):
+        shutil.copytree(golden / of, tmp_path / "runs" / name)
+    (tmp_path / "runs" / "20260103-000000-c-cafe0003").mkdir()  # this one has not ended
+    last, before = golden / "multi_client", golden / "unfriendly"
+    for command in ("check", "logs", "flow"):
+        assert lab(command).out == lab(command, "cafe0002").out == lab(command, last).out
+        assert lab(command, "cafe0001").out == lab(command, before).out
+    assert lab("wireshark").code == ExitCode.PASSED
+    assert (tmp_path / "runs" / "20260102-000000-a-cafe0002" / "lab.pcapng").is_file()
+    assert "say one: cafe0001, cafe0002" in lab("logs", "cafe").err
+    assert "no run in runs is called 'beef': the last is cafe0002" in lab("flow", "beef").err
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    assert lab("logs", "--records", "elsewhere").out == lab("logs", last).out
 
 
 def test_check_writes_a_junit_report(lab: Lab, golden: Path, tmp_path: Path) -> None:

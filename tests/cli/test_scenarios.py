@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,46 @@ def test_init_lays_down_a_scenario_that_is_valid(lab: Lab) -> None:
     said = lab("init", "first", "--json")
     assert said.code == ExitCode.PASSED
     assert lab("validate", said.data["scenario"]).code == ExitCode.PASSED
+
+
+def test_every_example_can_be_copied_and_is_valid(lab: Lab) -> None:
+    examples = lab("examples", "--json").data["examples"]
+    assert {"title": "A web server that the script itself speaks to"}.items() <= next(
+        one for one in examples if one["name"] == "web"
+    ).items()
+    for one in examples:
+        said = lab("init", "--from", one["name"], one["name"])
+        assert (said.code, said.err) == (0, "")
+        assert lab("validate", f"{one['name']}/{one['name']}.yaml").code == 0
+        assert one["name"] in said.out
+    said = lab("init", "--from", "webb")
+    assert (said.code, said.err.split("\n")[0]) == (2, "error[no-example]: no example is called 'webb'")
+
+
+def test_every_assignment_can_be_copied_and_is_valid(lab: Lab, tmp_path: Path) -> None:
+    assignments = lab("examples", "--json").data["assignments"]
+    assert {"chat-server": "A chat server for many clients"}.items() <= {
+        one["name"]: one["title"] for one in assignments
+    }.items()
+    told = lab("examples").out
+    for one in assignments:
+        name = one["name"]
+        assert re.search(rf"{name} +{one['title']}", told)
+        said = lab("init", "--from", name, name, "--json")
+        assert (said.code, said.data["assignment"]) == (0, f"{name}/assignment.yaml")
+        assert lab("validate", f"{name}/assignment.yaml").code == 0
+        assert (tmp_path / name / "handout.md").is_file()
+        assert (tmp_path / name / "assignment.schema.json").is_file()
+        assert lab("grade", f"{name}/assignment.yaml", f"{name}/submissions", "--dry-run").code == 0
+        assert lab("publish", f"{name}/assignment.yaml", f"public/{name}").code == 0
+        scenarios = len(list((tmp_path / name).glob("*.yaml"))) - 1
+        assert len(list((tmp_path / "public" / name / "scenarios").glob("*.yaml"))) == scenarios
+        assert not list((tmp_path / "public" / name).rglob("reference*"))
+    again = lab("init", "--assignment", "--from", "chat-server", "again")
+    assert "next  lab grade again/assignment.yaml again/submissions" in again.out
+    said = lab("init", "--assignment", "--from", "web", "other")
+    assert (said.code, said.err.split("\n")[0]) == (2, "error[no-example]: no assignment is called 'web'")
+    assert 'did you mean "chat-server"' in lab("init", "--from", "chat-serve", "other").err
 
 
 def test_init_overwrites_nothing(lab: Lab, tmp_path: Path) -> None:

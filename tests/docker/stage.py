@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,12 @@ from lab.core.assets import LANGUAGE_IMAGES
 from lab.core.words import Outcome
 from lab.engine import Engine, images
 from lab.evidence.transcript import Exited, Output, StepEnded, TranscriptEvent
+from lab.output.sentences.steps import tell
 from lab.run.interruption import Interruption
 from lab.run.options import Options
 from lab.run.pipeline import Finished, played
 from lab.scenario.loader import load
+from tests.contract import require_of
 from tests.judged import Judged, JudgedRun
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -69,13 +72,13 @@ class Stage:
 
     def play(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Finished:
         """Play a scenario in this process."""
-        file, wishes = self.lay(text, files), Options(records=self.folder / "runs", **options)
-        with Interruption() as signals, played(self.engine, load(file), wishes, Hall(), signals) as finished:
+        file, asked = self.lay(text, files), Options(records=self.folder / "runs", **options)
+        with Interruption() as signals, played(self.engine, load(file), asked, Hall(), signals) as finished:
             return finished
 
     def lab(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-        """The command ``lab`` in a process of its own, in this folder."""
-        return subprocess.run(
+        """The command ``lab`` in a process of its own, in this folder; JSON must be what its schema allows."""
+        done = subprocess.run(
             command(*words),
             cwd=self.folder,
             env=environment(**env),
@@ -84,6 +87,8 @@ class Stage:
             timeout=PATIENCE,
             check=False,
         )
+        require_of(list(map(str, words)), done.stdout)
+        return done
 
     def popen(self, *words: str | Path, **env: str) -> subprocess.Popen[str]:
         """As :meth:`lab`, under way."""
@@ -95,6 +100,30 @@ class Stage:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def drawn(lab: subprocess.Popen[str], *words: str) -> str:
+    """Read a drawing until all these words were in it, in any order; it all. It is given up after a time."""
+    assert lab.stdout is not None
+    seen = ""
+    late = threading.Timer(PATIENCE, lab.kill)
+    late.start()
+    try:
+        for line in lab.stdout:
+            seen += line
+            if all(word in seen for word in words):
+                return seen
+    finally:
+        late.cancel()
+    raise AssertionError(f"{words} were never drawn: {seen[-2000:]}")
+
+
+def socket_of(stage: Stage) -> str:
+    """The address of the engine, for a proxy in front of it."""
+    address = stage.engine.address.replace("http+docker://", "unix://")
+    if not address.startswith("unix://"):
+        pytest.skip("the engine is not behind a socket of this machine")
+    return address
 
 
 def command(*words: str | Path) -> list[str]:
@@ -120,10 +149,30 @@ def one_host(
     )
 
 
-def steps_of(finished: Finished) -> dict[str, StepEnded]:
+@dataclass(frozen=True)
+class ToldStep:
+    """A step that was played; what it expected and observed as text."""
+
+    at: int
+    began: int
+    step: str
+    what: str
+    outcome: Outcome
+    expected: str
+    observed: str
+    rest: str
+
+
+def told(step: StepEnded) -> ToldStep:
+    """A step as people read it."""
+    expected, observed = tell(step.expected), tell(step.observed)
+    return ToldStep(step.at, step.began, step.step, step.what, step.outcome, expected, observed, step.rest)
+
+
+def steps_of(finished: Finished) -> dict[str, ToldStep]:
     """The steps that were played, by their number."""
     events = finished.evidence.transcript.events
-    return {event.step: event for event in events if isinstance(event, StepEnded)}
+    return {event.step: told(event) for event in events if isinstance(event, StepEnded)}
 
 
 def why_not_built(finished: Finished) -> str:
@@ -135,7 +184,7 @@ def why_not_built(finished: Finished) -> str:
     return "\n".join(finished.evidence.info.not_built.values())
 
 
-def broken(finished: Finished) -> StepEnded:
+def broken(finished: Finished) -> ToldStep:
     """The one step that failed."""
     (step,) = (step for step in steps_of(finished).values() if step.outcome is not Outcome.PASS)
     return step

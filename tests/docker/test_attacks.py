@@ -21,7 +21,7 @@ process, no namespace, no file.
 | leaves something for the next | here (leaves, finds) |
 | changes programs, commands and shells beside it | test_neighbours.py |
 
-A student's name that is a formula needs a grader, and so do reports as XML.
+All of them as submissions of students, with names that are formulas and reports as XML: test_grade_attacks.py.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ def _assert_nothing_left(stage: Stage, namespaces: set[str]) -> None:
     assert namespaces & {*_namespaces()} == set()
     (record,) = (stage.folder / "runs").iterdir()
     assert {path.name for path in record.iterdir()} <= {
-        "capture.pcap", "processes.jsonl", "run.json", "scenario.json", "situation.jsonl", "sockets.jsonl",
+        "capture.pcap", "datagrams.jsonl", "files.jsonl", "processes.jsonl", "run.json", "scenario.json", "situation.jsonl", "sockets.jsonl",
         "transcript.jsonl", "verdict.json",
     }  # fmt: skip
     assert {path.name for path in stage.folder.iterdir()} == {"play.yaml", "runs", *_programs()}

@@ -6,6 +6,7 @@ import pytest
 
 from lab.core.words import Outcome
 from tests.docker.stage import Stage
+from tests.judged import JudgedRun
 
 LAN = """
 version: 1
@@ -106,3 +107,81 @@ def test_a_server_that_is_not_there_is_told_from_one_that_is_elsewhere(
     done = stage.lab("run", stage.lay(SERVER, {"server.py": wrong}), COLUMNS="400")
     assert done.returncode == 1
     assert why in done.stdout
+
+
+PATTERNS = """
+version: 1
+title: What payloads look like
+networks: {lan: 192.168.153.0/24}
+hosts: {server: 192.168.153.128, tester: 192.168.153.129}
+steps:
+- server: {listen: "udp:7000", as: service}
+- tester: {connect: "udp:server:7000", as: u}
+- tester.u: [{type: PING 1}, {type: PING 2}, {type: ping}]
+- server.service: {expect: ping}
+checks:
+- datagrams: {from: tester, to: "server:7000", payload: {regex: "^(?i)ping( [0-9]+)?$"}}
+- datagrams: {from: tester, to: "server:7000", payload: {regex: "^PING [0-9]+$"}}
+- datagrams: {from: tester, to: "server:7000", payload: {regex: "^PING [0-9]+$", nth: 3}}
+"""
+
+
+def test_an_expression_that_matches_payloads_and_one_that_does_not(stage: Stage) -> None:
+    pytest.importorskip("re2")
+    _, right, wrong, third = JudgedRun(stage.play(PATTERNS).verdict).results
+    assert [right.outcome, wrong.outcome, third.outcome] == [Outcome.PASS, Outcome.FAIL, Outcome.FAIL]
+    assert (wrong.observed, third.observed) == (
+        "payload 'ping'; 1 of 3 is not",
+        "payload 'ping'; 1 of 1 is not",
+    )
+
+
+SLOW = """
+import socket, sys
+server = socket.socket(socket.AF_INET6 if sys.argv[1] == "six" else socket.AF_INET, socket.SOCK_DGRAM)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+server.bind(("", 7000))
+print("bound", flush=True)
+input()
+"""
+
+FLOOD = """
+import socket, sys
+for address in sys.argv[1:]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as own:
+        for _ in range(40):
+            own.sendto(b"0123456789", (address, 7000))
+"""
+
+FLOODED = """
+version: 1
+title: Two receivers that read too slowly
+networks: {lan: {subnet: 192.168.153.0/24, ipv6: "fd00:153::/64"}}
+hosts:
+  server: {addresses: {lan: [192.168.153.128, "fd00:153::128"]}}
+  six: {addresses: {lan: [192.168.153.130, "fd00:153::130"]}}
+  tester: {addresses: {lan: [192.168.153.129, "fd00:153::129"]}}
+programs:
+  server: {source: server.py, args: [four], listens: "udp:7000"}
+  six: {source: server.py, args: [six], listens: "udp:7000"}
+  flood: flood.py
+steps:
+- server: {start: server}
+- six: {start: six}
+- tester: {start: flood, args: ["${server.address}", "${six.address6}"]}
+- tester: {wait: {exited: true}}
+- server: {expect: 40 read, within: 300ms}
+checks:
+- datagrams: {from: tester, to: "server:7000", arrived: 40, answered: {count: 40}}
+- datagrams: {from: tester, to: "six:7000", arrived: 40, answered: {count: 40}}
+"""
+
+
+def test_what_a_receiver_lost_in_its_own_buffer_is_told(stage: Stage) -> None:
+    finished = stage.play(FLOODED, {"server.py": SLOW, "flood.py": FLOOD})
+    script, *checks = JudgedRun(finished.verdict).results
+    for told, host in zip(checks, ("server", "six"), strict=True):
+        assert f"a receive buffer of {host}, that of UDP port 7000, was full: " in told.observed
+    assert "the receive buffer of server at UDP port 7000 was full: " in " ".join(script.causes)
+    assert "datagrams at UDP port 7000 are unread: server is asleep in read" in " ".join(script.causes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.core.words import Outcome
 from lab.evidence.situation import Killed
-from tests.docker.stage import Stage, results
+from tests.docker.stage import Stage, one_host, results
 
 _ACCEPTS = """
 import os, signal, socket, sys, time
@@ -120,3 +120,30 @@ def test_who_closed_and_who_was_closed(stage: Stage) -> None:
             assert closed or "ended" in result.observed, (name, result.observed)
     assert "SIGTERM (step finally.1) ended leaks: killed by SIGTERM" in told["leaks 0"].observed
     assert "crashes ended: killed by SIGSEGV" in told["crashes 0"].observed
+
+
+HELD = """
+import os, time
+if os.fork():
+    print("ready", flush=True)
+    os._exit(0)
+time.sleep(60)
+"""
+
+
+def test_a_program_whose_output_a_child_still_holds_has_ended(stage: Stage) -> None:
+    """The script is over while the last words of the program are still awaited."""
+    steps = "- a: {start: p}\n- a: {expect: ready}\n- a: {quiet: 100ms}"
+    checks = (
+        "- {name: runs, exit: {host: a, program: p, running: true}}\n"
+        "- {name: ended, exit: {host: a, program: p, status: 0}}"
+    )
+    told = results(stage.play(one_host(steps, "{source: p.py, tty: false}", checks=checks), {"p.py": HELD}))
+    outcomes = {name: told[name].outcome for name in ("conversation", "runs", "ended")}
+    assert outcomes == {"conversation": Outcome.PASS, "runs": Outcome.FAIL, "ended": Outcome.PASS}
+
+
+def test_a_program_whose_end_no_check_awaits_has_ended_all_the_same(stage: Stage) -> None:
+    steps = "- a: {start: p}\n- a: {expect: ready}\n- a: {quiet: 100ms}"
+    told = results(stage.play(one_host(steps, "{source: p.py, tty: false}"), {"p.py": HELD}))
+    assert {result.outcome for name, result in told.items() if name != "conversation"} == {Outcome.FAIL}

@@ -28,7 +28,7 @@ hosts:
   a:
     address: 10.9.8.1
     limits: {memory: 128m, cpus: 0.5, processes: 32, open_files: 64, file_size: 1m, work: 8m}
-  b_b: {address: 10.9.8.2, image: tcp-lab/host}
+  b_b: {address: 10.9.8.2, image: tcp-lab/host, raw: true}
 programs: {p: {source: p.py}}
 steps:
 - a: {start: p}
@@ -48,12 +48,15 @@ def _uid(told: dict[str, Any]) -> int:
     return uid
 
 
-def _assert_caged(told: dict[str, Any], limits: Limits, uid: int, **programs: int) -> None:
+def _assert_caged(
+    told: dict[str, Any], limits: Limits, uid: int, *, raw: bool = False, **programs: int
+) -> None:
     cage, config = told["HostConfig"], told["Config"]
     assert cage["CapDrop"] == ["ALL"]
-    assert not cage["CapAdd"]
+    assert [one.removeprefix("CAP_") for one in cage["CapAdd"] or []] == (["NET_RAW"] if raw else [])
     assert not cage["Privileged"]
-    assert cage["SecurityOpt"] == ["no-new-privileges:true", f"seccomp={system_calls()}"]
+    plain = [] if raw else ["no-new-privileges:true"]
+    assert cage["SecurityOpt"] == [*plain, f"seccomp={system_calls(raw=raw)}"]
     assert cage["ReadonlyRootfs"]
     assert cage["Init"]
     assert cage["AutoRemove"]
@@ -108,7 +111,7 @@ def test_hosts_are_caged_and_the_sidecar_holds_what_it_needs(stage: Stage) -> No
         uids = {name: _uid(told) for name, told in hosts.items()}
         assert len({uids["a"], uids["a"] + 1, uids["b_b"]}) == 3
         _assert_caged(hosts["a"], GIVEN, uids["a"], p=uids["a"] + 1)
-        _assert_caged(hosts["b_b"], Limits(), uids["b_b"])
+        _assert_caged(hosts["b_b"], Limits(), uids["b_b"], raw=True)
         for told in hosts.values():
             _assert_served_by_the_sidecar(told)
         (sidecar,) = _inspected(stage, "sidecar")
@@ -124,7 +127,7 @@ def _assert_sidecar(told: dict[str, Any]) -> None:
     assert cage["CapDrop"] == ["ALL"]
     network, hosts = (
         {"NET_ADMIN", "NET_RAW", "SETGID"},
-        {"SYS_ADMIN", "SYS_PTRACE", "SYS_CHROOT", "DAC_READ_SEARCH"},
+        {"SYS_ADMIN", "SYS_PTRACE", "SYS_CHROOT", "DAC_OVERRIDE"},
     )
     assert {capability.removeprefix("CAP_") for capability in cage["CapAdd"]} == network | hosts | {"KILL"}
     assert "no-new-privileges:true" in cage["SecurityOpt"]

@@ -35,10 +35,13 @@ def test_the_wheel_holds_what_is_no_module(installed: Path, tmp_path: Path) -> N
         assert Path(line).is_relative_to(installed.parent)
 
 
-def test_a_starter_is_laid_down_and_runs(installed: Path, tmp_path: Path, own_images: dict[str, str]) -> None:
+def test_an_example_is_laid_down_and_runs(
+    installed: Path, tmp_path: Path, own_images: dict[str, str]
+) -> None:
     assert own_images
     assert _run([installed / "lab", "--version"], tmp_path) == f"lab {__version__}\n"
-    made = json.loads(_run([installed / "lab", "init", "--json"], tmp_path))
+    assert "multi_client" in _run([installed / "lab", "examples"], tmp_path)
+    made = json.loads(_run([installed / "lab", "init", "--from", "hello", "--json"], tmp_path))
     played = _run([installed / "lab", "run", made["scenario"]], tmp_path)
     assert "pass" in played
     (record,) = (tmp_path / "runs").iterdir()

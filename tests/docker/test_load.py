@@ -69,6 +69,7 @@ def complete(evidence: Evidence) -> bool:
     return capture.captured > 0
 
 
+@pytest.mark.alone  # it takes all processors
 def test_a_hundred_megabytes_one_way(stage: Stage) -> None:
     finished = stage.play(
         HEAD + "checks:\n- connection: {from: client, to: 'server:6000'}\n"
@@ -80,6 +81,7 @@ def test_a_hundred_megabytes_one_way(stage: Stage) -> None:
     assert sum(file.stat().st_size for file in finished.record.iterdir()) < 64 * 1024**2
 
 
+@pytest.mark.alone  # it takes all processors
 def test_twenty_thousand_short_connections(stage: Stage) -> None:
     finished = stage.play(
         HEAD + "checks:\n- connections: {to: 'server:6000', count: 20000}\n"

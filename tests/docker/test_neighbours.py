@@ -116,14 +116,16 @@ def test_who_looks_around_is_the_hosts_user_or_a_programs(stage: Stage) -> None:
     file = stage.lay(one_host("- a: {start: p}\n- a: {expect: there}"), {"p.py": "print('there')\ninput()\n"})
     run_id = json.loads(stage.lab("up", "--json", file).stdout)["runs"][0]["run"]
     try:
-        pid = stage.lab("exec", "a", "--lab", run_id, "--", "pgrep", "-x", "python3").stdout.strip()
+        pid = stage.lab("exec", "--lab", run_id, "a", "pgrep", "-x", "python3").stdout.strip()
         look = f"pwd; ls /proc/{pid}/fd/1"
-        outside = stage.lab("exec", "a", "--lab", run_id, "--", "sh", "-c", look)
+        outside = stage.lab("exec", "--lab", run_id, "a", "sh", "-c", look)
         assert outside.stdout == "/work\n", outside
         assert "Permission denied" in outside.stderr
-        inside = stage.lab("exec", "a.p", "--lab", run_id, "--", "sh", "-c", f"{look} && kill {pid}")
+        inside = stage.lab("exec", "--lab", run_id, "a.p", "--", "sh", "-c", f"{look} && kill {pid}")
         assert inside.stdout == f"/work/p\n/proc/{pid}/fd/1\n", inside
-        unknown = stage.lab("exec", "a.q", "--lab", run_id, "--", "true")
+        missing = stage.lab("exec", "--lab", run_id, "a", "no-such", "-v")
+        assert (missing.returncode, missing.stderr) == (127, "lab: no-such: this host has no such program\n")
+        unknown = stage.lab("exec", "--lab", run_id, "a.q", "true")
         assert unknown.returncode == ExitCode.USAGE
         assert "no program 'q'" in unknown.stderr
         assert "its programs: p" in unknown.stderr

@@ -26,6 +26,7 @@ def disobey(stage: Stage, monkeypatch: pytest.MonkeyPatch, *, sidecar: bool) -> 
     monkeypatch.setattr(stage.engine.client, "create_container_from_config", create)
 
 
+@pytest.mark.alone  # builds of images make interfaces of the machine, too
 @pytest.mark.parametrize("sidecar", [False, True], ids=["host", "sidecar"])
 def test_nobody_is_wired_on_the_network_of_the_machine(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, sidecar: bool

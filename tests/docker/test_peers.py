@@ -8,6 +8,7 @@ from lab.core.words import Outcome
 from lab.evidence.transcript import InputEnded, Output
 from lab.run.pipeline import Finished
 from tests.docker.stage import CHECKOUT, Stage
+from tests.docker.stage import told as told_step
 
 LAN = """
 version: 1
@@ -56,7 +57,8 @@ def play(stage: Stage, text: str, source: str = "") -> Finished:
 
 def told(finished: Finished) -> str:
     """Why the script broke off."""
-    step = finished.evidence.transcript.failed
+    failed = finished.evidence.transcript.failed
+    step = told_step(failed) if failed else None
     return f"{step.expected}; {step.observed}" if step else ""
 
 
@@ -82,7 +84,7 @@ def test_a_wrong_web_server_fails_where_it_is_wrong(stage: Stage, program: str, 
     failed = finished.evidence.transcript.failed
     assert failed is not None
     assert failed.what == step
-    assert why in failed.observed
+    assert why in told_step(failed).observed
     assert finished.verdict.outcome is Outcome.FAIL
 
 
@@ -289,6 +291,189 @@ steps:
         ("tester", "server"),
         ("server", "tester"),
     ]
+
+
+ONE_FAMILY = """
+version: 1
+title: A test
+networks: {lan: "fd00:153::/64"}
+hosts: {server: "fd00:153::128", tester: "fd00:153::129"}
+"""
+MIXED = """
+version: 1
+title: A test
+networks: {lan: {subnet: 192.168.153.0/24, ipv6: "fd00:153::/64"}}
+hosts:
+  server: {addresses: {lan: [192.168.153.128, "fd00:153::128"]}}
+  tester: {addresses: {lan: ["fd00:153::129"]}}
+"""
+BOTH_WAYS = """
+programs: {echo: {source: echo.py, listens: [7000, "udp:7000"]}}
+steps:
+- server: {start: echo}
+- tester: {connect: "udp:server:7000", as: u}
+- tester.u: {type: "abc"}
+- tester.u: {expect: "cba"}
+- tester: {connect: "udp:[fd00:153::128]:7000", as: v}
+- tester.v: {type: "def"}
+- tester.v: {expect: "fed"}
+- tester: {connect: "server:7000", as: t}
+- tester.t: {type: "ghi"}
+- tester.t: {expect: "ghi"}
+- tester: {connect: {to: "[fd00:153::128]:7000", count: 3}, as: crowd}
+- tester.crowd: {type: "jkl"}
+- tester.crowd: {expect: "jkl"}
+- tester.crowd: {close: both}
+- tester: {listen: "udp:53", as: dns}
+- server: {connect: "udp:tester:53", as: resolver}
+- server.resolver: {type: "who?"}
+- tester.dns: {expect: "who?"}
+- tester.dns: {type: "me"}
+- server.resolver: {expect: "me"}
+- tester: {listen: 80, as: web}
+- server: {connect: "tester:80", as: browser}
+- tester.web: {accept: {as: first}}
+- server.browser: {type: "GET"}
+- tester.first: {expect: "GET"}
+checks:
+- datagrams: {from: tester, to: "server:7000", count: 2, payload: {regex: "abc|def"}, answered: 2}
+- datagrams: {from: server, to: "tester:53", answered: 1}
+- connections: {from: tester, to: "server:7000", count: 4}
+- connection: {from: server, to: "tester:80"}
+  handshake: complete
+- protocols: {host: tester, only: [tcp, udp]}
+"""
+ECHO_OF_BOTH = """
+import selectors, socket
+datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+datagrams.bind(("::", 7000))
+listener = socket.create_server(("::", 7000), family=socket.AF_INET6)
+ready = selectors.DefaultSelector()
+for one in (datagrams, listener):
+    ready.register(one, selectors.EVENT_READ)
+while True:
+    for key, _ in ready.select():
+        if key.fileobj is datagrams:
+            data, asker = datagrams.recvfrom(4096)
+            datagrams.sendto(data[::-1], asker)
+        elif key.fileobj is listener:
+            ready.register(listener.accept()[0], selectors.EVENT_READ)
+        else:
+            data = key.fileobj.recv(4096)
+            if data:
+                key.fileobj.sendall(data)
+            else:
+                ready.unregister(key.fileobj)
+                key.fileobj.close()
+"""
+
+
+@pytest.mark.parametrize("cast", [ONE_FAMILY, MIXED], ids=["IPv6 only", "a tester without IPv4"])
+def test_both_transports_over_ipv6(stage: Stage, cast: str) -> None:
+    finished = play(stage, cast + BOTH_WAYS, ECHO_OF_BOTH)
+    assert finished.verdict.outcome is Outcome.PASS, (told(finished), finished.verdict)
+    assert {one.flow.source for one in finished.evidence.datagrams} == {"fd00:153::128", "fd00:153::129"}
+
+
+FAR = """
+version: 1
+title: A server that is asked at each of its addresses, a far one too
+networks:
+  near: {subnet: 10.1.0.0/24, ipv6: "fd00:1::/64"}
+  far: {subnet: 10.2.0.0/24, ipv6: "fd00:2::/64"}
+hosts:
+  server: {addresses: {near: [10.1.0.1, 10.1.0.2, "fd00:1::1"], far: [10.2.0.1, "fd00:2::1"]}, forward: true}
+  tester: {addresses: {near: [10.1.0.9, "fd00:1::9"]}}
+steps:
+- server: {listen: "udp:53", as: dns}
+"""
+
+
+def test_a_datagram_is_answered_from_the_address_that_was_asked(stage: Stage) -> None:
+    asked = ["10.1.0.1", "10.1.0.2", "10.2.0.1", "[fd00:1::1]", "[fd00:2::1]"]
+    steps = "".join(
+        f"""
+- tester: {{connect: "udp:{address}:53", as: c{number}}}
+- tester.c{number}: {{type: "where?"}}
+- server.dns: {{expect: "where?"}}
+- server.dns: {{type: "here"}}
+- tester.c{number}: {{expect: "here"}}
+"""
+        for number, address in enumerate(asked)
+    )
+    finished = play(stage, FAR + steps)
+    assert finished.verdict.outcome is Outcome.PASS, told(finished)
+    answers = [one.flow.source for one in finished.evidence.datagrams if one.source == "server"]
+    assert answers == [address.strip("[]") for address in asked]
+
+
+TFTP = """
+import socket
+asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asked.bind(("", 69))
+print("ready", flush=True)
+while True:
+    name, asker = asked.recvfrom(600)
+    transfer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    transfer.sendto(b"block 1", asker)
+    print("acknowledged", transfer.recvfrom(600)[0].decode(), flush=True)
+    transfer.sendto(b"block 2", asker)
+"""
+
+
+def test_a_udp_server_that_goes_on_from_a_port_of_its_own(stage: Stage) -> None:
+    steps = """
+programs: {tftp: {source: echo.py, listens: "udp:69"}}
+steps:
+- server: {start: tftp}
+- tester: {connect: {to: "udp:server:69", follow: true, own_port: 5000}, as: transfer}
+- tester.transfer: {type: "file"}
+- tester.transfer: {expect: "block 1"}
+- tester: {connect: "udp:tester:5000", as: stranger}
+- tester.stranger: {type: "block 9"}
+- tester.transfer: {type: "ack 1"}
+- server: {expect: {line: "acknowledged ack 1"}}
+- tester.transfer: {expect: "block 2"}
+checks:
+- datagrams: {from: server, to: "tester:5000", count: 2, payload: {contains: "block"}}
+- output: {host: tester, program: transfer, lacks: "block 9"}
+"""
+    finished = play(stage, LAN + steps, TFTP)
+    assert finished.verdict.outcome is Outcome.PASS, (told(finished), finished.verdict)
+    followed = play(stage, LAN + steps.replace("follow: true, ", ""), TFTP)
+    assert "block 1" in told(followed)
+
+
+def test_a_connection_comes_from_the_port_that_is_asked_for(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- tester: {connect: {to: "server:7000", own_port: 5000}, as: c}
+- tester.c: {send: "hello"}
+- tester.c: {expect: "hello"}
+- tester: {connect: {to: "server:7000", own_port: 5000}, as: d}
+""",
+        ECHO,
+    )
+    assert "Cannot assign requested address" in told(finished) or "Address already in use" in told(finished)
+    assert {one.client.port for one in finished.evidence.connections} == {5000}
+
+
+def test_a_server_on_the_loopback_address_is_reached_from_its_own_host(stage: Stage) -> None:
+    finished = play(
+        stage,
+        LAN
+        + START
+        + """
+- server: {connect: "127.0.0.1:7000", as: c}
+- server.c: {send: "hello"}
+- server.c: {expect: "hello"}
+""",
+        ECHO.replace('("", 7000)', '("127.0.0.1", 7000)'),
+    )
+    assert finished.verdict.outcome is Outcome.PASS, told(finished)
 
 
 def test_a_small_receive_buffer_makes_a_program_send_in_parts(stage: Stage) -> None:

@@ -249,6 +249,7 @@ print("done")
 """
 
 
+@pytest.mark.alone  # it takes all processors
 def test_no_program_is_blamed_for_a_machine_that_is_short_of_processors(stage: Stage) -> None:
     """It ends in time, or it had no processor for half of the time: whichever, it does not fail."""
     busy = [

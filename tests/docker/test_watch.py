@@ -8,16 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import pytest
-
 from lab.core.errors import ExitCode
 from lab.deploy.labs import Lab, all_labs
 from lab.engine.containers import ours, remove
-from tests.docker.stage import PATIENCE, Stage
+from tests.docker.stage import PATIENCE, Stage, drawn
 
 SCENARIO = """
 version: 1
-title: Watched
+title: SocketMonitor
 networks: {lan: 10.9.8.0/24}
 hosts: {server: 10.9.8.1, client: 10.9.8.2}
 programs:
@@ -27,6 +25,8 @@ steps:
 - server: {start: serve}
 - client: {start: ask}
 - client: {expect: {line: hello}}
+- client: {connect: "udp:server:9000", as: u}
+- client.u: {type: anybody?}
 - client: {quiet: 4s}
 checks:
 - connection: {from: client, to: "server:7000"}
@@ -49,15 +49,6 @@ def _watched(stage: Stage) -> Iterator[subprocess.Popen[str]]:
         remove(stage.engine, [one.id for one in ours(stage.engine) if one.labels.file == str(file)])
 
 
-def _until(lab: subprocess.Popen[str], *words: str) -> str:
-    """Read the drawing up to a line with all these words."""
-    assert lab.stdout is not None
-    for line in lab.stdout:
-        if all(word in line for word in words):
-            return line
-    pytest.fail(f"{words} was never drawn")
-
-
 def _lab(stage: Stage) -> Lab:
     """The one that was laid here."""
     (lab,) = (
@@ -73,8 +64,10 @@ def _until_said(lab: subprocess.Popen[str], words: str) -> None:
 
 def test_the_script_and_then_what_people_do(stage: Stage) -> None:
     with _watched(stage) as lab:
-        _until(lab, "10.9.8.1", "10.9.8.2")
-        _until(lab, "SYN seq=0", "SYN_SENT")
+        drawn(lab, "10.9.8.1", "10.9.8.2")
+        drawn(lab, "SYN seq=0", "SYN_SENT")
+        drawn(lab, 'UDP :9000 len=8 "anybody?"')
+        drawn(lab, "ICMP destination-unreachable about :9000")
         assert not list((stage.folder / "runs").rglob("verdict.json")), (
             "it is drawn while the script is played"
         )
@@ -83,9 +76,9 @@ def test_the_script_and_then_what_people_do(stage: Stage) -> None:
         judged = (verdict.parent / "capture.pcap").read_bytes()
         run = _lab(stage).run_id
         assert stage.lab("exec", "--lab", run, *ASK).stdout == "hello\n"
-        _until(lab, "connection 2", "server:7000")
-        _until(lab, "SYN,ACK seq=0 ack=1", "SYN_RECEIVED", "ESTABLISHED")
-        _until(lab, "FIN_WAIT_1")
+        drawn(lab, "connection 2", "server:7000")
+        drawn(lab, "SYN,ACK seq=0 ack=1", "SYN_RECEIVED", "ESTABLISHED")
+        drawn(lab, "FIN_WAIT_1")
         lab.send_signal(signal.SIGINT)
         table, rest = lab.communicate(timeout=PATIENCE)
         assert (lab.returncode, "2 of 2 checks passed" in table) == (ExitCode.PASSED, True), rest
@@ -109,7 +102,7 @@ def test_a_lab_that_goes_away_ends_the_watching(stage: Stage) -> None:
 
 def test_an_interrupt_in_the_script_leaves_nothing(stage: Stage) -> None:
     with _watched(stage) as lab:
-        _until(lab, "SYN seq=0")
+        drawn(lab, "SYN seq=0")
         lab.send_signal(signal.SIGINT)
         _, rest = lab.communicate(timeout=PATIENCE)
         assert lab.returncode in (ExitCode.INTERRUPTED, -signal.SIGINT), rest

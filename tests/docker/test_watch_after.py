@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 
 from lab.core.errors import ExitCode
 from lab.deploy.labs import all_labs
 from lab.engine.containers import ours, remove
-from tests.docker.stage import PATIENCE, Stage
+from tests.docker.stage import PATIENCE, Stage, drawn
 
 SCENARIO = """
 version: 1
-title: Watched
+title: SocketMonitor
 networks: {lan: 10.9.8.0/24}
 hosts: {server: 10.9.8.1, client: 10.9.8.2}
 programs:
@@ -28,29 +27,18 @@ SAY = ("client", "--", "sh", "-c", f"echo late words | {BUSYBOX} nc -w 1 10.9.8.
 LISTEN = ("client", "--", "sh", "-c", f"{BUSYBOX} nc -l -p 7001 >/dev/null 2>&1 & {BUSYBOX} sleep 0.5")
 
 
-def _until(lab: subprocess.Popen[str], *words: str) -> None:
-    """Read the drawing until all these words were in it, in any order."""
-    assert lab.stdout is not None
-    seen = ""
-    for line in lab.stdout:
-        seen += line
-        if all(word in seen for word in words):
-            return
-    raise AssertionError(f"{words} were never drawn: {seen}")
-
-
 def test_listeners_and_late_words_are_drawn(stage: Stage) -> None:
     file = stage.lay(SCENARIO)
     with stage.popen("up", file, "--watch", COLUMNS="100") as lab:
         try:
-            _until(lab, "LISTEN :7000")
+            drawn(lab, "LISTEN :7000")
             assert lab.stderr is not None
             assert any("the script has ended: pass" in line for line in lab.stderr)
             (run,) = (one.run_id for one in all_labs(stage.engine, time.time()) if one.file == str(file))
             assert stage.lab("exec", "--lab", run, *LISTEN).returncode == 0
-            _until(lab, "LISTEN :7001")
+            drawn(lab, "LISTEN :7001")
             stage.lab("exec", "--lab", run, *SAY)
-            _until(lab, '"late words"', "= exit status 0")  # what was printed may be heard after the end
+            drawn(lab, '"late words"', "= exit status 0")  # what was printed may be heard after the end
             lab.send_signal(signal.SIGINT)
             _, rest = lab.communicate(timeout=PATIENCE)
             assert lab.returncode == ExitCode.PASSED, rest

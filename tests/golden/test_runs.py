@@ -11,8 +11,8 @@ import pytest
 from lab.checks.judging import judge
 from lab.evidence.message import Message, Proof
 from lab.evidence.record import is_recorded, read, write_verdict
+from lab.output.describe import Teller
 from lab.output.document import verdict_as_data
-from lab.output.telling import Teller
 
 RUNS = sorted(path for path in (Path(__file__).parent / "runs").iterdir() if path.is_dir())
 

@@ -12,9 +12,11 @@ A line is a time in milliseconds, a sender, a receiver, flags as tcpdump writes 
 segment, ``crossing`` acknowledges only what it did before, ``entered`` and ``left`` let the frame be seen at
 one port only (both: at none), ``icmp=HOST:TYPE.CODE`` has a host say 1 ms later that it did not pass it on, ``.MTU`` behind it gives that,
 ``by=HOST`` is the host that sends it in the name of the sender, ``seq+N`` moves the number, ``full`` says that there is no room left. A port may follow a host: ``client_a:40001``. Sequence
-numbers follow by themselves.
+numbers follow by themselves. In place of the length ``text=...`` or ``hex=...`` gives the payload.
 
-The flags ``U`` make a UDP datagram, of a payload of so many bytes or ``text=...``.
+The flags ``U`` make a UDP datagram, of a payload likewise; ``Q`` and ``A`` an echo
+request and its reply, with ``id=N`` and ``no=N`` (the sequence number), ``ttl=N`` where it arrives, and
+``wrong`` for a wrong checksum.
 """
 
 from __future__ import annotations
@@ -69,16 +71,23 @@ class Script:
         return self._ends.setdefault((source, target), _Speaker(first))
 
     def _packet(self, source: str, target: str, flags: str, length: int, words: set[str]) -> bytes:
+        payload = _payload(words) or b"x" * length
         if flags == "U":
-            text = next((word[5:].encode() for word in words if word.startswith("text=")), b"x" * length)
-            datagram = udp((int(source.partition(":")[2]), int(target.partition(":")[2])), text)
+            datagram = udp((int(source.partition(":")[2]), int(target.partition(":")[2])), payload)
             here, there = (self.hosts[end.partition(":")[0]] for end in (source, target))
             return ip(here, there, datagram, protocol=17)
+        if flags in {"Q", "A"}:
+            given = dict(word.split("=") for word in words if "=" in word)
+            here, there = (self.hosts[end.partition(":")[0]] for end in (source, target))
+            numbers = int(given.get("id", 1)), int(given.get("no", 1))
+            text = given.get("text", "").encode() or b"x" * length
+            packet = echo(here, there, text, reply=flags == "A", numbers=numbers, wrong="wrong" in words)
+            return packet[:8] + bytes([int(given.get("ttl", 64))]) + packet[9:] if ":" not in here else packet
         bits = sum(BITS[letter] for letter in flags)
         me, peer = self._end(source, target), self._end(target, source)
         if bits & BITS["S"] and "again" not in words:
             me.begin = me.next
-        seq, length = me.last if "again" in words else (me.next, length)
+        seq, length = me.last if "again" in words else (me.next, len(payload))
         seq += sum(int(word[3:]) for word in words if word.startswith("seq"))
         if "crossing" not in words:
             me.acknowledges = peer.next
@@ -87,8 +96,14 @@ class Script:
             me.next = seq + length + bool(bits & BITS["S"]) + bool(bits & BITS["F"])
         ack = me.acknowledges if bits & BITS["."] else 0
         ports = int(source.partition(":")[2]), int(target.partition(":")[2])
-        segment = tcp(ports, seq, ack, bits, b"x" * length, window=0 if "full" in words else 64240)
+        payload = payload.ljust(length, b"x")
+        segment = tcp(ports, seq, ack, bits, payload, window=0 if "full" in words else 64240)
         return ip(self.hosts[source.partition(":")[0]], self.hosts[target.partition(":")[0]], segment)
+
+
+def _payload(words: set[str]) -> bytes:
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    return given["text"].encode() if "text" in given else bytes.fromhex(given.get("hex", ""))
 
 
 def _with_port(end: str) -> str:
@@ -142,14 +157,47 @@ def ip(
     )
 
 
+def checksum(data: bytes) -> int:
+    """The Internet's checksum (RFC 1071)."""
+    total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def summed(source: str, target: str, message: bytes) -> bytes:
+    """An ICMP or ICMPv6 message with its checksum."""
+    pseudo = b""
+    if ":" in source:
+        ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target)
+        pseudo = ends + struct.pack("!II", len(message), 58)
+    return message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
+
+
+def echo(
+    source: str,
+    target: str,
+    payload: bytes = b"",
+    *,
+    reply: bool = False,
+    numbers: tuple[int, int] = (1, 1),
+    wrong: bool = False,
+) -> bytes:
+    """The packet of an echo request or its reply."""
+    kind = (129 if reply else 128) if ":" in source else (0 if reply else 8)
+    message = summed(source, target, struct.pack("!BBHHH", kind, 0, 0, *numbers) + payload)
+    if wrong:
+        message = message[:2] + bytes([message[2] ^ 1]) + message[3:]
+    return ip(source, target, message, protocol=58 if ":" in source else 1)
+
+
 def icmp(source: str, target: str, about: bytes, *, kind: int, code: int, mtu: int = 0) -> bytes:
     """The packet of an ICMP error about another packet, of which the header and 8 bytes are quoted."""
     if ":" in source:
         message = struct.pack("!BBHI", kind, code, 0, mtu) + about[:48]
-        packet = ip(source, target, message)
-        return packet[:6] + bytes([58]) + packet[7:]
-    packet = ip(source, target, struct.pack("!BBHHH", kind, code, 0, 0, mtu) + about[:28])
-    return packet[:9] + bytes([1]) + packet[10:]
+        return ip(source, target, summed(source, target, message), protocol=58)
+    message = struct.pack("!BBHHH", kind, code, 0, 0, mtu) + about[:28]
+    return ip(source, target, summed(source, target, message), protocol=1)
 
 
 def framed(packet: bytes, link: int = COOKED2, interface: int = 0, *, leaving: bool = False) -> bytes:
@@ -166,14 +214,19 @@ def framed(packet: bytes, link: int = COOKED2, interface: int = 0, *, leaving: b
 
 
 def pcap(
-    frames: list[tuple[int, bytes]], link: int = COOKED2, *, order: str = "<", nano: bool = True
+    frames: list[tuple[int, bytes]],
+    link: int = COOKED2,
+    *,
+    order: str = "<",
+    nano: bool = True,
+    wire: int = 0,
 ) -> bytes:
-    """A capture file of frames, each with its time in ns."""
+    """A capture file of frames, each with its time in ns; each was at least ``wire`` bytes long."""
     magic, unit = (0xA1B23C4D, 1) if nano else (0xA1B2C3D4, 1000)
     data = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, link)
     for time, frame in frames:
         seconds, rest = divmod(time, 1_000_000_000)
-        data += struct.pack(order + "IIII", seconds, rest // unit, len(frame), len(frame)) + frame
+        data += struct.pack(order + "IIII", seconds, rest // unit, len(frame), max(len(frame), wire)) + frame
     return data
 
 

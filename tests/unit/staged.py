@@ -13,9 +13,11 @@ from lab import checks
 from lab.core.words import Outcome, TcpState
 from lab.evidence.capture import CaptureFile, Drop, HeldSegment, Interface
 from lab.evidence.evidence import Evidence, RunInfo, gather
+from lab.evidence.facts import Described
+from lab.evidence.files import FileEvidence
 from lab.evidence.processes import ProcessSample
 from lab.evidence.situation import SituationEvent
-from lab.evidence.sockets import Loss, Sampling, SocketRow, SocketSample
+from lab.evidence.sockets import DatagramSample, Loss, Sampling, SocketRow, SocketSample
 from lab.evidence.transcript import Exited, Input, Output, Started, StepEnded, Transcript, TranscriptEvent
 from lab.scenario import Scenario
 from tests.judged import Judged, judged
@@ -62,30 +64,31 @@ def exited(status: int, program: str = "server", host: str = "server") -> Exited
 
 def step(number: str, outcome: Outcome = PASS, *, expected: str = "", observed: str = "") -> StepEnded:
     """A step is over."""
-    return StepEnded(
-        at(2), at(1), number, "chat.yaml:9:3", "server", "expect 'x'", outcome, expected, observed
-    )
+    wanted, there = (Described(text) if text else None for text in (expected, observed))
+    what = "expect 'x'"
+    return StepEnded(at(2), at(1), number, "chat.yaml:9:3", "server", what, outcome, wanted, there)
 
 
 class Stage(Struct):
-    """A run: complete and without trouble unless it says otherwise."""
+    """A run: complete unless it says otherwise."""
 
     folder: Path
     talk: str = ""
     capture: bytes = b""
     loopback: Mapping[str, str] = field(default_factory=dict)
     samples: Sequence[SocketSample] = ()
+    datagram_samples: Sequence[DatagramSample] = ()
     processes: Sequence[ProcessSample] = ()
     events: Sequence[TranscriptEvent] = (step("1"),)
     unplayed: str = ""
     dropped: int = 0
     drops: Sequence[Drop] = ()
-    trouble: str = ""
     worst_gap: int = 6 * MS
     lost: Sequence[Loss] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     held: Sequence[HeldSegment] = ()
     situation: Sequence[SituationEvent] = ()
+    files: Sequence[FileEvidence] = ()
     carriage_returns: tuple[str, ...] = ()
     programs: Mapping[str, Any] = field(default_factory=dict)
     steps: Sequence[Mapping[str, Any]] = ({"actor": "server", "action": {"quiet": "1s"}},)
@@ -102,8 +105,10 @@ class Stage(Struct):
             self._info(),
             transcript,
             samples,
+            datagram_samples=tuple(self.datagram_samples),
             processes=processes,
             situation=tuple(self.situation),
+            files=tuple(self.files),
         )
 
     def judge(self, spec: Mapping[str, Any]) -> Judged:
@@ -133,7 +138,6 @@ class Stage(Struct):
             sampling=Sampling(at(-100), ENDED, 5 * MS, self.worst_gap, tuple(self.lost)),
             clock_offset=0,
             variables=self.variables,
-            trouble=self.trouble,
             held=tuple(self.held),
             carriage_returns=self.carriage_returns,
         )

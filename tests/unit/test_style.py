@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from lab.core import assets
+from lab.evidence.facts import StepFact
 
 ROOMS = (
-    "core", "scenario", "wire", "evidence", "engine", "agent", "deploy", "steps", "checks", "output", "run", "cli",
+    "core", "scenario", "wire", "evidence", "engine", "agent", "deploy", "steps", "checks", "output", "run", "grade",
+    "cli",
 )  # fmt: skip
 """The rooms of the package in the order the data walks: each may know only those before it."""
 
@@ -59,22 +62,41 @@ def test_examples_in_docstrings() -> None:
         assert doctest.testmod(importlib.import_module(name)).failed == 0, name
 
 
-def test_checks_say_what_they_find_as_data() -> None:
-    """Sentences of a verdict are made in ``lab.output``: in checks no text has several words.
+def test_what_is_found_is_said_as_data() -> None:
+    """Sentences of a verdict are made in ``lab.output``: in these rooms no text has several words.
 
-    The language has some: descriptions, headings, mistakes, titles of checks. So has what programs print.
+    The language has some: descriptions, headings, mistakes, titles of checks. So have errors, names of
+    protocols, and what programs print.
     """
     sentences = [
         f"{path.name}: {text!r}"
-        for path in sorted((assets.PACKAGE / "checks").rglob("*.py"))
+        for room in ("checks", "wire", "evidence")
+        for path in sorted((assets.PACKAGE / room).rglob("*.py"))
+        if path.parent.name != "record" and path.name not in _NAMES_OF_PROTOCOLS
         for text in _texts(ast.parse(path.read_text()))
-        if " " in text.strip() and text not in _PRINTED_BY_PROGRAMS
+        if " " in text.strip() and text not in {*_PRINTED_BY_PROGRAMS, "VLAN in VLAN"}
     ]
     assert sentences == []
 
 
+def test_steps_say_why_they_fail_as_data() -> None:
+    """A fact is made of names, numbers and what the file or a program says; no sentence is in it."""
+    facts = {kind.__name__ for kind in get_args(StepFact)} | {"StepFailure"}
+    sentences = [
+        f"{path.name}: {text!r}"
+        for path in sorted((assets.PACKAGE / "steps").rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in facts
+        for text in _texts(call)
+        if " " in text
+    ]
+    assert sentences == []
+
+
+_NAMES_OF_PROTOCOLS = {"kinds.py", "tunnels.py"}
+
 _PRINTED_BY_PROGRAMS = {
-    "Address already in use", "Traceback (most recent call last)", 'Exception in thread "', "terminate called",
+    "Address already in use", "Operation not permitted", "Traceback (most recent call last)", 'Exception in thread "', "terminate called",
 }  # fmt: skip
 
 
@@ -84,7 +106,7 @@ def _texts(tree: ast.AST) -> Iterator[str]:
         match node:
             case ast.Expr(ast.Constant()):  # a docstring
                 continue
-            case ast.Call(ast.Name("Field" | "Mistake")):
+            case ast.Call(ast.Name("Field" | "Mistake" | "EvidenceError")):
                 continue
             case ast.AnnAssign(ast.Name("heading" | "words")):
                 continue
@@ -117,7 +139,7 @@ def test_the_agent_needs_nothing_but_the_standard_library() -> None:
             {"docker", "typer", "pydantic"},
         ),
         (
-            "from lab.cli.guard import run; run(['--help'])",
+            "from lab.cli.exit_code import run; run(['--help'])",
             {"docker", "pydantic", "yaml", "rich", "requests"},
         ),
     ],

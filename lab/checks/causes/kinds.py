@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from lab.checks.programs import State
-from lab.evidence.message import Message
+from lab.evidence.message import Message, key_of
 
 
 class MemoryUsedUp(Struct, frozen=True):
@@ -62,6 +61,13 @@ class AddressInUse(Struct, frozen=True):
     port: int
 
 
+class NotRaw(Struct, frozen=True):
+    """A program could not open a raw socket, because its host has none."""
+
+    program: str
+    host: str
+
+
 class Starved(Struct, frozen=True):
     """Processes of these programs waited so long (percent) for a processor when the step's time was up."""
 
@@ -73,6 +79,13 @@ class NoticedLate(Struct, frozen=True):
 
     limit: float
     took: int
+
+
+class HeardLate(Struct, frozen=True):
+    """A program had ended (``at``) in the time of the step that waited for that, and was heard of later."""
+
+    program: str
+    at: int
 
 
 class CarriageReturns(Struct, frozen=True):
@@ -161,6 +174,22 @@ class NotRead(Struct, frozen=True):
     states: tuple[State, ...]
 
 
+class BufferFull(Struct, frozen=True):
+    """A program's UDP socket had no room for so many datagrams."""
+
+    program: str
+    port: int
+    dropped: int
+
+
+class DatagramsUnread(Struct, frozen=True):
+    """Datagrams wait at a program's UDP socket, and none of its threads reads there."""
+
+    program: str
+    port: int
+    states: tuple[State, ...]
+
+
 class StillHeld(Struct, frozen=True):
     """A process has closed its copy of a connection's socket, and another, which is not at it, holds one."""
 
@@ -208,7 +237,7 @@ class NotPassedOn(Struct, frozen=True):
     host: str
     peer: str
     router: str
-    meaning: str
+    meaning: Message
 
 
 class RunsOn(Struct, frozen=True):
@@ -242,10 +271,24 @@ class InLoop(Struct, frozen=True):
 
 
 class WithoutNewline(Struct, frozen=True):
-    """A program has printed the line that was expected, but for its end."""
+    """A program has printed the line that was expected, except for its end."""
 
     program: str
     text: str
+
+
+class OtherLineEnds(Struct, frozen=True):
+    """The text that was expected is there, with other ends of its lines; or ``maybe`` it is."""
+
+    found: str
+    wanted: str
+    maybe: bool = False
+
+
+class ReturnsTyped(Struct, frozen=True):
+    """The script has typed CR to a program on a terminal, which gives it LF instead."""
+
+    program: str
 
 
 class Buffered(Struct, frozen=True):
@@ -262,8 +305,10 @@ Cause = (
     | LeftEarly
     | InBackground
     | AddressInUse
+    | NotRaw
     | Starved
     | NoticedLate
+    | HeardLate
     | CarriageReturns
     | SwappedPort
     | OtherPort
@@ -275,6 +320,8 @@ Cause = (
     | LoopbackOnly
     | NotAccepted
     | NotRead
+    | BufferFull
+    | DatagramsUnread
     | StillHeld
     | WaitsForLock
     | NoSuchAddress
@@ -285,6 +332,8 @@ Cause = (
     | IsStopped
     | InLoop
     | WithoutNewline
+    | OtherLineEnds
+    | ReturnsTyped
     | Buffered
 )
 
@@ -301,15 +350,10 @@ def _said(what: Struct, now: int) -> Message:
     parameters = {name: _value(value, now) for name, value in asdict(what).items()}
     if "at" in parameters:
         parameters["before"] = now - parameters.pop("at")
-    return Message(key_of(type(what)), parameters)
+    return Message(key_of(type(what).__name__), parameters)
 
 
 def _value(value: Any, now: int) -> Any:
     if isinstance(value, tuple):
         return tuple(_value(one, now) for one in value)
     return _said(value, now) if isinstance(value, Struct) and not isinstance(value, Message) else value
-
-
-def key_of(kind: type[Struct]) -> str:
-    """The key of a cause or a state: ``memory-used-up`` of ``MemoryUsedUp``."""
-    return re.sub(r"\B([A-Z])", r"-\1", kind.__name__).lower()

@@ -14,6 +14,7 @@ from lab.checks.causes.kinds import (
     NoSuchAddress,
     NotListening,
     NotPassedOn,
+    NotRaw,
     OtherPort,
     OtherUdpPort,
     ServesTcp,
@@ -22,6 +23,7 @@ from lab.checks.causes.kinds import (
 )
 from lab.checks.printed import printed_by
 from lab.checks.programs import Ended, ProgramState
+from lab.checks.proofs import meaning_of
 from lab.checks.select import host_of
 from lab.checks.subjects.connection import ConnectionCheck
 from lab.checks.subjects.listener import ListenerCheck
@@ -30,6 +32,12 @@ from lab.evidence.sockets import SocketRow
 from lab.scenario.script import numbered_lines, ports_awaited
 from lab.scenario.steps import RUN
 from lab.steps.actions.start import Start
+
+_NOT_PERMITTED = "Operation not permitted"
+"""What strerror(EPERM) is there."""
+
+_TRACEBACK = 1000
+"""Characters before it in which a traceback names the call."""
 
 _IN_USE = "Address already in use"
 """What strerror(EADDRINUSE) is in the C locale."""
@@ -109,18 +117,19 @@ def _refused_at(failure: Failure, client: str, host: str, port: int) -> Iterator
         if holder and client != host and ip_address(local.local).is_loopback:
             yield LoopbackOnly(failure.scene.named(holder), local.local, port)
         return
+    meant = swapped(port)
+    if _is_meant(failure, host, meant) and any(row.local_port == meant for row in listeners):
+        yield SwappedPort(client, meant, port, connects=True)
+        return
+    if not _is_meant(failure, host, port):
+        return
     for one in failure.scene.programs:
-        if one.host != host or isinstance(one.state, Ended):
-            continue
-        listens = any(row.inode in one.inodes and row.local_port == swapped(port) for row in listeners)
-        if listens and _is_meant(failure, host, swapped(port)):
-            yield SwappedPort(client, swapped(port), port, connects=True)
-        elif _is_meant(failure, host, port):
+        if one.host == host and not isinstance(one.state, Ended):
             yield from _not_there(failure, one, port)
 
 
 def _is_meant(failure: Failure, host: str, port: int) -> bool:
-    """Whether a program of a host is said to listen on a port, by itself or by a check."""
+    """Whether a host is said to listen on a port: by a program, by the script, or by a check."""
     scenario = failure.evidence.scenario
     names = {
         line.action.start
@@ -152,6 +161,20 @@ def in_use(failure: Failure) -> Iterator[AddressInUse | HeldByAnother]:
                 yield AddressInUse(failure.scene.named(one), port)
 
 
+def not_raw(failure: Failure) -> Iterator[NotRaw]:
+    """Programs that were refused a socket, on hosts without raw sockets: all others everybody may open."""
+    for one in failure.scene.programs:
+        host = failure.evidence.scenario.hosts[one.host]
+        if one.name != RUN and not host.raw and _was_refused(printed_by(failure.evidence, one.run)):
+            yield NotRaw(failure.scene.named(one), one.host)
+
+
+def _was_refused(printed: str) -> bool:
+    """Whether a program has printed that it may not open a socket: the traceback of Python, or perror(3)."""
+    before, refused, _ = printed.partition(_NOT_PERMITTED)
+    return bool(refused) and "socket" in before[-_TRACEBACK:].lower()
+
+
 def _in_time_wait(failure: Failure, host: str, port: int) -> bool:
     """Whether a connection of a port was in TIME_WAIT when the step failed."""
     seen = failure.scene.hosts.get(host)
@@ -181,10 +204,10 @@ def not_passed_on(failure: Failure) -> Iterator[NotPassedOn]:
     for connection in evidence.connections:
         if connection.handshake in {"no_reply", "half_open"}:
             for error in evidence.icmp_about(connection):
-                if error.time <= failure.step.at:
-                    ends = error.flow.source, error.flow.target
+                if error.about and error.at.time <= failure.step.at:
+                    ends = error.about.flow.source, error.about.flow.target
                     sender, target = (hosts.get(address, address) for address in ends)
-                    yield NotPassedOn(sender, target, hosts.get(error.source, error.source), error.meaning)
+                    yield NotPassedOn(sender, target, error.who, meaning_of(error))
 
 
 def _tried(failure: Failure, host: str) -> Iterator[tuple[int, SocketRow]]:

@@ -9,12 +9,15 @@ from lab.checks.causes.failure import Failure, filled, model_of
 from lab.checks.causes.kinds import (
     Buffered,
     Deadlock,
+    HeardLate,
     InLoop,
     IsStopped,
     LastSent,
     NotAccepted,
     NoticedLate,
     NotRead,
+    OtherLineEnds,
+    ReturnsTyped,
     Starved,
     StillHeld,
     WaitsForLock,
@@ -26,6 +29,7 @@ from lab.checks.printed import has_printed
 from lab.checks.programs import Asleep, Busy, Ended, ProgramState, Stopped, Wait
 from lab.core.words import TcpState
 from lab.evidence.sockets import SocketRow
+from lab.evidence.transcript import Input
 from lab.steps.actions.expect import Expect
 from lab.steps.actions.start import Start
 from lab.steps.actions.wait import Wait as WaitStep
@@ -200,6 +204,40 @@ def without_newline(failure: Failure) -> Iterator[WithoutNewline]:
                 yield WithoutNewline(failure.scene.named(one), last)
 
 
+def other_line_ends(failure: Failure) -> Iterator[OtherLineEnds]:
+    """That the text is there, if only the ends of its lines are others."""
+    action = failure.line.action if failure.line else None
+    if not isinstance(action, Expect) or "\n" not in (action.expect.text or ""):
+        return
+    wanted = filled(action.expect.text or "", failure.step, failure.evidence)
+    if wanted and wanted.replace("\r\n", "\n") in failure.step.rest.replace("\r\n", "\n"):
+        yield OtherLineEnds(*(("LF", "CRLF") if "\r\n" in wanted else ("CRLF", "LF")))
+
+
+def maybe_other_line_ends(failure: Failure) -> Iterator[OtherLineEnds]:
+    """That a regular expression has CR LF, and what came has none; whether it would match is not tried."""
+    action = failure.line.action if failure.line else None
+    regex = (action.expect.regex or "") if isinstance(action, Expect) else ""
+    rest = failure.step.rest
+    if ("\r\n" in regex or r"\r\n" in regex) and "\n" in rest and "\r\n" not in rest:
+        yield OtherLineEnds("LF", "CRLF", maybe=True)
+
+
+def returns_typed(failure: Failure) -> Iterator[ReturnsTyped]:
+    """The step's program, if CR was typed to it on a terminal."""
+    if failure.line is None or not isinstance(failure.line.action, Expect):
+        return
+    for one in failure.mine:
+        model = failure.evidence.scenario.programs.get(model_of(failure.evidence.scenario, one.run))
+        typed = (
+            event
+            for event in failure.evidence.transcript.events
+            if isinstance(event, Input) and (event.host, event.program) == (one.host, one.name)
+        )
+        if model and model.tty and any(event.kind == "text" and "\r" in event.text for event in typed):
+            yield ReturnsTyped(failure.scene.named(one))
+
+
 def buffered(failure: Failure) -> Iterator[Buffered]:
     """The step's program, if its output may still be in its buffer."""
     if failure.line is None or not isinstance(failure.line.action, Expect):
@@ -267,6 +305,36 @@ def starved(failure: Failure) -> Starved | None:
     }
     found = tuple((name, min(100, percent)) for name, percent in waits.items() if percent >= _HALF)
     return Starved(found) if found else None
+
+
+def noticed_late(failure: Failure) -> NoticedLate | None:
+    """That the lab noticed much too late that a step's time was over: nobody knows what it had missed.
+
+    It was half a second late or more, and a quarter of the step's time. Where programs of the lab used half a
+    processor or more when the script broke off, they may have kept it busy themselves.
+    """
+    action = failure.line.action if failure.line else None
+    limit, took = _limit(failure), failure.step.at - failure.step.began
+    is_late = took > limit * _SECOND + max(_LATE, limit * _SECOND / 4)
+    hosts = failure.scene.hosts.values()
+    used = sum(doing.used for one in hosts for doing in one.processes)
+    if (
+        not is_late
+        or used * 2 > max((one.window for one in hosts), default=0)
+        or not isinstance(action, Start | Expect | WaitStep)
+    ):
+        return None
+    return NoticedLate(limit, took)
+
+
+def heard_late(failure: Failure) -> HeardLate | None:
+    """The program whose end a step waited for in vain, if it had ended in the step's time."""
+    action = failure.line.action if failure.line else None
+    if not (isinstance(action, WaitStep) and action.wait.exited):
+        return None
+    until = failure.step.began + int(_limit(failure) * _SECOND)
+    ends = ((one, one.state.at) for one in failure.mine if isinstance(one.state, Ended))
+    return next((HeardLate(failure.scene.named(one), at) for one, at in ends if at <= until), None)
 
 
 def _limit(failure: Failure) -> float:

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Struct
 from pydantic import Field
 
-from lab.checks import doubt
+from lab.checks import completeness
 from lab.checks.agreement import LAG, Agreement, looks_of
 from lab.checks.check import Check
 from lab.checks.death import Death, death_behind
@@ -27,6 +27,7 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.history import Ports, SocketHistory, order_of
 from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.transcript import StepEnded
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
 from lab.scenario.base import HostName, Model, Port
@@ -39,7 +40,7 @@ _LONG = 100_000_000
 """ns after which a stay that has ended is worth telling why it lasted."""
 
 
-class _Stay(Struct, frozen=True):
+class _Interval(Struct, frozen=True):
     """One stay in CLOSE_WAIT, and the rows of the kernel's samples that show it.
 
     ``left`` is None if it lasted until the observation ended, at ``end`` (ns). ``death`` is the end of a
@@ -142,7 +143,7 @@ class CloseWaitCheck(Check):
 
 
 def _findings(
-    ref: CloseWaitRef, stay: _Stay, lacking: Message | None, evidence: Evidence
+    ref: CloseWaitRef, stay: _Interval, lacking: Message | None, evidence: Evidence
 ) -> Iterator[Finding]:
     """What the check says of one stay."""
     if ref.dwell is not None:
@@ -163,7 +164,7 @@ def _candidates(ref: CloseWaitRef, evidence: Evidence) -> Iterator[tuple[Connect
                     yield connection, side
 
 
-def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
+def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Interval]:
     for connection, side in _candidates(ref, evidence):
         at = side.entered(TcpState.CLOSE_WAIT)
         if at is not None:
@@ -172,8 +173,8 @@ def _stays(ref: CloseWaitRef, evidence: Evidence) -> Iterator[_Stay]:
             ports = side.port, connection.peer_of(side).port
             rows = _rows(history_of(evidence, ref.host), ports, at.time, end)
             death = _death(left, side, connection, evidence)
-            lacking = doubt.of_connection(connection, evidence)
-            yield _Stay(connection, side, at, left, end, rows, death, lacking)
+            lacking = completeness.of_connection(connection, evidence)
+            yield _Interval(connection, side, at, left, end, rows, death, lacking)
 
 
 def _death(left: StateChange | None, side: Side, connection: Connection, evidence: Evidence) -> Death | None:
@@ -198,10 +199,12 @@ def _rows(history: SocketHistory, ports: Ports, began: int, ended: int) -> tuple
 
 def _lacking(ref: CloseWaitRef, evidence: Evidence) -> Message | None:
     connections = [connection for connection, _ in _candidates(ref, evidence)]
-    return doubt.of_all(connections, evidence, ref.host, ref.peer)
+    return completeness.of_all(connections, evidence, ref.host, ref.peer)
 
 
-def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: Message | None, evidence: Evidence) -> Finding:
+def _observed(
+    ref: CloseWaitRef, stays: list[_Interval], lacking: Message | None, evidence: Evidence
+) -> Finding:
     wanted = ref.observed is not False
     never = message("never-in-close-wait", host=ref.host, peer=ref.peer)
     return find(
@@ -219,16 +222,26 @@ def _observed(ref: CloseWaitRef, stays: list[_Stay], lacking: Message | None, ev
 def _went_another_way(ref: CloseWaitRef, evidence: Evidence) -> bool:
     """Whether a connection was made that ended without CLOSE_WAIT."""
     made = [side for connection, side in _candidates(ref, evidence) if connection.handshake == "complete"]
-    return any(side.state is not TcpState.ESTABLISHED for side in made)
+    failed = evidence.transcript.failed
+    return any(not _was_open(side, failed) for side in made)
 
 
 def _may_come(ref: CloseWaitRef, evidence: Evidence) -> bool:
     """Whether the peer may yet have closed when the script was over: no connection, or one still open."""
     sides = [side for _, side in _candidates(ref, evidence)]
-    return not sides or any(side.state is TcpState.ESTABLISHED for side in sides)
+    failed = evidence.transcript.failed
+    return not sides or any(_was_open(side, failed) for side in sides)
 
 
-def _dwell(stay: _Stay, bounds: Span, lacking: Message | None, evidence: Evidence) -> Finding:
+def _was_open(side: Side, failed: StepEnded | None) -> bool:
+    """Whether a connection was open when the script broke off, if it did: what ended it then is no close."""
+    if side.state is TcpState.ESTABLISHED:
+        return True
+    left = side.left(TcpState.ESTABLISHED) if failed else None
+    return failed is not None and left is not None and left.at.time > failed.at
+
+
+def _dwell(stay: _Interval, bounds: Span, lacking: Message | None, evidence: Evidence) -> Finding:
     holds = fits(bounds, stay.dwell)
     long = bounds.max is not None and stay.dwell > nanoseconds(bounds.max)
     undecided = stay.cut and not long and (not holds or bounds.max is not None)
@@ -242,7 +255,7 @@ def _dwell(stay: _Stay, bounds: Span, lacking: Message | None, evidence: Evidenc
     )
 
 
-def _left(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wanted: bool) -> Finding:
+def _left(stay: _Interval, lacking: Message | None, evidence: Evidence, *, wanted: bool) -> Finding:
     return find(
         message("fin-ends-close-wait" if wanted else "stays-in-close-wait", host=stay.side.host),
         _seen(stay, evidence),
@@ -253,12 +266,12 @@ def _left(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wanted: b
     )
 
 
-def _unknown(stay: _Stay) -> Message | None:
+def _unknown(stay: _Interval) -> Message | None:
     """Why nobody knows whether its program ended a stay; None if that is known."""
     return stay.death.unknown(named(stay.side), message("what-ended-close-wait")) if stay.death else None
 
 
-def _seen(stay: _Stay, evidence: Evidence) -> Message:
+def _seen(stay: _Interval, evidence: Evidence) -> Message:
     """How long a stay lasted, what ended it, and why it lasted where that is worth telling."""
     cut = stay.cut and not _unknown(stay)
     told = stay.left is None or cut or stay.dwell > _LONG
@@ -272,7 +285,7 @@ def _seen(stay: _Stay, evidence: Evidence) -> Message:
     )
 
 
-def _how(stay: _Stay, *, cut: bool) -> Message:
+def _how(stay: _Interval, *, cut: bool) -> Message:
     """How long a stay lasted, and what ended it."""
     if stay.left is None:
         return message(
@@ -283,11 +296,11 @@ def _how(stay: _Stay, *, cut: bool) -> Message:
     return message("never-closed-in-close-wait" if cut else "was-in-close-wait", dwell=stay.dwell, end=end)
 
 
-def _proofs(stays: Iterable[_Stay], evidence: Evidence) -> list[Proof]:
+def _proofs(stays: Iterable[_Interval], evidence: Evidence) -> list[Proof]:
     return [proof for stay in stays for proof in _proof(stay, evidence)]
 
 
-def _proof(stay: _Stay, evidence: Evidence) -> Iterator[Proof]:
+def _proof(stay: _Interval, evidence: Evidence) -> Iterator[Proof]:
     connection, host, peer = stay.connection, named(stay.side), named(stay.connection.peer_of(stay.side))
     yield frame(evidence, connection, stay.began, "close-wait-begins", host=host, peer=peer)
     if stay.left is not None:
@@ -303,12 +316,12 @@ def _proof(stay: _Stay, evidence: Evidence) -> Iterator[Proof]:
 # What the kernel says
 
 
-def _disagreement(stay: _Stay, agreement: Agreement) -> Message | None:
+def _disagreement(stay: _Interval, agreement: Agreement) -> Message | None:
     """That a look at the kernel should have shown a stay and did not."""
     return agreement.dispute(stay.connection, stay.side, TcpState.CLOSE_WAIT)
 
 
-def _blame(stay: _Stay) -> str:
+def _blame(stay: _Interval) -> str:
     """Why nobody closed: what the socket's row said last (an unread FIN counts 1 in the receive queue)."""
     if not stay.rows:
         return ""
@@ -320,7 +333,7 @@ def _blame(stay: _Stay) -> str:
     return "eof_not_read" if row.recv_queue else "not_closed"
 
 
-def _why(stay: _Stay) -> Message | None:
+def _why(stay: _Interval) -> Message | None:
     """Why it lasts."""
     if not (blame := _blame(stay)):
         return None
@@ -328,13 +341,13 @@ def _why(stay: _Stay) -> Message | None:
     return message("blame", blame=blame, unread=unread)
 
 
-def _held(stay: _Stay, evidence: Evidence) -> Message | None:
+def _held(stay: _Interval, evidence: Evidence) -> Message | None:
     """Who holds its socket."""
     ports = stay.side.port, stay.connection.peer_of(stay.side).port
     return holders(evidence, stay.side.host, ports)
 
 
-def _blamed(stay: _Stay, wanted: str, lacking: Message | None, evidence: Evidence) -> Finding:
+def _blamed(stay: _Interval, wanted: str, lacking: Message | None, evidence: Evidence) -> Finding:
     """Why it lasts, or did; a stay that its own FIN ended before it was sampled is nobody's fault."""
     blame, seen = _blame(stay), _seen(stay, evidence)
     return find(
@@ -346,7 +359,7 @@ def _blamed(stay: _Stay, wanted: str, lacking: Message | None, evidence: Evidenc
     )
 
 
-def _eof_read(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wanted: bool) -> Finding:
+def _eof_read(stay: _Interval, lacking: Message | None, evidence: Evidence, *, wanted: bool) -> Finding:
     read = _end_was_read(stay, evidence)
     unknown = None if read is not None else message("end-taken-along")
     seen, host = _seen(stay, evidence), stay.side.host
@@ -363,7 +376,7 @@ def _eof_read(stay: _Stay, lacking: Message | None, evidence: Evidence, *, wante
 _READ = {True: "read", False: "unread", None: "unknown"}
 
 
-def _end_was_read(stay: _Stay, evidence: Evidence) -> bool | None:
+def _end_was_read(stay: _Interval, evidence: Evidence) -> bool | None:
     """Whether recv gave 0; None where an empty queue does not tell.
 
     Linux appends a FIN to data that are still unread, and whoever reads those takes it along without being
@@ -377,7 +390,7 @@ def _end_was_read(stay: _Stay, evidence: Evidence) -> bool | None:
     return True if alone or _was_empty(stay, evidence) else None
 
 
-def _was_empty(stay: _Stay, evidence: Evidence) -> bool:
+def _was_empty(stay: _Interval, evidence: Evidence) -> bool:
     """Whether a look between the last data and the FIN found nothing unread."""
     since = stay.side.heard.time + LAG if stay.side.heard else 0
     history = history_of(evidence, stay.side.host)
@@ -391,7 +404,7 @@ def _was_empty(stay: _Stay, evidence: Evidence) -> bool:
     )
 
 
-def _unsampled(stay: _Stay) -> Message | None:
+def _unsampled(stay: _Interval) -> Message | None:
     """Why the kernel's rows do not tell what was read: none was taken, or much happened after the last."""
     if not stay.rows:
         return message("close-wait-too-short")

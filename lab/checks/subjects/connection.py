@@ -8,16 +8,16 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec.structs import replace
 from pydantic import Discriminator, Field, Tag
 
-from lab.checks import ending, passage
-from lab.checks.case import Case, case_of
+from lab.checks import closing, transitions
 from lab.checks.check import Check
-from lab.checks.ending import CloseSpec, ResetSpec
+from lab.checks.closing import CloseSpec, ResetSpec
+from lab.checks.context import CheckContext, context_of
 from lab.checks.ends import End, not_ends
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.passage import ResentSpec
 from lab.checks.proofs import refused_by
 from lab.checks.refusal import listened_then
 from lab.checks.select import rows_of
+from lab.checks.transitions import ResentSpec
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, Proof, message
@@ -90,138 +90,142 @@ class ConnectionCheck(Check):
 
     def judge(self, evidence: Evidence) -> CheckResult:
         """Judge every word of the check on the connection it names."""
-        case = case_of(self.connection, evidence)
-        if isinstance(case, Finding):
-            return conclude(self, [case])
+        context = context_of(self.connection, evidence)
+        if isinstance(context, Finding):
+            return conclude(self, [context])
         findings = [
-            replace(found, missing=found.missing or _unfinished(case)) for found in _findings(self, case)
+            replace(found, missing=found.missing or _unfinished(context))
+            for found in _findings(self, context)
         ]
-        if _unmade(case) and self.handshake in {None, "complete"} and not isinstance(self.rst, ResetSpec):
+        if _unmade(context) and self.handshake in {None, "complete"} and not isinstance(self.rst, ResetSpec):
             # There was no connection: that says all, of each word.
-            findings = [replace(found, observed=tuple(handshake_seen(case))) for found in findings]
+            findings = [replace(found, observed=tuple(handshake_seen(context))) for found in findings]
         return conclude(self, findings)
 
 
-def _unfinished(case: Case) -> bool:
+def _unfinished(context: CheckContext) -> bool:
     """Whether the connection never was, or nobody had begun to end it: something did not come."""
-    connection = case.connection
-    return _unmade(case) or not any(side.fin or side.reset for side in connection.sides)
+    connection = context.connection
+    return _unmade(context) or not any(side.fin or side.reset for side in connection.sides)
 
 
-def _findings(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+def _findings(spec: ConnectionCheck, context: CheckContext) -> Iterator[Finding]:
     if spec.handshake is not None:
-        yield _handshake(spec.handshake, case)
-    yield from _ending(spec, case)
-    yield from _passage(spec, case)
+        yield _handshake(spec.handshake, context)
+    yield from _ending(spec, context)
+    yield from _passage(spec, context)
 
 
-def _ending(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+def _ending(spec: ConnectionCheck, context: CheckContext) -> Iterator[Finding]:
     if spec.close is not None:
-        yield from ending.close(spec.close, case)
+        yield from closing.close(spec.close, context)
     if spec.fin is not None:
-        yield ending.fin(spec.fin, case)
+        yield closing.fin(spec.fin, context)
     if isinstance(spec.rst, ResetSpec):
-        yield from ending.reset_by(spec.rst, case)
+        yield from closing.reset_by(spec.rst, context)
     elif spec.rst is not None:
-        yield ending.no_reset(case)
+        yield closing.no_reset(context)
 
 
-def _passage(spec: ConnectionCheck, case: Case) -> Iterator[Finding]:
+def _passage(spec: ConnectionCheck, context: CheckContext) -> Iterator[Finding]:
     if spec.retransmissions is not None:
-        yield from passage.resent(spec.retransmissions, case)
+        yield from transitions.resent(spec.retransmissions, context)
     for end, bounds in (spec.bytes or {}).items():
-        yield from _bytes(end, bounds, case)
+        yield from _bytes(end, bounds, context)
     for end, states in (spec.states or {}).items():
-        yield from passage.states(end, states, case)
+        yield from transitions.states(end, states, context)
     if spec.time_wait is not None:
-        yield from passage.time_wait(spec.time_wait, case)
+        yield from transitions.time_wait(spec.time_wait, context)
 
 
 # Handshake
 
 
-def _handshake(expected: str, case: Case) -> Finding:
-    seen = case.connection.handshake
+def _handshake(expected: str, context: CheckContext) -> Finding:
+    seen = context.connection.handshake
     answered = seen == "half_open" and expected != "complete"
     return find(
         message("handshake", kind=expected),
-        list(handshake_seen(case)),
-        list(_handshake_frames(case)),
+        list(handshake_seen(context)),
+        list(_handshake_frames(context)),
         holds=seen == expected,
-        doubt=case.doubt,
-        proven=case.certain and (seen in {"complete", "refused", "simultaneous"} or answered),
-        missing=_unmade(case),
+        doubt=context.doubt,
+        proven=context.certain and (seen in {"complete", "refused", "simultaneous"} or answered),
+        missing=_unmade(context),
     )
 
 
-def _unmade(case: Case) -> bool:
+def _unmade(context: CheckContext) -> bool:
     """Whether the connection never was: what is said of it lacks it."""
-    return case.connection.handshake in {"refused", "no_reply", "half_open"}
+    return context.connection.handshake in {"refused", "no_reply", "half_open"}
 
 
-def handshake_seen(case: Case) -> Iterator[Message]:
+def handshake_seen(context: CheckContext) -> Iterator[Message]:
     """How far the handshake of a connection came."""
-    client, server = case.connection.sides
-    match case.connection.handshake:
+    client, server = context.connection.sides
+    match context.connection.handshake:
         case "complete":
             yield message("handshake-completed")
         case "simultaneous":
             yield message("both-sent-syn")
         case "refused":
-            yield message("refused", host=case.name(server), port=server.port)
-            yield from listened_then(server, case)
+            yield message("refused", host=context.name(server), port=server.port)
+            yield from listened_then(server, context)
         case "no_reply":
             again = client.retransmissions.syn
-            answer = "no-answer-captured" if case.doubt else "no-answer"
-            yield message(answer, times=again + 1 if again else 0, full=_full(case))
-            yield from _said_by_icmp(case)
+            answer = "no-answer-captured" if context.doubt else "no-answer"
+            yield message(answer, times=again + 1 if again else 0, full=_full(context))
+            yield from _said_by_icmp(context)
         case "half_open":
-            ack = "last-ack-not-captured" if case.doubt else "syn-ack-never-acknowledged"
-            yield message(ack, server=case.name(server), client=case.name(client))
+            ack = "last-ack-not-captured" if context.doubt else "syn-ack-never-acknowledged"
+            yield message(ack, server=context.name(server), client=context.name(client))
         case "unknown":
             yield message("partly-captured" if client.syn or server.syn else "under-way-at-start")
 
 
-def _said_by_icmp(case: Case) -> list[Message]:
+def _said_by_icmp(context: CheckContext) -> list[Message]:
     """What routers and hosts say by ICMP of the segments of a connection that never was, each thing once."""
-    said = {(one.source, one.meaning): one for one in reversed(case.evidence.icmp_about(case.connection))}
-    return [refused_by(one, case.evidence) for one in reversed(said.values())]
+    said = {
+        (one.who, one.meaning, one.mtu): one
+        for one in reversed(context.evidence.icmp_about(context.connection))
+    }
+    return [refused_by(one) for one in reversed(said.values())]
 
 
-def _full(case: Case) -> Message | None:
+def _full(context: CheckContext) -> Message | None:
     """Whether the listener's accept queue held more than its limit, so that it took no further connection."""
-    server = case.connection.server
-    for _, row in rows_of(case.evidence, server.host, TcpState.LISTEN):
+    server = context.connection.server
+    for _, row in rows_of(context.evidence, server.host, TcpState.LISTEN):
         if row.local_port == server.port and row.recv_queue > row.send_queue:
-            name = case.name(server)
+            name = context.name(server)
             return message("accept-queue-full", host=name, waiting=row.recv_queue, limit=row.send_queue)
     return None
 
 
-def _handshake_frames(case: Case) -> Iterator[Proof]:
-    client, server = case.connection.sides
+def _handshake_frames(context: CheckContext) -> Iterator[Proof]:
+    client, server = context.connection.sides
     if client.syn:
-        yield case.frame(client.syn.first, "syn-from", host=case.name(client))
+        yield context.frame(client.syn.first, "syn-from", host=context.name(client))
     if server.syn:
-        yield case.frame(server.syn.first, "syn-ack-from", host=case.name(server))
+        yield context.frame(server.syn.first, "syn-ack-from", host=context.name(server))
     if client.ack and server.syn:
-        yield case.frame(client.ack.first, "ack-from", host=case.name(client))
+        yield context.frame(client.ack.first, "ack-from", host=context.name(client))
     if not server.syn and server.reset:
-        yield case.frame(server.reset.first, "rst-from", host=case.name(server), ended=None, cause="")
+        yield context.frame(server.reset.first, "rst-from", host=context.name(server), ended=None, cause="")
 
 
 # Bytes
 
 
-def _bytes(end: str, bounds: Count, case: Case) -> Iterator[Finding]:
-    side = case.side(end)
+def _bytes(end: str, bounds: Count, context: CheckContext) -> Iterator[Finding]:
+    side = context.side(end)
     if side is not None:
         yield find(
-            message("bytes-from", bytes=str(bounds), host=case.name(side)),
-            message("bytes-from", bytes=side.bytes, host=case.name(side)),
+            message("bytes-from", bytes=str(bounds), host=context.name(side)),
+            message("bytes-from", bytes=side.bytes, host=context.name(side)),
             holds=side.bytes in bounds,
-            doubt=case.doubt,
-            proven=case.certain and (side.exact or decided(side.at_least, bounds)),
+            doubt=context.doubt,
+            proven=context.certain and (side.exact or decided(side.at_least, bounds)),
             missing=side.bytes < bounds.minimum,
         )
 

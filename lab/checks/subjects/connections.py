@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lab.checks import doubt
+from lab.checks import completeness
 from lab.checks.check import Check
 from lab.checks.finding import conclude, decided, find
 from lab.checks.proofs import frame, named
@@ -52,7 +52,7 @@ class ConnectionsCheck(Check):
             message("connections", number=len(made), others=len(found) - len(made)),
             [_frame(connection, evidence) for connection in found],
             holds=len(made) in ref.count,
-            doubt=doubt.of_all(found, evidence, ref.to.host, ref.from_),
+            doubt=completeness.of_all(found, evidence, ref.to.host, ref.from_),
             proven=decided(len(made), ref.count),
             absent=not found and (ref.from_ is None or went_on(evidence, ref.from_)),
             missing=len(made) < ref.count.minimum,

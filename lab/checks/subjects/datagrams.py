@@ -8,23 +8,25 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import Field
 
-from lab.checks import doubt
+from lab.checks import buffers, completeness
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, decided, find
-from lab.checks.select import went_on
+from lab.checks.payloads import PayloadSpec, shown, wanted_of
+from lab.checks.proofs import meaning_of
+from lab.checks.select import history_of, went_on
 from lab.checks.spans import bounds_told, fits, lateness
 from lab.core.durations import nanoseconds
 from lab.evidence.evidence import Evidence
-from lab.evidence.message import Message, Proof, message
+from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from lab.scenario.base import Bytes, Count, Counted, Duration, HostName, HostPort, Model, Name, Text
+from lab.scenario.base import Count, Counted, Duration, HostName, HostPort, Model, Name
 from lab.scenario.checks import Span
 from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake, Path
-from lab.scenario.variables import substitute
 from lab.wire.packets.internet import UDP
 from lab.wire.tcp import Moment
 from lab.wire.udp import Datagram
@@ -32,18 +34,6 @@ from lab.wire.udp import Datagram
 _NONE = "none"
 _MOST_PROOFS = 20
 """Datagrams that are told one by one."""
-
-
-class PayloadSpec(Model):
-    """What the payload of datagrams is."""
-
-    heading: ClassVar[str] = "A payload"
-    short: ClassVar[str] = "text"
-
-    text: Annotated[str | None, Field(description="Exactly this text")] = None
-    bytes: Annotated[Bytes | None, Field(description="Exactly these bytes")] = None
-    contains: Annotated[Text | None, Field(description="This text, anywhere in it")] = None
-    nth: Annotated[int | None, Field(ge=1, description="Of this datagram only; of each unless given")] = None
 
 
 class AnsweredSpec(Model):
@@ -65,6 +55,10 @@ class DatagramsRef(Model):
     from_: Annotated[
         HostName | None, Field(alias="from", description="The host that sent them; any unless given")
     ] = None
+    by: Annotated[
+        Literal["from", "to"],
+        Field(description="Whose datagrams: those to that port, or (to) those that come back from it"),
+    ] = "from"
     count: Annotated[Counted | None, Field(description="How many were sent")] = None
     arrived: Annotated[Counted | None, Field(description="How many reached the host")] = None
     size: Annotated[Counted | None, Field(description="Bytes of each payload")] = None
@@ -100,12 +94,13 @@ class DatagramsCheck(Check):
             what = f': no host is called "{ref.unreachable}"'
             fix = did_you_mean(str(ref.unreachable), scenario.hosts, "hosts")
             yield Mistake("unknown-host", ("datagrams", "unreachable"), what, f"{fix}, or write none")
-        kinds = [kind for kind in _PAYLOADS if ref.payload and getattr(ref.payload, kind) is not None]
-        if ref.payload is not None and len(kinds) != 1:
-            what = f': "payload" says {" and ".join(kinds) if kinds else "nothing"}'
-            yield Mistake(
-                "bad-pattern", ("datagrams", "payload"), what, f"write one of: {', '.join(_PAYLOADS)}"
-            )
+        for word in ("answered", "unreachable") if ref.by == "to" else ():
+            if word in self.given():
+                what = f': "{word}" speaks of what was sent to the port, and "by" of what came back'
+                fix = f"say `{word}:` in a check of its own, without `by:`"
+                yield Mistake("contradiction", ("datagrams", word), what, fix)
+        if ref.payload is not None:
+            yield from ref.payload.mistakes(("datagrams", "payload"))
 
     def texts(self) -> Iterator[tuple[Path, str]]:
         payload = self.datagrams.payload
@@ -120,14 +115,16 @@ class DatagramsCheck(Check):
     @property
     def title(self) -> str:
         ref = self.datagrams
+        if ref.by == "to":
+            return f"datagrams from {ref.to}" + (f" to {ref.from_}" if ref.from_ else "")
         return f"datagrams to {ref.to}" + (f" from {ref.from_}" if ref.from_ else "")
 
     def judge(self, evidence: Evidence) -> CheckResult:
-        case = _case(self.datagrams, evidence)
-        return conclude(self, [_JUDGES[word](self.said(word), case) for word in self.given()])
-
-
-_PAYLOADS = ("text", "bytes", "contains")
+        context = _case(self.datagrams, evidence)
+        findings = [_JUDGES[word](self.said(word), context) for word in self.given()]
+        if self.datagrams.by == "from":
+            findings = [_with_losses(one, self.datagrams.to, evidence) for one in findings]
+        return conclude(self, findings)
 
 
 class _Case(Struct, frozen=True):
@@ -149,16 +146,24 @@ class _Case(Struct, frozen=True):
 def _case(ref: DatagramsRef, evidence: Evidence) -> _Case:
     found = [one for one in evidence.datagrams if _is_meant(one, ref)]
     sent = [one for one in found if one.sent is not None]
-    lacking = doubt.of_datagrams(evidence, ref.to.host, ref.from_)
+    ends = (ref.to.host, ref.from_) if ref.by == "to" else (ref.from_, ref.to.host)
+    lacking = completeness.of_datagrams(evidence, *ends)
     strays = len(found) - len(sent)
     if strays and lacking is None:
         lacking = message("arrived-unsent", number=strays)
-    absent = not found and (ref.from_ is None or went_on(evidence, ref.from_))
-    whom = message("datagrams", host=ref.from_, to=str(ref.to))
+    sender = ref.to.host if ref.by == "to" else ref.from_
+    absent = not found and (sender is None or went_on(evidence, sender))
+    if ref.by == "to":
+        whom = message("datagrams-back", to=str(ref.to), host=ref.from_)
+    else:
+        whom = message("datagrams", host=ref.from_, to=str(ref.to))
     return _Case(ref, evidence, sent, lacking, whom, absent)
 
 
 def _is_meant(one: Datagram, ref: DatagramsRef) -> bool:
+    if ref.by == "to":
+        here = one.source == ref.to.host and one.flow.source_port == ref.to.port
+        return here and ref.from_ in {None, one.target}
     there = one.target == ref.to.host and one.flow.target_port == ref.to.port
     return there and ref.from_ in {None, one.source}
 
@@ -168,131 +173,139 @@ def _proof(one: Datagram, at: Moment) -> Proof:
     return Proof("frame", what, one.capture, at.frame, at.time)
 
 
-def _count(bounds: Count, case: _Case) -> Finding:
-    number = len(case.sent)
-    expected = message("datagrams-sent", number=str(bounds), whom=case.whom)
-    return _counted(bounds, case.sent, expected, message("datagrams-sent", number=number, whom=None), case)
+def _with_losses(finding: Finding, to: HostPort, evidence: Evidence) -> Finding:
+    """The finding, with what the receiver lost in its own buffers: it arrived, and no program read it."""
+    full = buffers.full_buffers(evidence, to.host)
+    mine = [one for one in full if one.port == to.port]
+    here, number = sum(one.number for one in mine), buffers.of_host(evidence, to.host)
+    unknown = number - sum(one.number for one in full)
+    if here:
+        lost = message("datagrams-lost-in-buffer", host=to.host, port=to.port, number=here)
+        told = proof(
+            "counter", "socket-buffer-full", host=to.host, time=mine[-1].at, port=to.port, number=here
+        )
+    elif unknown > 0:  # by a socket that was gone before anybody looked
+        lost = message("datagrams-lost-in-buffer", host=to.host, port=None, number=unknown)
+        at = history_of(evidence, to.host).samples[-1].at
+        told = proof("counter", "receive-buffer-full", host=to.host, time=at, number=number)
+    else:
+        return finding
+    return replace(finding, observed=(*finding.observed, lost), evidence=(*finding.evidence, told))
 
 
-def _arrived(bounds: Count, case: _Case) -> Finding:
-    some = [one for one in case.sent if one.arrivals]
-    expected = message("datagrams-arrived", number=str(bounds), whom=case.whom)
-    return _counted(bounds, some, expected, message("datagrams-arrived", number=len(some), whom=None), case)
+def _count(bounds: Count, context: _Case) -> Finding:
+    number = len(context.sent)
+    expected = message("datagrams-sent", number=str(bounds), whom=context.whom)
+    return _counted(
+        bounds, context.sent, expected, message("datagrams-sent", number=number, whom=None), context
+    )
+
+
+def _arrived(bounds: Count, context: _Case) -> Finding:
+    some = [one for one in context.sent if one.arrivals]
+    expected = message("datagrams-arrived", number=str(bounds), whom=context.whom)
+    return _counted(
+        bounds, some, expected, message("datagrams-arrived", number=len(some), whom=None), context
+    )
 
 
 def _counted(
-    bounds: Count, some: Sequence[Datagram], expected: Message, observed: Message, case: _Case
+    bounds: Count, some: Sequence[Datagram], expected: Message, observed: Message, context: _Case
 ) -> Finding:
     return find(
         expected,
         observed,
-        case.proofs(some),
+        context.proofs(some),
         holds=len(some) in bounds,
-        doubt=case.doubt,
+        doubt=context.doubt,
         proven=decided(len(some), bounds),
-        absent=case.absent,
+        absent=context.absent,
         missing=len(some) < bounds.minimum,
     )
 
 
-def _nothing(expected: Message, case: _Case) -> Finding:
+def _nothing(expected: Message, context: _Case) -> Finding:
     """What was to be said of datagrams of which there is none."""
     return find(
-        expected, message("datagrams-none"), holds=False, doubt=case.doubt, absent=case.absent, missing=True
+        expected,
+        message("datagrams-none"),
+        holds=False,
+        doubt=context.doubt,
+        absent=context.absent,
+        missing=True,
     )
 
 
-def _sizes(bounds: Count, case: _Case) -> Finding:
-    expected = message("datagrams-size", size=str(bounds), whom=case.whom)
-    if not case.sent:
-        return _nothing(expected, case)
-    wrong = [one for one in case.sent if one.size not in bounds]
-    sizes = sorted({one.size for one in case.sent})
+def _sizes(bounds: Count, context: _Case) -> Finding:
+    expected = message("datagrams-size", size=str(bounds), whom=context.whom)
+    if not context.sent:
+        return _nothing(expected, context)
+    wrong = [one for one in context.sent if one.size not in bounds]
+    sizes = sorted({one.size for one in context.sent})
     return find(
         expected,
-        message("datagram-sizes", least=sizes[0], most=sizes[-1], wrong=len(wrong), of=len(case.sent)),
-        case.proofs(wrong or None),
+        message("datagram-sizes", least=sizes[0], most=sizes[-1], wrong=len(wrong), of=len(context.sent)),
+        context.proofs(wrong or None),
         holds=not wrong,
-        doubt=case.doubt,
+        doubt=context.doubt,
         proven=bool(wrong),
     )
 
 
-def _intervals(bounds: Span, case: _Case) -> Finding:
-    expected = message("datagrams-interval", bounds=bounds_told(bounds), whom=case.whom)
-    gaps = [(after.at.time - before.at.time, after) for before, after in pairwise(case.sent)]
+def _intervals(bounds: Span, context: _Case) -> Finding:
+    expected = message("datagrams-interval", bounds=bounds_told(bounds), whom=context.whom)
+    gaps = [(after.at.time - before.at.time, after) for before, after in pairwise(context.sent)]
     if not gaps:
-        return _nothing(expected, case)
+        return _nothing(expected, context)
     wrong = [(gap, one) for gap, one in gaps if not fits(bounds, gap)]
-    unsure = next((late for gap, _ in gaps if (late := lateness(bounds, gap, case.evidence))), None)
+    unsure = next((late for gap, _ in gaps if (late := lateness(bounds, gap, context.evidence))), None)
     least, most = min(gap for gap, _ in gaps), max(gap for gap, _ in gaps)
     return find(
         expected,
         message("datagram-intervals", least=least, most=most, wrong=len(wrong), of=len(gaps)),
-        case.proofs([one for _, one in wrong] or None),
+        context.proofs([one for _, one in wrong] or None),
         holds=not wrong,
-        doubt=case.doubt or unsure,
+        doubt=context.doubt or unsure,
     )
 
 
-def _payloads(spec: PayloadSpec, case: _Case) -> Finding:
-    wanted, contains = _wanted(spec, case.evidence)
-    expected = message("datagram-payload", payload=_shown(wanted), nth=spec.nth)
-    if contains:
-        expected = message("datagram-contains", payload=_shown(wanted), nth=spec.nth)
-    some = case.sent if spec.nth is None else case.sent[spec.nth - 1 : spec.nth]
+def _payloads(spec: PayloadSpec, context: _Case) -> Finding:
+    wanted = wanted_of(spec, context.evidence)
+    expected = wanted.told
+    some = context.sent if spec.nth is None else context.sent[spec.nth - 1 : spec.nth]
     if not some:
-        return _nothing(expected, case)
-    verdicts = [(one, _has(one, wanted, contains=contains)) for one in some]
+        return _nothing(expected, context)
+    verdicts = [(one, wanted.has(one)) for one in some]
     wrong = [one for one, has in verdicts if has is False]
     unsure = message("payload-cut") if any(has is None for _, has in verdicts) else None
-    shown = wrong[0] if wrong else some[0]
+    first = wrong[0] if wrong else some[0]
     return find(
         expected,
-        message("datagram-payloads", payload=_shown(shown.payload), wrong=len(wrong), of=len(some)),
-        case.proofs(wrong or some),
+        message("datagram-payloads", payload=shown(first.payload), wrong=len(wrong), of=len(some)),
+        context.proofs(wrong or some),
         holds=not wrong,
-        doubt=case.doubt or (None if wrong else unsure),
+        doubt=context.doubt or (None if wrong else unsure),
         proven=bool(wrong) and spec.nth is None,
     )
 
 
-def _wanted(spec: PayloadSpec, evidence: Evidence) -> tuple[bytes, bool]:
-    """The bytes that are looked for, and whether there may be others around them."""
-    if spec.bytes is not None:
-        return spec.bytes, False
-    text = spec.text if spec.text is not None else spec.contains or ""
-    return substitute(text, evidence.info.variables).encode(), spec.contains is not None
-
-
-def _has(one: Datagram, wanted: bytes, *, contains: bool) -> bool | None:
-    """Whether a datagram has a payload; None if too little of it was captured to know."""
-    if contains:
-        return wanted in one.payload or (False if one.whole else None)
-    if one.size != len(wanted) or not wanted.startswith(one.payload):
-        return False
-    return True if one.whole else None
-
-
-def _shown(payload: bytes) -> str:
-    return payload[:200].decode("utf-8", "backslashreplace")
-
-
-def _answered(spec: AnsweredSpec, case: _Case) -> Finding:
-    to = case.ref.to
+def _answered(spec: AnsweredSpec, context: _Case) -> Finding:
+    to = context.ref.to
     answers = [
-        one for one in case.evidence.datagrams if one.source == to.host and one.flow.source_port == to.port
+        one
+        for one in context.evidence.datagrams
+        if one.source == to.host and one.flow.source_port == to.port and one.sent is not None
     ]
-    took = _times_to_answer(case.sent, answers)
+    took = _times_to_answer(context.sent, answers)
     limit = None if spec.within is None else nanoseconds(spec.within)
     number = sum(limit is None or time <= limit for time in took)
     return find(
-        message("datagrams-answered", number=str(spec.count), within=spec.within, whom=case.whom),
-        message("datagram-answers", number=number, of=len(case.sent), slow=len(took) - number),
-        case.proofs(),
+        message("datagrams-answered", number=str(spec.count), within=spec.within, whom=context.whom),
+        message("datagram-answers", number=number, of=len(context.sent), slow=len(took) - number),
+        context.proofs(),
         holds=number in spec.count,
-        doubt=case.doubt,
-        absent=case.absent,
+        doubt=context.doubt,
+        absent=context.absent,
         missing=number < spec.count.minimum,
     )
 
@@ -347,67 +360,76 @@ class _Waiting:
         return None
 
 
-def _repeated(bounds: Count, case: _Case) -> Finding:
-    expected = message("datagrams-repeated", number=str(bounds), whom=case.whom)
-    if not case.sent:
-        return _nothing(expected, case)
+def _repeated(bounds: Count, context: _Case) -> Finding:
+    expected = message("datagrams-repeated", number=str(bounds), whom=context.whom)
+    if not context.sent:
+        return _nothing(expected, context)
     seen: set[bytes] = set()
     again = []
-    for one in case.sent:
+    for one in context.sent:
         if one.digest in seen:
             again.append(one)
         elif one.digest:
             seen.add(one.digest)
-    unsure = None if all(one.digest for one in case.sent) else message("payload-cut")
+    unsure = None if all(one.digest for one in context.sent) else message("payload-cut")
     return find(
         expected,
-        message("datagram-repeats", number=len(again), of=len(case.sent)),
-        case.proofs(again),
+        message("datagram-repeats", number=len(again), of=len(context.sent)),
+        context.proofs(again),
         holds=len(again) in bounds,
-        doubt=case.doubt or unsure,
+        doubt=context.doubt or unsure,
         proven=decided(len(again), bounds),
         missing=len(again) < bounds.minimum,
     )
 
 
-def _in_order(_: str, case: _Case) -> Finding:
-    expected = message("datagrams-in-order", whom=case.whom)
-    arrived = [one for one in case.sent if one.arrivals]
+def _in_order(_: str, context: _Case) -> Finding:
+    expected = message("datagrams-in-order", whom=context.whom)
+    arrived = [one for one in context.sent if one.arrivals]
     if not arrived:
-        return _nothing(expected, case)
+        return _nothing(expected, context)
     overtaken = [
         later for before, later in pairwise(arrived) if later.arrivals[0].at.time < before.arrivals[0].at.time
     ]
     return find(
         expected,
         message("datagrams-overtook", number=len(overtaken), of=len(arrived)),
-        case.proofs(overtaken),
+        context.proofs(overtaken),
         holds=not overtaken,
-        doubt=case.doubt,
+        doubt=context.doubt,
         proven=bool(overtaken),
     )
 
 
-def _unreachable(by: str, case: _Case) -> Finding:
-    flows = {one.flow for one in case.sent}
-    errors = [one for one in case.evidence.icmp if one.protocol == UDP and one.flow in flows]
-    hosts = case.evidence.info.hosts_by_address
-    said = [hosts.get(one.source, one.source) for one in errors]
-    proofs = [
-        Proof("frame", message("icmp-said", by=who, meaning=one.meaning), frame=one.frame, time=one.time)
-        for one, who in zip(errors[:_MOST_PROOFS], said, strict=False)
+def _unreachable(by: str, context: _Case) -> Finding:
+    flows = {one.flow for one in context.sent}
+    errors = [
+        one
+        for one in context.evidence.icmp_errors
+        if one.about and one.about.protocol == UDP and one.about.flow in flows
     ]
-    expected = message("unreachable-by", by=by, whom=case.whom)
+    said = [one.who for one in errors]
+    proofs = [
+        Proof(
+            "frame",
+            message("icmp-said", by=one.who, meaning=meaning_of(one)),
+            one.capture,
+            one.at.frame,
+            one.at.time,
+        )
+        for one in errors[:_MOST_PROOFS]
+    ]
+    expected = message("unreachable-by", by=by, whom=context.whom)
     if by == _NONE:
-        expected = message("unreachable-none", whom=case.whom)
-    if by != _NONE and not case.sent:
-        return _nothing(expected, case)
+        expected = message("unreachable-none", whom=context.whom)
+    if by != _NONE and not context.sent:
+        return _nothing(expected, context)
     return find(
         expected,
         message("icmp-errors", number=len(said), by=tuple(dict.fromkeys(said))),
         proofs,
         holds=not said if by == _NONE else by in said,
-        doubt=case.doubt,
+        doubt=context.doubt,
         proven=bool(said) if by == _NONE else by in said,
         missing=by != _NONE,
     )

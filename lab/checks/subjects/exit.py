@@ -11,7 +11,6 @@ from pydantic import Field
 from lab.checks.causes.ends import causes_of_end
 from lab.checks.causes.kinds import said
 from lab.checks.check import Check
-from lab.checks.doubt import of_run
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.printed import last_lines, printed_by
 from lab.checks.select import runs_of, whose
@@ -84,32 +83,31 @@ class ExitCheck(Check):
         ref = self.exit
         runs = runs_of(evidence, ref.host, ref.program)
         findings = [finding for run in runs for finding in _findings(ref, run, evidence)]
-        result = conclude(self, findings or _never_started(ref, evidence))
+        result = conclude(self, findings or _never_started(ref))
         if result.outcome is not Outcome.FAIL or evidence.transcript.failed:
             return result
         causes = (cause for run in runs for cause in causes_of_end(evidence, run))
         return replace(result, causes=tuple(said(cause, evidence.info.ended) for cause in causes))
 
 
-def _never_started(ref: ExitRef, evidence: Evidence) -> list[Finding]:
+def _never_started(ref: ExitRef) -> list[Finding]:
     key = "program-never-started" if ref.program else "no-program-started"
     never = message(key, whose=whose(ref.host, ref.program))
-    doubt = of_run(evidence)
-    return [find(wanted, never, holds=False, doubt=doubt, absent=True) for wanted, _ in _wanted(ref, None)]
+    return [find(wanted, never, holds=False, absent=True) for wanted, _ in _wanted(ref, None)]
 
 
 def _findings(ref: ExitRef, run: ProgramRun, evidence: Evidence) -> Iterator[Finding]:
     began, end = run.started, run.exited
     host, program = began.host, began.program
     proofs = [proof("program", "was-started", host=host, time=began.at, step=began.step, program=program)]
-    observed, doubt = message("was-still-running", program=program), of_run(evidence)
+    observed = message("was-still-running", program=program)
     if end is not None:
         proofs.append(proof("program", "has-ended", host=host, time=end.at, program=program))
-        observed, doubt = message("ended-so", program=program, status=end.status), None
+        observed = message("ended-so", program=program, status=end.status)
     for wanted, holds in _wanted(ref, end.status if end else None):
         shown = proofs if holds else [*proofs, *_printed_last(run, evidence)]
         crashed = end is not None and bool(signal_name(end.status))
-        yield find(wanted, observed, shown, holds=holds, doubt=doubt, absent=end is None, missing=not crashed)
+        yield find(wanted, observed, shown, holds=holds, absent=end is None, missing=not crashed)
 
 
 def _printed_last(run: ProgramRun, evidence: Evidence) -> Iterator[Proof]:

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lab.checks.case import Case, case_of
 from lab.checks.check import Check
+from lab.checks.context import CheckContext, context_of
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.subjects.connection import handshake_seen
 from lab.core.durations import nanoseconds
@@ -39,21 +39,21 @@ class HandshakeTimeCheck(Check):
 
     def judge(self, evidence: Evidence) -> CheckResult:
         ref = self.handshake_time
-        case = case_of(ref, evidence)
-        return conclude(self, [case if isinstance(case, Finding) else _finding(ref, case)])
+        context = context_of(ref, evidence)
+        return conclude(self, [context if isinstance(context, Finding) else _finding(ref, context)])
 
 
-def _finding(ref: HandshakeTimeRef, case: Case) -> Finding:
-    client = case.connection.client
+def _finding(ref: HandshakeTimeRef, context: CheckContext) -> Finding:
+    client = context.connection.client
     syn = client.syn.sent if client.syn else None
     ack = client.ack.sent if client.ack else None
     expected = message("handshake-within", max=ref.max)
-    if case.connection.handshake != "complete":
-        return find(expected, list(handshake_seen(case)), holds=False, doubt=case.doubt, missing=True)
+    if context.connection.handshake != "complete":
+        return find(expected, list(handshake_seen(context)), holds=False, doubt=context.doubt, missing=True)
     if syn is None or ack is None:
-        unseen = message("not-captured-where-sent", host=case.name(client))
-        return find(expected, (), holds=False, doubt=case.doubt or unseen)
-    frames = [case.frame(syn, "opening-syn"), case.frame(ack, "completing-ack")]
+        unseen = message("not-captured-where-sent", host=context.name(client))
+        return find(expected, (), holds=False, doubt=context.doubt or unseen)
+    frames = [context.frame(syn, "opening-syn"), context.frame(ack, "completing-ack")]
     took = ack.time - syn.time
     holds = took <= nanoseconds(ref.max)
-    return find(expected, message("took", took=took), frames, holds=holds, doubt=case.doubt)
+    return find(expected, message("took", took=took), frames, holds=holds, doubt=context.doubt)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lab.checks import doubt
+from lab.checks import completeness
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.select import connections_to, history_of, listening, rows_of, runs_of, went_on, without_zone
@@ -116,7 +116,7 @@ def _listens(ref: ListenerRef, wanted: str, rows: list[Row], evidence: Evidence)
         _seen(ref.host, evidence),
         _proof(rows),
         holds=bool(rows),
-        doubt=doubt.of_sampling(evidence, ref.host),
+        doubt=completeness.of_sampling(evidence, ref.host),
         proven=bool(rows),
         missing=not rows,
         absent=not listening(evidence, ref.host)
@@ -215,7 +215,7 @@ def _most(
         message("at-fullest", shown=shown),
         [proof("socket", "queue-shown", host=ref.host, time=sample.at, gap=gap, shown=shown)],
         holds=number in bounds,
-        doubt=doubt.of_sampling(evidence, ref.host),
+        doubt=completeness.of_sampling(evidence, ref.host),
         proven=decided(number, bounds),
     )
 
@@ -228,8 +228,8 @@ def _overflows(ref: ListenerRef, bounds: Count, evidence: Evidence) -> Finding:
         message("found-queue-of-host-full", number=last.overflows, host=ref.host),
         [proof("counter", "listen-overflows", host=ref.host, time=last.at, number=number, drops=drops)],
         holds=last.overflows in bounds,
-        doubt=doubt.of_sampling(evidence, ref.host)
-        or doubt.of_looks(evidence, ref.host, Instrument.COUNTERS),
+        doubt=completeness.of_sampling(evidence, ref.host)
+        or completeness.of_looks(evidence, ref.host, Instrument.COUNTERS),
         proven=decided(last.overflows, bounds),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.message import message
 from lab.evidence.verdict import CheckResult
 from lab.scenario import Scenario
-from lab.scenario.base import Model, Text
+from lab.scenario.base import Model, Text, Within, written
 from lab.scenario.mistake import Mistake, Path
 from lab.scenario.variables import substitute
 
@@ -32,7 +33,9 @@ class NumberRef(Model):
     min: Annotated[float | None, Field(description="At least so much")] = None
     max: Annotated[float | None, Field(description="At most so much")] = None
     near: Annotated[float | None, Field(description="So much, up to `within`")] = None
-    within: Annotated[float | None, Field(ge=0, description="How far from `near` it may be")] = None
+    within: Annotated[
+        Within | None, Field(description="How far from `near` it may be; with % so many per cent of `near`")
+    ] = None
 
 
 class NumberCheck(Check):
@@ -53,6 +56,9 @@ class NumberCheck(Check):
             yield Mistake(
                 "no-assertion", ("number", given), f': "{given}" lacks "{lacking}"', f"add `{lacking}:`"
             )
+        if about.near == 0 and about.within and about.within.percent:
+            what = f": {about.within} of 0 is 0"
+            yield Mistake("contradiction", ("number", "within"), what, "write a number without %")
         if about.min is not None and about.max is not None and about.min > about.max:
             what = ": no number is at least `min` and at most `max`"
             yield Mistake("contradiction", ("number", "min"), what, "swap the two")
@@ -68,15 +74,17 @@ class NumberCheck(Check):
 
 def _findings(ref: NumberRef, text: str) -> Iterator[Finding]:
     readable = len(text) <= _LONGEST and _NUMBER.fullmatch(text) is not None
-    number = float(text) if readable else 0.0
+    number = Fraction(text.strip()) if readable else Fraction(0)
     observed = (
         message("number-is", text=text.strip()) if readable else message("no-number", text=text[:_LONGEST])
     )
     if ref.min is not None:
-        yield find(message("number-at-least", min=ref.min), observed, holds=readable and number >= ref.min)
+        least = message("number-at-least", min=ref.min)
+        yield find(least, observed, holds=readable and number >= written(ref.min))
     if ref.max is not None:
-        yield find(message("number-at-most", max=ref.max), observed, holds=readable and number <= ref.max)
+        most = message("number-at-most", max=ref.max)
+        yield find(most, observed, holds=readable and number <= written(ref.max))
     if ref.near is not None and ref.within is not None:
-        near = readable and abs(number - ref.near) <= ref.within
-        wanted = message("number-near", near=ref.near, within=ref.within)
+        near = readable and abs(number - written(ref.near)) <= ref.within.of(ref.near)
+        wanted = message("number-near", near=ref.near, within=str(ref.within))
         yield find(wanted, observed, holds=near)

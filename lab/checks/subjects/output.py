@@ -9,7 +9,6 @@ from msgspec import Struct
 from pydantic import Field
 
 from lab.checks.check import Check
-from lab.checks.doubt import of_run
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.nearest import nearest
 from lab.checks.select import is_meant, was_started, whose
@@ -100,6 +99,13 @@ class OutputCheck(Check):
                 what, fix = ": a line cannot hold a line break", "use `contains:` for text of several lines"
                 yield Mistake("contradiction", ("output", "lines", text), what, fix)
 
+        for word in ("contains", "lacks"):
+            for number, text in enumerate(getattr(self.output, word) or ()):
+                if "\r\n" in text:
+                    what = f': "{word}" has CR LF (\\r\\n), and in the output each CR LF is read as LF'
+                    fix = "write \\n; a step `expect` finds the line ends as they are printed or received"
+                    yield Mistake("contradiction", ("output", word, number), what, fix)
+
     @property
     def title(self) -> str:
         return f"output of {whose(self.output.host, self.output.program)}"
@@ -135,9 +141,7 @@ def _concerns(event: Output | Input | Dropped, ref: OutputRef) -> bool:
 
 def _lacking(ref: OutputRef, evidence: Evidence) -> Message | None:
     dropped = next((event for event in _events(ref, evidence) if isinstance(event, Dropped)), None)
-    if dropped is not None:
-        return message("output-cut", limit=dropped.limit)
-    return of_run(evidence)
+    return None if dropped is None else message("output-cut", limit=dropped.limit)
 
 
 def _screens(ref: OutputRef, evidence: Evidence) -> Mapping[str, str]:
@@ -166,9 +170,12 @@ def _line(text: str, bounds: Count, printed: _Printed) -> Finding:
     within = _cut(within) if number not in bounds else ""
     return find(
         message("line-times", line=_cut(text), times=str(bounds)),
-        message("lines-seen", number=number, line=_cut(text), within=within)
-        if printed.screens
-        else _nothing(),
+        _with_line_ends(
+            message("lines-seen", number=number, line=_cut(text), within=within)
+            if printed.screens
+            else _nothing(),
+            text,
+        ),
         holds=number in bounds,
         doubt=printed.lacking,
         proven=decided(number, bounds),
@@ -176,6 +183,12 @@ def _line(text: str, bounds: Count, printed: _Printed) -> Finding:
         difference=nearest(text, printed.lines, whole=True) if number < bounds.minimum else None,
         missing=number < bounds.minimum,
     )
+
+
+def _with_line_ends(observed: Message, text: str) -> list[Message]:
+    """What was seen, and that a CR at the end of a line is not in it, where such a text is looked for."""
+    has_end = "\r\n" in text or text.endswith("\r")
+    return [observed, message("cr-lf-is-lf")] if has_end else [observed]
 
 
 def _nothing() -> Message:
@@ -191,7 +204,7 @@ def _contains(texts: list[str], printed: _Printed) -> Finding:
     gone = message("text-not-there", text=_cut(texts[after]), before=before) if screens else _nothing()
     return find(
         message("output-contains", texts=tuple(map(_cut, texts))),
-        message("contains", number=len(texts)) if holds else gone,
+        message("contains", number=len(texts)) if holds else _with_line_ends(gone, texts[after]),
         [] if holds else printed.proofs,
         holds=holds,
         doubt=printed.lacking,

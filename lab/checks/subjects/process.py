@@ -12,7 +12,7 @@ from msgspec import Struct
 from pydantic import Field
 
 from lab.checks.check import Check
-from lab.checks.doubt import of_looks
+from lab.checks.completeness import of_looks
 from lab.checks.finding import Finding, conclude, find
 from lab.checks.holders import children_of, hidden, numbered
 from lab.checks.select import is_meant, whose

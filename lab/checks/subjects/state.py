@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lab.checks import doubt
+from lab.checks import completeness
 from lab.checks.agreement import Agreement
 from lab.checks.check import Check
 from lab.checks.finding import conclude, find
@@ -138,16 +138,16 @@ def _replayed(ref: StateRef, evidence: Evidence) -> tuple[list[Proof], Message |
 
 
 def _lacking(ref: StateRef, evidence: Evidence) -> Message | None:
-    kernel = None if ref.state in _UNSAMPLED else doubt.of_sampling(evidence, ref.host)
+    kernel = None if ref.state in _UNSAMPLED else completeness.of_sampling(evidence, ref.host)
     if _kernel_only(ref):
         return kernel
     concerned = [c for c in evidence.connections if ref.host in {c.client.host, c.server.host}]
-    return doubt.of_all(concerned, evidence, ref.host, ref.peer) or kernel
+    return completeness.of_all(concerned, evidence, ref.host, ref.peer) or kernel
 
 
 def _others(ref: StateRef, evidence: Evidence) -> list[SocketRow]:
     """The sockets that the check speaks of, if its state is left aside: of connections that were there."""
-    rows = (stand.row for stand in history_of(evidence, ref.host).stands)
+    rows = (stand.row for stand in history_of(evidence, ref.host).spans)
     return [row for row in rows if row.state in {ref.state, *_CONNECTED} and _meant(row, ref, evidence)]
 
 
@@ -161,7 +161,7 @@ def _instead(ref: StateRef, evidence: Evidence) -> list[Message]:
     """What its socket was in instead; where there was none like it, the host's others."""
     states = _states(ref, _others(ref, evidence))
     if not states:
-        all_of_them = _states(ref, (stand.row for stand in history_of(evidence, ref.host).stands))
+        all_of_them = _states(ref, (stand.row for stand in history_of(evidence, ref.host).spans))
         return [message("sockets-seen-in", states=all_of_them)] if all_of_them else []
     waits = ref.owner == "process" and message("shown-state", state=ref.state, owner="none") in states
     return [

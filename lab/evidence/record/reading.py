@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,23 +13,26 @@ from typing import Any, TypeVar
 from lab.core import limits
 from lab.core.errors import EvidenceError, UsageError
 from lab.evidence.evidence import Evidence, RunInfo, gather
+from lab.evidence.files import FileEvidence, SeenFile
 from lab.evidence.history import Ends, ends_of
 from lab.evidence.processes import ProcessSample
 from lab.evidence.record import layout
 from lab.evidence.record.codec import FORMAT, Unfit, decode
 from lab.evidence.record.files import Lines, damaged, document, opened
 from lab.evidence.record.scenario import scenario_from
+from lab.evidence.record.steps import facts_of
 from lab.evidence.record.writing import verdict_as_text
 from lab.evidence.situation import Situation, SituationEvent
-from lab.evidence.sockets import SocketSample
-from lab.evidence.transcript import Output, Transcript, TranscriptEvent
+from lab.evidence.sockets import DatagramSample, DatagramSocket, SocketRow, SocketSample
+from lab.evidence.transcript import Output, StepEnded, Transcript, TranscriptEvent
 from lab.scenario import Scenario
 
 T = TypeVar("T")
 
 _STEP = re.compile(r"(finally\.)?\d+(\.\d+)*(@\d+)*", re.ASCII)
-"""The number of a step, with the rounds of the blocks around it (lab.steps.player)."""
+"""The number of a step, with the rounds of the blocks around it (lab.steps.runner)."""
 
+_FILE_NAME = re.compile(r"file-\d+\.bin", re.ASCII)
 _CAPTURE_NAME = re.compile(r"[A-Za-z0-9_-]+\.pcap")
 
 
@@ -46,11 +50,16 @@ def read(folder: Path) -> Evidence:
         raise damaged(folder / layout.RUN, doubt)
     transcript = _transcript(folder / layout.TRANSCRIPT, scenario)
     samples = tuple(_samples(folder / layout.SOCKETS, scenario))
+    datagrams = tuple(_datagrams(folder / layout.DATAGRAMS, scenario))
     processes = tuple(_processes(folder / layout.PROCESSES, scenario))
     situation = tuple(_situation(folder / layout.SITUATION, scenario))
+    files = _files(folder, scenario)
     for capture in info.captures:
         opened(folder / capture.path, limits.CAPTURE).close()
-    return gather(folder, scenario, info, transcript, samples, processes=processes, situation=situation)
+    return gather(
+        folder, scenario, info, transcript, samples,
+        datagram_samples=datagrams, processes=processes, situation=situation, files=files,
+    )  # fmt: skip
 
 
 def read_transcript(folder: Path) -> Transcript:
@@ -129,6 +138,8 @@ class _Room:
 
 def _event(path: Path, scenario: Scenario, data: dict[str, Any], line: int) -> TranscriptEvent:
     kind: Any = _kind(layout.EVENTS, data, path, line)
+    if kind is StepEnded:
+        data |= facts_of(data)
     event: TranscriptEvent = _fitted(path, kind, data, line)
     _require_host(event.host.partition(".")[0], scenario, path, line)  # a step's actor may be HOST.PROGRAM
     return event
@@ -193,6 +204,18 @@ def _put_to(whole: dict[str, Any], data: dict[str, Any], path: Path, line: int) 
         whole[key] += entries
 
 
+def _datagrams(path: Path, scenario: Scenario) -> Iterator[DatagramSample]:
+    """What was seen of UDP sockets; a record from before they were looked at has no such file."""
+    if not path.exists():
+        return
+    for line, data in _whole_samples(path):
+        sample = _fitted(path, DatagramSample, data, line)
+        _require_host(sample.host, scenario, path, line)
+        if not all(_is_address(row.local) and _is_address(row.remote) for row in sample.rows):
+            raise damaged(path, "rows: one of the addresses is none", line)
+        yield sample
+
+
 def _processes(path: Path, scenario: Scenario) -> Iterator[ProcessSample]:
     for line, data in _whole_samples(path):
         sample = _fitted(path, ProcessSample, data, line)
@@ -209,10 +232,35 @@ def _situation(path: Path, scenario: Scenario) -> Iterator[SituationEvent]:
         event: SituationEvent = _fitted(path, kind, data, line)
         _require_host(event.host, scenario, path, line)
         if isinstance(event, Situation):
-            ends = map(ends_of, (*event.tcp, *event.bound, *event.udp))
-            if not all(_is_address(here) and _is_address(there) for here, _, there, _ in ends):
+            rows: tuple[SocketRow | DatagramSocket, ...] = (*event.tcp, *event.bound, *event.udp)
+            if not all(_is_address(row.local) and _is_address(row.remote) for row in rows):
                 raise damaged(path, "one of the addresses is none", line)
         yield event
+
+
+def _files(folder: Path, scenario: Scenario) -> tuple[FileEvidence, ...]:
+    """What was seen of files; a record from before they were looked at has no such file."""
+    path, room = folder / layout.FILES, limits.FILES
+    found: list[FileEvidence] = []
+    if not path.exists():
+        return ()
+    for line, data in Lines(path):
+        seen = _fitted(path, SeenFile, data, line)
+        if seen.host:
+            _require_host(seen.host, scenario, path, line)
+        if len(found) >= limits.STEPS or (seen.stored and not _FILE_NAME.fullmatch(seen.stored)):
+            raise damaged(path, "stored: it is no name of a file of a record", line)
+        content = b""
+        if seen.stored:
+            with opened(folder / seen.stored, limits.FILE) as file:
+                content = file.read(limits.FILE)
+        room -= len(content)
+        if room < 0 or len(content) != seen.kept or seen.kept > seen.size:
+            raise damaged(path, "kept: the file in the record has another size", line)
+        if seen.kind == "file" and seen.kept == seen.size and sha256(content).hexdigest() != seen.sha256:
+            raise damaged(path, "sha256: the file in the record is another", line)
+        found.append(FileEvidence(seen, content))
+    return tuple(found)
 
 
 def _kind(kinds: Mapping[str, type], data: dict[str, Any], path: Path, line: int) -> type:

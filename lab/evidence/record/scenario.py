@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lab.evidence.record.files import damaged, document
 from lab.scenario import Scenario
 from lab.scenario.loader.rules import RULES
-from lab.scenario.loader.rules.case import Case
+from lab.scenario.loader.rules.context import RuleContext
 from lab.scenario.loader.rules.programs import files
 from lab.scenario.mistake import Mistake
 from lab.scenario.steps import BLOCKS
@@ -32,8 +32,8 @@ def scenario_from(path: Path) -> Scenario:
 
 def _mistakes(scenario: Scenario) -> Iterator[Mistake]:
     """What is wrong with the whole; the programs' files are not in a record."""
-    case = Case(scenario)
-    return (mistake for rule in RULES if rule is not files for mistake in rule(case))
+    context = RuleContext(scenario)
+    return (mistake for rule in RULES if rule is not files for mistake in rule(context))
 
 
 def _with_lines(data: Any) -> Any:

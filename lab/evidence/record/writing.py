@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from lab.core import limits
 from lab.core.errors import EvidenceError
 from lab.core.escape import unicode_json
 from lab.core.files import written
 from lab.evidence.evidence import RunInfo
+from lab.evidence.files import FileEvidence
 from lab.evidence.processes import ProcessSample
 from lab.evidence.record import layout
 from lab.evidence.record.codec import FORMAT, encode, escaped
 from lab.evidence.record.layout import ENTRIES, weight_of
+from lab.evidence.record.steps import Tell, line_of
 from lab.evidence.situation import SituationEvent
-from lab.evidence.sockets import SocketSample
-from lab.evidence.transcript import Transcript, TranscriptEvent
+from lab.evidence.sockets import DatagramSample, SocketSample
+from lab.evidence.transcript import StepEnded, Transcript, TranscriptEvent
 from lab.scenario import Scenario
 from lab.scenario.base import plain
 
@@ -31,20 +35,44 @@ def write(
     transcript: Transcript,
     samples: Iterable[SocketSample],
     *,
+    tell: Tell,
+    datagrams: Iterable[DatagramSample] = (),
     processes: Iterable[ProcessSample] = (),
     situation: Iterable[SituationEvent] = (),
+    files: Sequence[FileEvidence] = (),
 ) -> None:
     """Write everything but the captures, which are there already, and the verdict.
 
     Raises:
         EvidenceError: a file cannot be written, or would be larger than a reader takes (lab.core.limits).
     """
-    _document(folder / layout.SCENARIO, plain(scenario))
-    _lines(folder / layout.TRANSCRIPT, events_as_data(transcript.events), {"unplayed": transcript.unplayed})
+    write_scenario(folder, scenario)
+    events = events_as_data(transcript.events, tell)
+    _lines(folder / layout.TRANSCRIPT, events, {"unplayed": transcript.unplayed})
     _lines(folder / layout.SOCKETS, samples_as_data(samples), {})
+    _lines(folder / layout.DATAGRAMS, samples_as_data(datagrams), {})
     _lines(folder / layout.PROCESSES, samples_as_data(processes), {})
-    _lines(folder / layout.SITUATION, events_as_data(situation), {})
+    _lines(
+        folder / layout.SITUATION,
+        ({"event": layout.EVENT_NAMES[type(event)], **encode(event)} for event in situation),
+        {},
+    )
+    write_files(folder, files)
     _document(folder / layout.RUN, {"format": FORMAT, **encode(info)})
+
+
+def write_scenario(folder: Path, scenario: Scenario) -> None:
+    """Write the scenario that was played. Raises as :func:`write`."""
+    _document(folder / layout.SCENARIO, plain(scenario))
+
+
+def write_files(folder: Path, files: Sequence[FileEvidence]) -> None:
+    """Write what was seen of files, and what is kept of them. Raises as :func:`write`."""
+    _lines(folder / layout.FILES, (encode(file.seen) for file in files), {})
+    for file in files:
+        if file.seen.stored:
+            with written(folder / file.seen.stored) as stored:
+                stored.write(file.content)
 
 
 def write_verdict(folder: Path, verdict: Mapping[str, Any]) -> None:
@@ -63,7 +91,7 @@ _SHORT = 300
 
 
 def _laid_out(data: Any, margin: str = "") -> str:
-    """JSON with an entry a line, but for objects that are short."""
+    """JSON with an entry a line, except for objects that are short."""
     inner = f"{margin}  "
     if isinstance(data, list | tuple) and data:
         ends, entries = "[]", [_laid_out(value, inner) for value in data]
@@ -76,13 +104,19 @@ def _laid_out(data: Any, margin: str = "") -> str:
     return f"{ends[0]}\n{inner}{lines}\n{margin}{ends[1]}"
 
 
-def events_as_data(events: Iterable[TranscriptEvent | SituationEvent]) -> Iterator[dict[str, Any]]:
-    """The events as JSON holds them, the kind of each under ``event``."""
+def events_as_data(events: Iterable[TranscriptEvent], tell: Tell) -> Iterator[dict[str, Any]]:
+    """The events as JSON holds them, their kinds under ``event``; of a failed step, text and ``data``."""
     for event in events:
-        yield {"event": layout.EVENT_NAMES[type(event)], **encode(event)}
+        yield _named(event, line_of(event, tell) if isinstance(event, StepEnded) else event)
 
 
-def samples_as_data(samples: Iterable[SocketSample | ProcessSample]) -> Iterator[dict[str, Any]]:
+def _named(event: TranscriptEvent | SituationEvent, data: Struct) -> dict[str, Any]:
+    return {"event": layout.EVENT_NAMES[type(event)], **encode(data)}
+
+
+def samples_as_data(
+    samples: Iterable[SocketSample | DatagramSample | ProcessSample],
+) -> Iterator[dict[str, Any]]:
     """The samples as JSON holds them; one with very many entries goes on in objects that hold only these."""
     for sample in samples:
         data = encode(sample)

@@ -7,7 +7,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from lab.output.style import columns
+from lab.output.style import NARROWEST, columns
 
 STATE = 13
 """Columns of the widest state, SYN_RECEIVED, and a blank."""
@@ -23,6 +23,9 @@ _WORDS = 36
 
 _NARROWEST = 4
 """Columns from one host to the next at least."""
+
+_TITLE = 2 * (STATE - 1)
+"""Columns of a title over a lane at most: half of it stands where states do beside the outermost lanes."""
 
 
 class Signs(Struct, frozen=True):
@@ -48,7 +51,8 @@ class Layout(Struct, frozen=True):
     """The columns of a ladder.
 
     ``lanes`` are the hosts' columns, ``left`` is where they may begin, ``gap`` the columns between two of
-    them. ``words`` is where words stand that have no room between the lanes; 0 where they have.
+    them. ``words`` is where words stand that have no room between the lanes; 0 where they have. Where the
+    screen has no room for lanes and words there are no lanes.
     """
 
     width: int
@@ -68,8 +72,26 @@ class Layout(Struct, frozen=True):
         longest = max(map(len, hosts)) + 2
         step = max(_NARROWEST, min((width - left - _WORDS) // len(hosts), longest))
         words = left + step * len(hosts)
+        if words + NARROWEST > width:
+            return cls(max(width, left + NARROWEST), left, 0, {}, left)
         lanes = {host: left + number * step for number, host in enumerate(hosts)}
-        return cls(max(width, words + _WORDS // 3), left, step - 1, lanes, words)
+        return cls(width, left, step - 1, lanes, words)
+
+    @property
+    def title(self) -> int:
+        """Columns that a title over a lane may take."""
+        return self.gap if self.words else min(self.gap, _TITLE)
+
+    def beside(self, host: str) -> tuple[int, int, bool]:
+        """Where a text beside a lane may stand, from and to; whether that is on the right of the lane.
+
+        It is there that more room is up to the next lane.
+        """
+        at, lanes = self.lanes[host], [*self.lanes.values()]
+        before = max((lane + 1 for lane in lanes if lane < at), default=self.left)
+        after = min((lane for lane in lanes if lane > at), default=self.width)
+        right = after - at - 2 >= at - 1 - before
+        return (at + 2, after, True) if right else (before, at - 1, False)
 
 
 class Line:

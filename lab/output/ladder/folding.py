@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lab.output.ladder.labels import ICMP
 from lab.output.ladder.rows import Folded, Packet, Row, Said
 from lab.wire.packets import ACK, PSH
 
@@ -65,7 +66,7 @@ class _Run:
         yield from self._last
 
     def _told(self) -> str:
-        if self.kind not in {"segments", "datagrams"}:
+        if self.kind not in {"segments", "datagrams", "ICMP messages"}:
             return f"{self._count} more lines printed"
         return f"{self._count} more {self.kind}" + (f", {self._bytes} bytes" if self._bytes else "")
 
@@ -76,6 +77,8 @@ def _kind(row: Row) -> str:
         return f"lines of {row.host}"
     if not isinstance(row, Packet) or not _is_plain(row):
         return ""
+    if row.datagram.startswith(ICMP):
+        return "ICMP messages"
     return "datagrams" if row.datagram else "segments"
 
 

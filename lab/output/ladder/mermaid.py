@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from lab.core.escape import one_line
 from lab.core.words import Outcome
 from lab.output.ladder import labels
-from lab.output.ladder.rows import Broke, Entered, Folded, Opened, Packet, Row, Said
+from lab.output.ladder.rows import Accepted, Broke, Entered, Folded, Opened, Packet, Queued, Row, Said
 from lab.output.style import cut
 
 _PLAIN = frozenset(" .,_/'!?")
@@ -44,10 +44,8 @@ class Diagram:
         match row:
             case Packet():
                 yield from self._packet(row)
-            case Said():
-                yield f"Note over {self._names[row.host]}: {_safe(labels.spoken(row))}"
-            case Entered():
-                yield f"Note over {self._names[row.host]}: {_safe(labels.entered(row))}"
+            case Said() | Entered() | Queued() | Accepted():
+                yield f"Note over {self._names[row.host]}: {_safe(labels.event(row, numbered=True))}"
             case Opened():
                 yield f"Note over {self._all}: {_safe(labels.opened(row, '→'))}"
             case Folded():
@@ -58,7 +56,8 @@ class Diagram:
     def _packet(self, packet: Packet) -> Iterator[str]:
         source, target = self._names[packet.source], self._names[packet.target]
         arrow = "->>" if packet.fate == "arrived" else "-x"
-        yield f"{source}{arrow}{target}: {_safe(labels.long(packet))}"
+        told = f"{labels.long(packet)} {labels.beginning(packet)}".rstrip()
+        yield f"{source}{arrow}{target}: {_safe(told)}"
         for name, states in zip((source, target), packet.states, strict=True):
             if states:
                 yield f"Note over {name}: {_safe(', '.join(states))}"
@@ -72,7 +71,7 @@ class Diagram:
 
 
 def _safe(text: str) -> str:
-    """The text as Mermaid shows it and nobody obeys it."""
+    """The text as Mermaid shows it, without acting on it."""
     shown = cut(one_line(text), _LONGEST)
     coded = "".join(one if one.isalnum() or one in _PLAIN else f"#{ord(one)};" for one in shown)
     return _WORD_END.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", coded)

@@ -21,6 +21,7 @@ from lab.evidence.transcript import (
 )
 from lab.output.events import told
 from lab.output.ladder.rows import Broke, Row, Said
+from lab.output.sentences.steps import tell
 
 
 def said(evidence: Evidence, hosts: Collection[str]) -> list[Row]:
@@ -45,9 +46,8 @@ def rows_of(event: TranscriptEvent, several: Collection[str]) -> Iterator[Row]:
     if isinstance(event, StepEnded):
         if event.outcome in {Outcome.FAIL, Outcome.INCONCLUSIVE}:
             title = f"step {event.step}, {event.host}: {event.what}"
-            yield Broke(
-                event.at, event.outcome, title, {"expected": event.expected, "observed": event.observed}
-            )
+            fields = {"expected": tell(event.expected), "observed": tell(event.observed)}
+            yield Broke(event.at, event.outcome, title, fields)
         return
     kind, lines = _told(event)
     program = event.program if event.host in several else ""

@@ -11,25 +11,28 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from lab.core.endpoint import endpoint
 from lab.core.words import TcpState
 from lab.evidence.capture import CaptureFile
 from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
 from lab.evidence.sockets import SocketSample
 from lab.evidence.verdict import Verdict
-from lab.output.ladder.blame import Blame
-from lab.output.ladder.crossings import Crossing, crossings
+from lab.output.describe import Teller
+from lab.output.ladder.failed_evidence import FailedEvidence
 from lab.output.ladder.held import Holds
-from lab.output.ladder.labels import datagram_label
-from lab.output.ladder.rows import OUTSIDE, Entered, Fate, Opened, Packet, Row
+from lab.output.ladder.labels import datagram_label, icmp_label
+from lab.output.ladder.packet_matching import MatchedPacket, matched_packets
+from lab.output.ladder.queue import in_time, recorded
+from lab.output.ladder.rows import FIRST_BYTES, OUTSIDE, Entered, Fate, Opened, Packet, Row
 from lab.output.ladder.said import said
-from lab.output.telling import Teller
+from lab.wire.icmp import Arrival, IcmpMessage
 from lab.wire.packets import Reader, Segment, opened
 from lab.wire.tcp import Connection, Side
 from lab.wire.udp import Datagram
 
 _SOON = 1_000_000
-"""ns from a packet's leaving within which its arrival brings about what is shown beside it."""
+"""ns from a packet's leaving within which its arrival leads to what is shown beside it."""
 
 _MOST_HELD = 256
 """Rows held back meanwhile."""
@@ -38,7 +41,7 @@ _MOST_HELD = 256
 def segments_of(folder: Path, capture: CaptureFile) -> Iterator[Segment]:
     """The segments of a capture of the record in ``folder``. EvidenceError if it cannot be opened."""
     with opened(folder / capture.path) as stream:
-        yield from Reader(stream)
+        yield from Reader(stream, kept=FIRST_BYTES)
 
 
 def story(
@@ -53,17 +56,19 @@ def story(
     number of a connection: nothing is told of others and of what other hosts said; 0 tells all. Memory grows
     with connections and the transcript, not with packets.
     """
-    blame, holds = Blame(evidence, verdict), Holds(Teller(evidence.origin).when)
+    blame, holds = FailedEvidence(evidence, verdict), Holds(Teller(evidence.origin).when)
     holds.hear(evidence.info.held)
     packets = [
         _packets(segments.get(capture.path, ()), capture, evidence, blame, holds=holds, only=only)
         for capture in evidence.info.captures
     ]
-    packets += [] if only else [_datagrams(evidence, blame)]
+    packets += [] if only else [_datagrams(evidence, blame), _messages(evidence, blame)]
     sides = evidence.connections[only - 1].sides if only else ()
     hosts = {side.host for side in sides} or evidence.scenario.hosts.keys()
-    others = said(evidence, hosts), _states(evidence, only), _listening(evidence, hosts)
-    yield from joined(merge(*packets, *others, key=attrgetter("time")))
+    queued = recorded(evidence, only)
+    others = said(evidence, hosts), _states(evidence, only), _listening(evidence, hosts), queued
+    rows = merge(*packets, *others, key=attrgetter("time"))
+    yield from joined(in_time(rows, queued))
     yield from blame.rest()
 
 
@@ -71,14 +76,14 @@ def _packets(
     segments: Iterable[Segment],
     capture: CaptureFile,
     evidence: Evidence,
-    blame: Blame,
+    blame: FailedEvidence,
     *,
     holds: Holds,
     only: int,
 ) -> Iterator[Row]:
     """Each packet with the connection that it opens before it, and the checks that it decided behind it."""
     opened: set[int] = set()
-    for crossing in crossings(segments, capture, evidence):
+    for crossing in matched_packets(segments, capture, evidence):
         number = crossing.index + 1
         if only not in {0, number}:
             continue
@@ -92,45 +97,82 @@ def _packets(
         yield from blame.decided(frames, crossing.moment.time)
 
 
-def _datagrams(evidence: Evidence, blame: Blame) -> Iterator[Row]:
+def _datagrams(evidence: Evidence, blame: FailedEvidence) -> Iterator[Row]:
     """Each UDP datagram, to each host that it reached, and the checks that it decided behind it."""
     doubtful = {file.path for file in evidence.info.captures if file.doubt}
     for one in evidence.datagrams:
-        moments = [*([one.sent] if one.sent else []), *(arrival.at for arrival in one.arrivals)]
-        frames = [(one.capture, moment.frame) for moment in moments]
+        frames = _frames(one)
         for row in datagram(one, doubt=one.capture in doubtful):
             yield replace(row, blamed=blame.of(frames))
         yield from blame.decided(frames, one.at.time)
 
 
+def _messages(evidence: Evidence, blame: FailedEvidence) -> Iterator[Row]:
+    """Each ICMP message likewise, except for those by which kernels find each other."""
+    doubtful = {file.path for file in evidence.info.captures if file.doubt}
+    for one in evidence.icmp:
+        if one.upkeep:
+            continue
+        frames = _frames(one)
+        for row in message(one, doubt=one.capture in doubtful):
+            yield replace(row, blamed=blame.of(frames))
+        yield from blame.decided(frames, one.at.time)
+
+
+def _frames(one: Datagram | IcmpMessage) -> list[tuple[str, int]]:
+    """Where a packet was seen."""
+    moments = [*([one.sent] if one.sent else []), *(arrival.at for arrival in one.arrivals)]
+    return [(one.capture, moment.frame) for moment in moments]
+
+
 def datagram(one: Datagram, *, doubt: bool) -> Iterator[Packet]:
     """The rows of a datagram; ``doubt`` says that the capture may lack frames."""
+    label = datagram_label(one.flow.target_port, one.size)
+    ports = one.flow.source_port, one.flow.target_port
+    return _alone(one, ports, label, doubt=doubt, payload=one.payload[:FIRST_BYTES])
+
+
+def message(one: IcmpMessage, *, doubt: bool) -> Iterator[Packet]:
+    """The rows of an ICMP message, likewise."""
+    return _alone(one, (0, 0), icmp_label(one), doubt=doubt)
+
+
+def _alone(
+    one: Datagram | IcmpMessage,
+    ports: tuple[int, int],
+    label: str,
+    *,
+    doubt: bool,
+    payload: bytes = b"",
+) -> Iterator[Packet]:
+    """The rows of a packet that belongs to no connection: one for each host that it reached."""
     lost: Fate = "unseen" if doubt else "lost"
-    reached = [(arrival.host, arrival.at.time - one.at.time) for arrival in one.arrivals]
-    for host, delay in reached or [(one.target, 0)]:
+    nowhere = [Arrival(one.target, one.at)]
+    for arrival in one.arrivals or nowhere:
         yield Packet(
             time=one.at.time,
             number=0,
             source=one.source or OUTSIDE,
-            target=host or OUTSIDE,
-            ports=(one.flow.source_port, one.flow.target_port),
+            target=arrival.host or OUTSIDE,
+            ports=ports,
             flags=0,
             seq=0,
             ack=0,
             length=one.size,
-            fate="arrived" if reached else lost,
-            delay=delay,
-            datagram=datagram_label(one.flow.target_port, one.size, one.payload),
+            fate="arrived" if one.arrivals else lost,
+            delay=arrival.at.time - one.at.time,
+            datagram=label,
+            payload=payload,
         )
 
 
-def opening(crossing: Crossing, connection: Connection) -> Opened:
+def opening(crossing: MatchedPacket, connection: Connection) -> Opened:
     """The row before a connection's first packet."""
     client, server = connection.sides
     return Opened(crossing.moment.time, crossing.index + 1, _end(client), _end(server))
 
 
-def packet(crossing: Crossing, connection: Connection, holds: Holds, *, doubt: bool) -> Packet:
+def packet(crossing: MatchedPacket, connection: Connection, holds: Holds, *, doubt: bool) -> Packet:
     """A packet's row; ``doubt`` says that the capture may lack frames."""
     client, server = connection.sides
     sender, receiver = (client, server) if crossing.from_client else (server, client)
@@ -149,17 +191,18 @@ def packet(crossing: Crossing, connection: Connection, holds: Holds, *, doubt: b
         mark=crossing.mark if crossing.sent else "",
         delay=crossing.arrived.time - crossing.sent.time if crossing.sent and crossing.arrived else 0,
         held=held,
+        payload=crossing.segment.payload,
     )
 
 
-def _fate(crossing: Crossing, *, doubt: bool) -> Fate:
+def _fate(crossing: MatchedPacket, *, doubt: bool) -> Fate:
     if crossing.settled:
         return "arrived"
     return "unseen" if doubt else "lost"
 
 
 def _end(side: Side) -> str:
-    return f"{side.host or side.address}:{side.port}"
+    return endpoint(side.host or side.address, side.port)
 
 
 # States
@@ -213,7 +256,7 @@ def listeners(at: int, host: str, before: AbstractSet[int], now: AbstractSet[int
 
 
 def joined(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows, with the states that a packet brought about put into it if they followed soon."""
+    """The rows, with the states that a packet led to put into it if they followed soon."""
     held: deque[Row] = deque()
     for row in rows:
         if isinstance(row, Entered) and _put_into_packet(row, held):

@@ -12,12 +12,12 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from lab.core.escape import escape
 from lab.core.words import Outcome
+from lab.output.describe import Told, teller_of
 from lab.output.reports import Result
-from lab.output.telling import Told, teller_of
 
 HELP = "Also write the results as JUnit XML."
 
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What no XML 1.0 document may hold (section 2.2)."""
 
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.SKIPPED: "skipped"}
@@ -34,7 +34,7 @@ def document(results: Iterable[Result]) -> str:
 
 
 def _suite(judged: Result) -> Element:
-    cases = [_case(told, judged) for told in _told(judged)] or [_none(judged)]
+    cases = [_case(told, judged) for told in _told(judged)] if judged.verdict else [_none(judged)]
     counts = Counter(child.tag for case in cases for child in case)
     totals = {"failures": "failure", "errors": "error", "skipped": "skipped"}
     numbers = {name: str(counts[tag]) for name, tag in totals.items()}

@@ -2,7 +2,7 @@
 
 Each module has ``SENTENCES``: a template for each key of a ``Message``, or where a template is not enough a
 function that is given a ``Teller`` and the parameters. ``WORDS`` are tables that turn a value into words.
-``lab.output.telling`` explains templates.
+``lab.output.describe`` explains templates.
 """
 
 from __future__ import annotations

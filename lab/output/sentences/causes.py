@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.core.endpoint import endpoint
 from lab.core.words import describe_status, signal_name
 from lab.evidence.message import Message
-from lab.output.telling import Teller, counted, listed, span
+from lab.output.describe import Teller, counted, listed, span
 
 _EPHEMERAL = range(32768, 61000)
 """The ports of which Linux chooses one (ip_local_port_range), unless told otherwise."""
@@ -148,6 +148,14 @@ WORDS = {
     "buffered": {"False": "output into a pipe", "True": "a line without its end"},
 }
 
+_LINE_ENDS = {"LF": "LF", "CRLF": "CR LF"}
+
+
+def _other_line_ends(_: Teller, found: str, wanted: str, maybe: bool) -> str:
+    what = "what came has lines that" if maybe else "the text is there, but its lines"
+    return f"{what} end with {_LINE_ENDS[found]}, not with {_LINE_ENDS[wanted]}"
+
+
 SENTENCES = {
     "program": _program,
     "child": "its child {name} (process {number}) {doing}",
@@ -176,10 +184,15 @@ SENTENCES = {
         "port {port} was in use when {program} called bind: a connection is in TIME_WAIT there, and no"
         " program listens (set SO_REUSEADDR before bind)"
     ),
+    "not-raw": (
+        "{program} was not permitted to open a socket: host {host} has no raw sockets (`raw: true` at the"
+        " host allows them)"
+    ),
     "starved": _starved,
     "noticed-late": (
         "the machine is short of processors: the lab noticed after {took:span} that {limit} s were over"
     ),
+    "heard-late": "{program} had ended {before:span} before, in time, and the lab heard of it too late",
     "carriage-returns": (
         "the lines of the script of {program} end with CR LF (\\r\\n), and the CR counts as a part of each"
         " line; save it with LF alone"
@@ -212,6 +225,11 @@ SENTENCES = {
         "[; since then {other} has sent to {elsewhere} instead]"
     ),
     "not-read": ("{unread} {unread:byte|bytes} from {peer} {unread:is|are} unread: {program} is {states}"),
+    "buffer-full": (
+        "the receive buffer of {program} at UDP port {port} was full: {dropped}"
+        " {dropped:datagram was|datagrams were} dropped, so it read too slowly or too late"
+    ),
+    "datagrams-unread": "datagrams at UDP port {port} are unread: {program} is {states}",
     "still-held": "{host} has not closed its connection with {peer}: {held}",
     "waits-for-lock": (
         "no thread of {program} reads from {peer}, which waits: {program} is {states}"
@@ -226,6 +244,11 @@ SENTENCES = {
     "is-stopped": "{program} is stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN): it goes on at SIGCONT",
     "in-loop": _loop,
     "without-newline": "{program} printed {text:quoted} without the newline (\\n) that ends a line",
+    "other-line-ends": _other_line_ends,
+    "returns-typed": (
+        "the terminal of {program} makes LF (\\n) of each CR (\\r) that is typed: with `tty: false` it reads"
+        " the bytes as they are"
+    ),
     "buffered": (
         "{program} has printed nothing and is asleep: its output may still be in its buffer, where"
         " {tty:buffered} stays (fflush(stdout), flush=True)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.output.telling import Teller
+from lab.output.describe import Teller
 
 _BLAME = {
     "not_accepted": "no program ever accepted the connection",

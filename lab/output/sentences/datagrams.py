@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lab.output.telling import Teller, counted, span
+from lab.core.quote import quoted
+from lab.output.describe import Teller, counted, span
 
 
 def _wrong(wrong: int, of: int) -> str:
@@ -25,8 +26,18 @@ def _answers(_: Teller, number: int, of: int, slow: int) -> str:
 
 SENTENCES = {
     "datagrams": "[from {host} ]to {to}",
+    "datagrams-back": "from {to}[ to {host}]",
     "datagrams-sent": "{number} {number:datagram|datagrams} sent[ {whom}]",
     "datagrams-arrived": "{number} {number:datagram|datagrams} arrived[ {whom}]",
+    "datagrams-lost-in-buffer": (
+        "a receive buffer of {host}[, that of UDP port {port},] was full: {number}"
+        " {number:datagram was|datagrams were} dropped"
+    ),
+    "socket-buffer-full": (
+        "the kernel of {host} counts {number} {number:datagram|datagrams} dropped at UDP port {port} at"
+        " {time:when}"
+    ),
+    "receive-buffer-full": "the kernel of {host} counts {number} in RcvbufErrors at {time:when}",
     "datagrams-none": "no datagram was sent",
     "arrived-unsent": "{number} {number:datagram|datagrams} arrived that nobody was seen to send",
     "datagram": "{size} {size:byte|bytes} from {host}:{port}",
@@ -36,7 +47,8 @@ SENTENCES = {
     "datagram-intervals": _intervals,
     "datagram-payload": "payload {payload:quoted}[ of datagram {nth}]",
     "datagram-contains": "a payload that contains {payload:quoted}[ in datagram {nth}]",
-    "datagram-payloads": lambda _, payload, wrong, of: f"payload {payload!r}{_wrong(wrong, of)}",
+    "datagram-matches": "a payload that {regex:quoted} matches[ in datagram {nth}]",
+    "datagram-payloads": lambda _, payload, wrong, of: f"payload {quoted(payload)}{_wrong(wrong, of)}",
     "payload-cut": "a payload was not captured whole",
     "datagrams-answered": "{number} {number:datagram|datagrams} {whom} answered[ within {within:duration}]",
     "datagram-answers": _answers,

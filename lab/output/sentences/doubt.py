@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lab.output.telling import Teller, counted
+from lab.output.describe import Teller, counted
 
 _LOST = {
     "sockets": "the sockets{whose} could not be looked at {times}",
+    "datagrams": "the UDP sockets{whose} could not be looked at {times}",
     "counters": "the TCP counters{whose} could not be read {times}",
     "processes": "the processes{whose} could not be looked at {times}",
     "ends": "ends of processes{whose} were missed {times}",
@@ -16,9 +17,23 @@ _LOST = {
 }
 
 
-def _lost(_: Teller, instrument: str, host: str, count: int, why: str) -> str:
-    whose = f" of {host}" if host else ""
-    return f"{_LOST[instrument].format(whose=whose, times=counted(count, 'time'))}: {why}"
+_REASONS = {
+    "too-many-ends": "signals ended more than {limit} of them",
+    "too-many-dying": "more than {limit} processes were ending at once",
+    "ends-unheard": "processes ended faster than that was heard",
+    "too-many-processes": "there are more than {limit}",
+    "too-many-at-once": "there were more than {limit} processes at once",
+    "too-many-descriptors": "they hold more than {limit} descriptors",
+    "too-many-held": "there were more than {limit}",
+    "too-many-samples": "the samples held too many {instrument}",
+}
+"""Why an instrument failed, except for errors, which are told as they are."""
+
+
+def _lost(_: Teller, instrument: str, host: str, count: int, why: str, limit: int) -> str:
+    lost = _LOST[instrument].format(whose=f" of {host}" if host else "", times=counted(count, "time"))
+    reason = _REASONS[why].format(limit=limit, instrument=instrument) if why in _REASONS else why
+    return f"{lost}: {reason}"
 
 
 def _forged(_: Teller, host: str, frames: int, owner: str, address: str, first: int) -> str:
@@ -48,7 +63,6 @@ SENTENCES = {
     "frames-lost": "{why}[, {meanwhile}]",
     "none-open": "while none of the connections was open",
     "some-open": _some_open,
-    "unsound": "{capture}: {what}",
     # of a connection
     "was-under-way": "the connection was under way when the capture began",
     "frame-at-one-port": "frame {frame} was seen at one port of the switch only[ (and {others} more)]",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.output.telling import Teller, counted
+from lab.output.describe import Teller, counted
 
 _QUEUES = {
     "accept": ("finished connection", "waiting for accept"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.core.quote import quoted
-from lab.output.telling import Teller, counted
+from lab.output.describe import Teller, counted
 
 _HELD = {
     "zombies": ("zombie", "zombies"),
@@ -38,6 +38,7 @@ SENTENCES = {
     "output-contains": lambda _, texts: f"the output contains {', then '.join(map(quoted, texts))}",
     "contains": lambda _, number: f"it contains {'them in this order' if number > 1 else 'it'}",
     "text-not-there": "{text:quoted} is not there[ after {before:quoted}]",
+    "cr-lf-is-lf": "CR LF (\\r\\n) in the output is read as LF (\\n)",
     "output-lacks": "the output lacks {text:quoted}",
     "in-line": "it is in the line {line:quoted}",
     "printed": "{program} printed {text:quoted}",

@@ -6,6 +6,6 @@ normal form) → ``plain`` (JSON's types) → the models, whose refusals ``messa
 """
 
 from lab.scenario.loader.dump import dump
-from lab.scenario.loader.loader import Loaded, load
+from lab.scenario.loader.loader import Loaded, load, with_trees
 
-__all__ = ["Loaded", "dump", "load"]
+__all__ = ["Loaded", "dump", "load", "with_trees"]

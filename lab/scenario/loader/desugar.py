@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, get_args, get_origin
 
 from lab.core.errors import SourceRef
-from lab.scenario import Scenario
 from lab.scenario.base import Model
 from lab.scenario.loader.shape import arms_of, choose, field_shape, fields_of, is_model, peel, takes_one
 from lab.scenario.loader.tree import Mapping, Node, Scalar, Sequence, is_nothing
@@ -19,9 +18,9 @@ from lab.scenario.steps import BLOCKS, Line
 _Pairs = tuple[tuple[Scalar, Node], ...]
 
 
-def desugar(tree: Node) -> Node:
-    """The tree of a scenario in its normal form."""
-    return _model(tree, Scenario)
+def desugar(tree: Node, root: type[Model]) -> Node:
+    """The tree of a file in its normal form; ``root`` is the model of the whole file."""
+    return _model(tree, root)
 
 
 def _node(node: Node, bare: Any, marks: tuple[Any, ...]) -> Node:

@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from lab.core.errors import SourceRef
-from lab.scenario import Scenario
-from lab.scenario.base import plain
+from lab.scenario.base import Model, plain
 from lab.scenario.loader.plain import kind_of
 from lab.scenario.loader.tree import Scalar
 
@@ -20,10 +19,10 @@ _NOWHERE = SourceRef("", 0, 0)
 
 
 _FOR_RUNNERS = re.compile(r"^(\s*):(?=:)|#(#)(?=\w*\[)", re.MULTILINE)
-"""What CI runners obey in what a job prints (see :mod:`lab.core.escape`)."""
+"""What CI runners act on in what a job prints (see :mod:`lab.core.escape`)."""
 
 
-def dump(scenario: Scenario) -> str:
+def dump(scenario: Model) -> str:
     """The normal form as YAML, without what is at its default, and without commands for a CI runner."""
     text = yaml.dump(plain(scenario), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     # All such text stands between double quotes.

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from lab.core.errors import SourceRef
+from lab.scenario.base import Model
 from lab.scenario.loader.place import Found, Path, find
 from lab.scenario.loader.plain import kind_of, quoted
 from lab.scenario.loader.shape import shape_at
@@ -34,6 +35,7 @@ class Fault(Struct, frozen=True):
     tree: Node
     found: Found
     shape: Any
+    root: type[Model]
 
     @property
     def about_key(self) -> bool:
@@ -67,8 +69,9 @@ class Fault(Struct, frozen=True):
 
     @property
     def whose(self) -> str:
-        """The part of the scenario it belongs to: ``step 4``."""
-        return whose(self.path[:-1] if self.about_key else self.path, subject_in(self.tree, self.path))
+        """The part of the file it belongs to: ``step 4``."""
+        path = self.path[:-1] if self.about_key else self.path
+        return whose(path, subject_in(self.tree, self.path), f"the {self.root.called}")
 
     @property
     def subject(self) -> str:
@@ -85,20 +88,19 @@ class Fault(Struct, frozen=True):
         return "a list" if isinstance(self.found.node, Sequence) else "a mapping"
 
 
-def faults_of(error: ValidationError, tree: Node) -> Iterator[Fault]:
-    """Every fault of a refused scenario, save those that only repeat others."""
+def faults_of(error: ValidationError, tree: Node, root: type[Model]) -> Iterator[Fault]:
+    """Every fault of a refused file, save those that only repeat others; ``root`` is the model of it."""
     for details in error.errors(include_url=False, include_input=False):
-        fault = _fault(details, tree)
+        fault = _fault(details, tree, root)
         if not _repeats(fault):
             yield fault
 
 
-def _fault(details: ErrorDetails, tree: Node) -> Fault:
+def _fault(details: ErrorDetails, tree: Node, root: type[Model]) -> Fault:
     kind, loc = details["type"], details["loc"]
     above = kind in ("missing", "extra_forbidden") or loc[-1:] == ("[key]",)
-    return Fault(
-        kind, loc, details.get("ctx", {}), tree, find(tree, loc), shape_at(loc[:-1] if above else loc)
-    )
+    shape = shape_at(loc[:-1] if above else loc, root)
+    return Fault(kind, loc, details.get("ctx", {}), tree, find(tree, loc), shape, root)
 
 
 def _repeats(fault: Fault) -> bool:

@@ -45,8 +45,8 @@ class Entry(Protocol):
 class Room:
     """How many bytes of sources there may still be; all of a scenario share them."""
 
-    def __init__(self) -> None:
-        self._left = MAX_SOURCES_BYTES
+    def __init__(self, most: int = 0) -> None:
+        self._most = self._left = most or MAX_SOURCES_BYTES
 
     def content(self, name: str, read: Callable[[int], bytes]) -> bytes:
         """What is read of a file. UnusableError if it is too large, or all together are."""
@@ -55,7 +55,7 @@ class Room:
             what = f'"{name}" is larger than {MAX_SOURCE_BYTES // 1024**2} MiB'
             raise UnusableError("too-big", what, "is it a source file?")
         if len(content) > self._left:
-            what = f'with "{name}" the sources are larger than {MAX_SOURCES_BYTES // 1024**2} MiB together'
+            what = f'with "{name}" the sources are larger than {_told(self._most)} together'
             raise UnusableError("too-big", what, "are all of them source files?")
         self._left -= len(content)
         return content
@@ -175,6 +175,10 @@ def tree_of(
         tuple("/".join(path[skip:]) for path in sorted(folders) if len(path) > skip),
         tuple(("/".join(path[skip:]), target) for path, target in sorted(links.items())),
     )
+
+
+def _told(size: int) -> str:
+    return f"{size // 1024**2} MiB" if size >= 1024**2 else f"{size // 1024} KiB"
 
 
 def leads_out(path: Parts, target: str) -> bool:

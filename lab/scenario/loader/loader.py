@@ -18,8 +18,8 @@ from lab.scenario.loader.fault import faults_of
 from lab.scenario.loader.messages import problem_of
 from lab.scenario.loader.place import find, step_number
 from lab.scenario.loader.plain import plain_data
-from lab.scenario.loader.replacing import replaced, require
-from lab.scenario.loader.rules import Case, Mistake, mistakes
+from lab.scenario.loader.replacing import Given, replaced, require
+from lab.scenario.loader.rules import Mistake, RuleContext, mistakes
 from lab.scenario.loader.salvage import salvaged, validated
 from lab.scenario.loader.sources import Read, read_sources
 from lab.scenario.loader.syntax import read_tree
@@ -34,7 +34,8 @@ class Loaded(Struct, frozen=True):
 
     ``lines`` leads from the number of a step ("4", "4.2.1", "finally.1") to its place in the file,
     ``sources`` from the path of each source that a program names to what was read there, ``trees`` from each
-    program to what lies in its folder.
+    program to what lies in its folder, ``laid`` from a program and the path of a file there to what that file
+    is taken from.
     """
 
     scenario: Scenario
@@ -42,6 +43,7 @@ class Loaded(Struct, frozen=True):
     lines: Mapping[str, SourceRef]
     sources: Mapping[str, bytes]
     trees: Mapping[str, Tree]
+    laid: Mapping[tuple[str, str], bytes]
 
     @property
     def folder(self) -> Path:
@@ -49,28 +51,48 @@ class Loaded(Struct, frozen=True):
         return self.file.parent
 
 
-def load(path: Path, elsewhere: Mapping[str, Path] | None = None) -> Loaded:
-    """Read a scenario file; of some programs the sources may lie ``elsewhere``.
+def load(path: Path, elsewhere: Mapping[str, Given] | None = None) -> Loaded:
+    """Read a scenario file; of some programs the sources may lie ``elsewhere``, or have been read there.
 
     Raises:
         ScenarioError: it cannot be played; with all its problems in the order of the file.
         UsageError: there is no such file, or what lies elsewhere cannot be used.
     """
     given = elsewhere or {}
-    tree = desugar(read_tree(path))
+    tree = desugar(read_tree(path), Scenario)
     problems: list[Problem] = []
-    read = Read({}, {}, {})
+    read = Read({}, {}, {}, {}, {})
     scenario = _sound_part(tree, problems)
     if scenario is not None:
         scenario = replaced(scenario, given)
         read = read_sources(scenario, path.parent, given)
-        case = Case(scenario, read.trees, read.faults)
-        require(case, given)
-        found = mistakes(case, whole=not problems)
-        problems.extend(_located(mistake, tree) for mistake in found)
+        context = RuleContext(scenario, read.trees, read.faults, read.laid, read.laid_faults)
+        require(context, given)
+        found = mistakes(context, whole=not problems)
+        problems.extend(located(mistake, tree) for mistake in found)
     if problems or scenario is None:
-        raise _refusal(problems)
-    return Loaded(scenario, path, dict(_places(scenario, tree)), read.files, read.trees)
+        raise refusal(problems)
+    return Loaded(scenario, path, dict(_places(scenario, tree)), read.files, read.trees, read.laid)
+
+
+def with_trees(loaded: Loaded, trees: Mapping[str, Tree]) -> Loaded:
+    """A scenario that was read, with other sources for some of its programs; no file is read.
+
+    Raises:
+        ScenarioError: it cannot be played with them.
+        UsageError: they cannot be used.
+    """
+    scenario = replaced(loaded.scenario, trees)
+    before = {path for name in trees.keys() & loaded.trees.keys() for path, _ in loaded.trees[name].files}
+    sources = {path: content for path, content in loaded.sources.items() if path not in before}
+    sources |= {path: content for tree in trees.values() for path, content in tree.files}
+    all_trees = {**loaded.trees, **trees}
+    context = RuleContext(scenario, all_trees, {}, loaded.laid, {})
+    require(context, trees)
+    top = SourceRef(str(loaded.file), 1, 1)
+    if problems := [Problem(one.code, one.what, top, one.fix) for one in mistakes(context, whole=True)]:
+        raise refusal(problems)
+    return replace(loaded, scenario=scenario, sources=sources, trees=all_trees)
 
 
 def _sound_part(tree: yaml_tree.Node, problems: list[Problem]) -> Scenario | None:
@@ -79,12 +101,13 @@ def _sound_part(tree: yaml_tree.Node, problems: list[Problem]) -> Scenario | Non
     try:
         return validated(data)
     except ValidationError as error:
-        faults = list(faults_of(error, tree))
+        faults = list(faults_of(error, tree, Scenario))
     problems.extend(problem_of(fault) for fault in faults)
     return salvaged(data, [fault.path for fault in faults])
 
 
-def _located(mistake: Mistake, tree: yaml_tree.Node) -> Problem:
+def located(mistake: Mistake, tree: yaml_tree.Node) -> Problem:
+    """The problem that a mistake is in a file."""
     found = find(tree, mistake.path)
     at = found.key.at if mistake.on_key and found.key else found.node.at
     return Problem(mistake.code, mistake.what, at, mistake.fix)
@@ -95,7 +118,7 @@ def _places(scenario: Scenario, tree: yaml_tree.Node) -> Iterator[tuple[str, Sou
         yield step_number(path), find(tree, path).node.at
 
 
-def _refusal(problems: Iterable[Problem]) -> ScenarioError:
+def refusal(problems: Iterable[Problem]) -> ScenarioError:
     """The problems in the order of the file; of several with one place, only the first tells the cause."""
     kept: dict[object, Problem] = {}
     for problem in sorted(problems, key=lambda problem: problem.where):

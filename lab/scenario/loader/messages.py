@@ -46,7 +46,7 @@ def _moved(fault: Fault) -> str:
         shape, _ = field_shape(info)
         if is_model(shape) and fault.key in fields_of(shape):
             return f"{quoted(fault.key)} belongs inside {quoted(name)}: `{name}: {{{fault.key}: …}}`"
-    above = shape_at(fault.loc[:-2])
+    above = shape_at(fault.loc[:-2], fault.root)
     if is_model(above) and fault.key in fields_of(above):
         return f"{quoted(fault.key)} belongs beside {label(fault.path[:-1])}, not inside it"
     return ""
@@ -101,8 +101,12 @@ def _not_mapping(fault: Fault) -> Message:
         return "wrong-type", f"{fault.whose}: {fault.written} is no step", _A_LINE
     keys = f"its keys are: {listed(fields_of(fault.shape))}"
     if fault.path == ():
-        return "wrong-type", f"the file holds {fault.written}; a scenario is a mapping", keys
+        return "wrong-type", f"the file holds {fault.written}; {_a(fault.root.called)} is a mapping", keys
     return "wrong-type", f"{fault.subject} must be a mapping, not {fault.written}", keys
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _not_allowed(fault: Fault) -> Message:
@@ -193,7 +197,7 @@ def _keys_beside(node: Node, known: Any) -> list[str]:
 
 
 def _bad_value(fault: Fault) -> Message:
-    fix = str(fault.context.get("error", "see docs/scenario.md for what may stand here"))
+    fix = str(fault.context.get("error", f"see {fault.root.page} for what may stand here"))
     if isinstance(fault.found.node, Mapping):
         return "bad-value", f"{fault.subject} is not as it must be", fix
     return "bad-value", f"{fault.subject} cannot be {fault.written}", fix

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import Discriminator, Tag
 from pydantic.fields import FieldInfo
 
-from lab.scenario import Scenario
 from lab.scenario.base import Endpoint, IsHost, Model, OneOrMany
 from lab.scenario.family import Family
 
@@ -47,7 +46,9 @@ def takes_one(marks: tuple[Any, ...]) -> bool:
 @cache
 def fields_of(model: type[Model]) -> Mapping[str, FieldInfo]:
     """The fields of a model by the keys that a file uses."""
-    if not model.__pydantic_complete__:  # a step may hold steps: the types of those were not known before
+    # Older ones of pydantic tell it only of the whole model.
+    complete = getattr(model, "__pydantic_fields_complete__", model.__pydantic_complete__)
+    if not complete:  # a step may hold steps, not known before
         model.model_rebuild()
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
@@ -111,9 +112,9 @@ def arm_by_tag(union: Any, tag: Any) -> Any:
     return None
 
 
-def shape_at(loc: Iterable[str | int]) -> Any:
-    """The type at a place as pydantic gives it: keys, positions, tags of unions and ``[key]``."""
-    bare: Any = Scenario
+def shape_at(loc: Iterable[str | int], root: type[Model]) -> Any:
+    """The type at a place below ``root`` as pydantic gives it: keys, positions, tags of unions, ``[key]``."""
+    bare: Any = root
     for part in loc:
         bare = _below(bare, part)
     return bare

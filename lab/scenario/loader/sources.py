@@ -28,6 +28,7 @@ from lab.scenario.loader.wording import did_you_mean
 
 _WITHIN = "give its path from the scenario file's folder, as in programs/server.cpp"
 _ONE_FILE = "name a file in it; a whole folder stands under `source:`"
+_NO_GLOB = "name each file; globs stand under `source:`"
 _GLOB = "`*` stands for anything in one name, `**` for any number of folders: src/**/*.c"
 _MOST_LINKS = 40
 """Links on the way to one file, as Linux allows."""
@@ -43,18 +44,21 @@ class Read(Struct, frozen=True):
     """What became of the sources that a scenario names.
 
     ``trees`` has what lies in each program's folder, ``files`` what was read by its path. ``faults`` are
-    those of a program's sources, each as it is written.
+    those of a program's sources, each as it is written. ``laid`` and ``laid_faults`` are of what ``files:``
+    of a program are taken from, by the path of the file in its folder.
     """
 
     trees: Mapping[str, Tree]
     files: Mapping[str, bytes]
     faults: Mapping[tuple[str, str], Unusable]
+    laid: Mapping[tuple[str, str], bytes]
+    laid_faults: Mapping[tuple[str, str], Unusable]
 
 
-def read_sources(scenario: Scenario, folder: Path, elsewhere: Mapping[str, Path]) -> Read:
+def read_sources(scenario: Scenario, folder: Path, elsewhere: Mapping[str, Path | Tree]) -> Read:
     """Read every source once, together no more than :data:`lab.scenario.cast.MAX_SOURCES_BYTES`.
 
-    What is ``elsewhere`` is the one source of its program, wherever it lies.
+    What is ``elsewhere`` is the one source of its program, wherever it lies, or has been read there.
     """
     reader = _Reader(folder)
     trees: dict[str, Tree] = {}
@@ -71,11 +75,36 @@ def read_sources(scenario: Scenario, folder: Path, elsewhere: Mapping[str, Path]
                 trees[name] = reader.tree(program)
         except _AtError as error:
             faults |= {(name, path): fault for path, fault in error.faults.items()}
-    return Read(trees, {**reader.files, **files}, faults)
+    laid, laid_faults = _laid(scenario, reader)
+    return Read(trees, {**reader.files, **files}, faults, laid, laid_faults)
 
 
-def _alone(path: Path) -> tuple[Tree, dict[str, bytes]]:
+def read_file(folder: Path, text: str) -> bytes:
+    """What is in one file of a folder, wherever links lead within it. UnusableError."""
+    return _Reader(folder).file(text)
+
+
+def _laid(
+    scenario: Scenario, reader: _Reader
+) -> tuple[dict[tuple[str, str], bytes], dict[tuple[str, str], Unusable]]:
+    """What the files that programs are given are taken from, and why some cannot be used."""
+    laid: dict[tuple[str, str], bytes] = {}
+    faults: dict[tuple[str, str], Unusable] = {}
+    for name, program in scenario.programs.items():
+        for path, file in program.files.items():
+            if file.from_ is None:
+                continue
+            try:
+                laid[name, path] = reader.file(file.from_)
+            except UnusableError as error:
+                faults[name, path] = error.fault
+    return laid, faults
+
+
+def _alone(path: Path | Tree) -> tuple[Tree, dict[str, bytes]]:
     """What lies at a path wherever that is, and what was read there. _AtError."""
+    if isinstance(path, Tree):
+        return path, dict(path.files)
     place = path.resolve()
     reader, name = _Reader(place.parent), place.name or "."
     with _at(str(path)):
@@ -114,13 +143,24 @@ class _Reader:
         for text in texts:
             try:
                 with ExitStack() as opened:
-                    content = self._content(text, _no_folder(text, self._place(text, opened)))
+                    content = self._content(text, _no_folder(text, self._named(text, opened)))
                     files.append((PurePosixPath(text).name, content))
             except UnusableError as error:
                 faults[text] = error.fault
         if faults:
             raise _AtError(faults)
         return Tree(tuple(files), main=files[0][0])
+
+    def _named(self, text: str, opened: ExitStack) -> _Opened:
+        """What lies at a path where only names are meant. UnusableError."""
+        if self._is_glob(text):
+            raise UnusableError("no-file", f'"{text}" is a glob, and no file', _NO_GLOB)
+        return self._place(text, opened)
+
+    def file(self, text: str) -> bytes:
+        """What is in one file. UnusableError."""
+        with ExitStack() as opened:
+            return self._content(text, _no_folder(text, self._place(text, opened), "name a file in it"))
 
     def one(self, text: str) -> Tree:
         """What a file, a folder or an archive gives."""
@@ -225,9 +265,9 @@ def _unreadable(text: str, error: OSError | ValueError) -> UnusableError:
     return UnusableError("no-file", f'"{text}" cannot be read: {reason}', _WITHIN)
 
 
-def _no_folder(text: str, place: _Opened) -> _Opened:
+def _no_folder(text: str, place: _Opened, fix: str = _ONE_FILE) -> _Opened:
     if place.kind == "folder":
-        raise UnusableError("no-file", f'"{text}" is a folder', _ONE_FILE)
+        raise UnusableError("no-file", f'"{text}" is a folder', fix)
     return place
 
 
@@ -265,6 +305,13 @@ class _Opened(Struct, frozen=True):
 
     def target(self) -> str:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+
+@contextmanager
+def opened_folder(path: Path) -> Iterator[Entry]:
+    """A folder while it is open; nothing in it is followed out of it. OSError."""
+    with ExitStack() as opened:
+        yield _Opened(_kept(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), opened))
 
 
 class _Named(Struct, frozen=True):

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import IO, Protocol
 
 from msgspec import Struct, field
 
@@ -34,6 +35,25 @@ _UNIX, _DOS = 3, 0
 
 _UTF8, _ENCRYPTED = 0x800, 0x1
 """Flags of an entry of a zip."""
+
+
+class ZipLike(Protocol):
+    """A zip, or a part of one."""
+
+    def infolist(self) -> list[zipfile.ZipInfo]:
+        """What is in it."""
+
+    def open(self, name: zipfile.ZipInfo, /) -> IO[bytes]:
+        """The content of a file of it."""
+
+
+class TarLike(Protocol):
+    """A tar, or a part of one."""
+
+    def __iter__(self) -> Iterator[tarfile.TarInfo]: ...
+
+    def extractfile(self, member: tarfile.TarInfo, /) -> IO[bytes] | None:
+        """The content of a file of it."""
 
 
 class Packed(Struct):
@@ -70,7 +90,7 @@ def unpacked(name: str, content: bytes) -> Packed:
         for number, (path, entry) in enumerate(_entries(name, content)):
             if number >= MOST_ENTRIES:
                 raise _refused(name, f"has more than {MOST_ENTRIES} entries", "leave out what is no source")
-            _put(top, path, entry, name)
+            put(top, path, entry, name)
     return top
 
 
@@ -104,13 +124,14 @@ def _plain(name: str, content: bytes) -> bytes:
 
 def _entries(name: str, content: bytes) -> Iterator[tuple[str, Packed]]:
     if name.lower().endswith(".zip"):
-        return _zip_entries(name, zipfile.ZipFile(io.BytesIO(content)))
-    return _tar_entries(name, tarfile.open(fileobj=io.BytesIO(_plain(name, content)), mode="r:"))
+        return zip_entries(name, zipfile.ZipFile(io.BytesIO(content)))
+    return tar_entries(name, tarfile.open(fileobj=io.BytesIO(_plain(name, content)), mode="r:"))
 
 
-def _zip_entries(name: str, archive: zipfile.ZipFile) -> Iterator[tuple[str, Packed]]:
+def zip_entries(name: str, archive: ZipLike) -> Iterator[tuple[str, Packed]]:
+    """What is in a zip by its paths. UnusableError for what no source can be."""
     for info in archive.infolist():
-        path = _zip_name(info)
+        path = zip_name(info)
         mode = stat.S_IFMT(info.external_attr >> 16) if info.create_system == _UNIX else 0
         read = partial(_zip_content, archive, info)
         if path.endswith("/"):
@@ -125,24 +146,28 @@ def _zip_entries(name: str, archive: zipfile.ZipFile) -> Iterator[tuple[str, Pac
             yield path, Packed("file", read=read)
 
 
-def _zip_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+def _zip_content(archive: ZipLike, info: zipfile.ZipInfo, most: int) -> bytes:
     with archive.open(info) as file:
         return file.read(most)
 
 
-def _tar_entries(name: str, archive: tarfile.TarFile) -> Iterator[tuple[str, Packed]]:
+def tar_entries(name: str, archive: TarLike) -> Iterator[tuple[str, Packed]]:
+    """The same of a tar."""
     for member in archive:
         if member.isdir():
             yield member.name, Packed()
         elif member.issym():
             yield member.name, Packed("link", leads_to=member.linkname)
+        elif member.islnk() and _leads_out(member.linkname):
+            what = f'holds "{member.name}", which is a link to "{member.linkname}", which leads out of it'
+            raise _refused(name, what, "put the file itself in its place")
         elif member.isreg() or member.islnk():
             yield member.name, Packed("file", read=partial(_tar_content, archive, member))
         else:
             raise _irregular(name, member.name)
 
 
-def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:
+def _tar_content(archive: TarLike, member: tarfile.TarInfo, most: int) -> bytes:
     file = archive.extractfile(member)  # for a hard link the file that it leads to, in this archive
     if file is None:
         raise KeyError(f"{member.name} leads to no file")
@@ -154,7 +179,7 @@ def _irregular(name: str, path: str) -> UnusableError:
     return _refused(name, f'holds "{path}", which is a device or a pipe', fix)
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
+def zip_name(info: zipfile.ZipInfo) -> str:
     """The name of an entry: many programs write UTF-8 and do not say so, and some write a backslash."""
     name = info.orig_filename
     if not info.flag_bits & _UTF8:
@@ -163,9 +188,13 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/") if info.create_system == _DOS else name
 
 
-def _put(top: Packed, path: str, entry: Packed, name: str) -> None:
+def _leads_out(path: str) -> bool:
+    return path.startswith("/") or path[1:3] in (":/", ":\\") or ".." in path.split("/")
+
+
+def put(top: Packed, path: str, entry: Packed, name: str) -> None:
     """Put an entry where its path says. UnusableError for a path that leads elsewhere, or is there twice."""
-    if path.startswith("/") or path[1:3] in (":/", ":\\") or ".." in path.split("/"):
+    if _leads_out(path):
         raise _refused(name, f'holds "{path}", which leads out of it', "pack it again from within its folder")
     here = top
     parts = [part for part in path.split("/") if part not in ("", ".")]

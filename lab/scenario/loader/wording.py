@@ -39,7 +39,7 @@ def did_you_mean(word: str, options: Iterable[object], label: str) -> str:
     return f"did you mean {quoted(near[0])}? ({choice})" if near else choice
 
 
-def whose(path: Path, subject: str = "") -> str:
+def whose(path: Path, subject: str = "", whole: str = "the scenario") -> str:
     """What a path leads to or through, as a person calls it: ``host "a"``, ``step 4``, ``check 2 (exit)``."""
     match path:
         case ("hosts" | "networks" | "programs" as cast, str(name), *_):
@@ -48,9 +48,11 @@ def whose(path: Path, subject: str = "") -> str:
             return f"step {step_number(path)}"
         case ("checks", int(position), *_):
             return f"check {position + 1} ({subject})" if subject else f"check {position + 1}"
+        case ("scenarios", int(position), *_):
+            return f"scenario {position + 1}"
         case (str(section), *_):
             return f'"{section}"'
-    return "the scenario"
+    return whole
 
 
 def subject_in(tree: Node, path: Path) -> str:

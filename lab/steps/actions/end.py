@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from lab.agent import protocol
 from lab.core.words import Signal
+from lab.evidence.facts import IsRunning
 from lab.evidence.transcript import Input
+from lab.scenario.base import shaped
 from lab.scenario.steps import ActsOn, Kind
 from lab.steps.executable import Executable
 from lab.steps.failure import StepFailure
@@ -17,7 +19,7 @@ from lab.steps.failure import StepFailure
 if TYPE_CHECKING:
     from lab.steps.context import Context
 
-_KEY = r"^(ctrl-[a-z\\]|enter|tab|escape)$"
+_KEY = re.compile(r"ctrl-[a-z\\]|enter|tab|escape")
 _KEYS = {"enter": b"\r", "tab": b"\t", "escape": b"\x1b"}
 _ENDING_KEYS = ("ctrl-c", "ctrl-d", "ctrl-\\")
 
@@ -25,12 +27,6 @@ _CLOSES = (
     "Whether to end the program so is the right way to close its connections. Unless given: in steps, while "
     "the peer has not closed yet"
 )
-
-
-def _parse_key(value: object) -> str:
-    if isinstance(value, str) and re.fullmatch(_KEY, value):
-        return value
-    raise ValueError("keys are ctrl-a to ctrl-z, ctrl-\\, enter, tab and escape")
 
 
 class _Ending(Executable):
@@ -50,8 +46,8 @@ class Key(_Ending):
 
     key: Annotated[
         str,
-        BeforeValidator(_parse_key),
-        WithJsonSchema({"type": "string", "pattern": _KEY}),
+        shaped(_KEY, "keys are ctrl-a to ctrl-z, ctrl-\\, enter, tab and escape"),
+        WithJsonSchema({"type": "string", "pattern": rf"^({_KEY.pattern})$"}),
         Field(description="ctrl- and a letter, enter, tab or escape"),
     ]
     closes: Annotated[bool | None, Field(description=_CLOSES)] = None
@@ -84,13 +80,13 @@ class SendSignal(_Ending):
     async def execute(self, context: Context) -> None:
         program = context.program()
         await context.programs.look()
-        at = context.programs.scribe.now()
+        at = context.programs.recorder.now()
         if not await context.ask(protocol.Signal(pid=program.pid, signal=self.signal)):
             await program.until_exit()
-            raise StepFailure("the program is running", program.life(), program.screen.rest)
+            raise StepFailure(IsRunning(), program.life(), program.screen.rest)
         context.programs.told_to_end.add(program)
         note = Input(at, context.line.host, program.name, context.step, "signal", self.signal)
-        context.programs.scribe.note(note)
+        context.programs.recorder.note(note)
 
 
 class Close(_Ending):
@@ -100,6 +96,7 @@ class Close(_Ending):
     """
 
     verb: ClassVar[str] = "close"
+    gives_input: ClassVar[bool] = True
 
     close: Annotated[
         Literal["stdin", "write", "both"],
@@ -122,7 +119,7 @@ class Close(_Ending):
         program = context.program()
         await context.programs.look()
         context.note_input(program, "end", "")
-        program.close_input()
+        await program.close_input()
         context.programs.told_to_end.add(program)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from lab.evidence.facts import Described
 from lab.scenario.steps import ActsOn, Pattern
 from lab.steps.executable import Executable
 from lab.steps.failure import StepFailure
@@ -36,5 +37,5 @@ class Expect(Executable):
         speaker = context.speaker()
         match = await speaker.expect(self.expect)
         if match is None:
-            raise StepFailure(describe(self.expect), speaker.unsaid(), speaker.screen.rest)
+            raise StepFailure(Described(describe(self.expect)), speaker.unsaid(), speaker.screen.rest)
         context.variables.update(match.groups)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from lab.core.durations import format_duration
-from lab.core.quote import quoted
+from lab.evidence.facts import HadSaid, HasSaid, NothingHeard
 from lab.scenario.base import Duration
 from lab.scenario.steps import ActsOn
 from lab.steps.executable import Executable
@@ -38,17 +38,16 @@ class Quiet(Executable):
     async def execute(self, context: Context) -> None:
         speaker = context.speaker()
         before, began = speaker.screen.unread, asyncio.get_running_loop().time()
-        expected = f"nothing is {speaker.verb} for {self.quiet:g} s"
+        expected = NothingHeard(speaker.verb, self.quiet)
         if before:
-            observed = f"it had {speaker.verb} {quoted(_cut(before))} before, and no step has expected that"
-            raise StepFailure(expected, observed, speaker.screen.rest)
+            raise StepFailure(expected, HadSaid(speaker.verb, _cut(before)), speaker.screen.rest)
         try:
             async with asyncio.timeout(self.quiet):
                 printed = await speaker.until_unread()
         except TimeoutError:
             await context.programs.vouch(began)  # else what it printed may just not have arrived
             return
-        raise StepFailure(expected, f"it {speaker.verb} {quoted(_cut(printed))}", speaker.screen.rest)
+        raise StepFailure(expected, HasSaid(speaker.verb, _cut(printed)), speaker.screen.rest)
 
 
 def _cut(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from lab.core.quote import quoted
-from lab.core.words import describe_status
+from lab.evidence.facts import Described, ExitedWith, ExitsWith, NotInOutput
 from lab.scenario.base import Text
 from lab.scenario.steps import RUN, Entrance, Pattern
 from lab.steps.executable import Executable
@@ -42,9 +42,9 @@ class Run(Executable):
         status = await program.until_exit()
         rest = program.screen.rest
         if status != self.status:
-            raise StepFailure(f"exit status {self.status}", describe_status(status), rest)
+            raise StepFailure(ExitsWith(self.status), ExitedWith(status), rest)
         if self.expect is not None:
             match = await program.find(self.expect)
             if match is None:
-                raise StepFailure(describe(self.expect), "it is not in the command's output", rest)
+                raise StepFailure(Described(describe(self.expect)), NotInOutput(), rest)
             context.variables.update(match.groups)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from lab.agent.protocol import Glance
 from lab.core.quote import quoted
+from lab.evidence.facts import LineFits, LineTooLong
 from lab.scenario.base import Bytes, Text
 from lab.scenario.steps import ActsOn
 from lab.steps.executable import Executable
@@ -25,6 +26,7 @@ class _Giving(Executable):
     """Input for a program, or bytes for a connection."""
 
     acts_on: ClassVar[ActsOn] = "speaker"
+    gives_input: ClassVar[bool] = True
 
     @abstractmethod
     def given(self) -> tuple[bytes, str, str]:
@@ -35,8 +37,7 @@ class _Giving(Executable):
         data, kind, text = self.given()
         longest = max((len(part) for part in data.split(b"\n")), default=0)
         if speaker.tty and longest > LONGEST_LINE:
-            expected = f"a line of at most {LONGEST_LINE} bytes, which is what a terminal takes"
-            raise StepFailure(expected, f"{longest} bytes; a program with `tty: false` takes any number")
+            raise StepFailure(LineFits(LONGEST_LINE), LineTooLong(longest))
         await context.ask(Glance(host=context.line.host))  # what it is told may end it
         await context.say(speaker, data, kind, text)
 

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from lab.agent.protocol import WaitLeft, WaitReady
+from lab.evidence.facts import Described, EndsBeforeStart, IsPath, ListensOnAll, ProgramRuns
 from lab.scenario import Scenario
-from lab.scenario.base import Name, OneOrMany
+from lab.scenario.base import Name, OneOrMany, WorkPath, parse_work_path
 from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake
 from lab.scenario.steps import RUN, Entrance, Line
@@ -41,6 +42,16 @@ class Start(Executable):
         Field(default_factory=dict)
     )
 
+    stdin: Annotated[
+        WorkPath | None, Field(description="A file in its folder that it reads; it has no terminal then")
+    ] = None
+    stdout: Annotated[
+        WorkPath | None,
+        Field(
+            description="A file in its folder that it writes in place of what is heard; it has no terminal"
+        ),
+    ] = None
+
     @property
     def name(self) -> str:
         """What the program is called on its host."""
@@ -50,7 +61,13 @@ class Start(Executable):
         return f"start {self.start}" + (f" as {self.as_}" if self.as_ else "")
 
     def enters(self) -> Entrance:
-        return Entrance(self.name, self.start, main=self.as_ is None)
+        return Entrance(
+            self.name,
+            self.start,
+            main=self.as_ is None,
+            on_pipes=bool(self.stdin or self.stdout),
+            reads=self.stdin or "",
+        )
 
     def ports_awaited(self, scenario: Scenario) -> tuple[int, ...]:
         return scenario.programs[self.start].ports("tcp")
@@ -65,24 +82,53 @@ class Start(Executable):
             fix = "give it another name with `as:`"
             yield Mistake("reserved-name", ("as" if self.as_ else "start",), what, fix)
 
+        yield from self._mistakes_of_files(scenario)
+
+    def _mistakes_of_files(self, scenario: Scenario) -> Iterator[Mistake]:
+        given = {"stdin": self.stdin, "stdout": self.stdout}
+        words = [word for word, file in given.items() if file]
+        own = scenario.programs.get(self.start)
+        if words and own is not None and not (own.paths or own.build_of or own.command):
+            what = f'gives program "{self.start}" a file, but that is an image\'s own command'
+            fix = "say what to run by `source:` or `command:`: such a program has a folder"
+            yield Mistake("needs-source", (words[0],), what, fix)
+        if len(words) == 2 and self.stdin == self.stdout:
+            what = f'has "{self.start}" read and write the same file, which is empty then'
+            yield Mistake("contradiction", ("stdout",), what, "write another file")
+
     async def execute(self, context: Context) -> None:
         before = context.programs.in_the_way(context.line.host, self.enters())
         if before is not None and before.status is None:
-            raise StepFailure(f"{before.name} has ended before {self.name} is started", "it is still running")
+            raise StepFailure(EndsBeforeStart(before.name, self.name), ProgramRuns())
         starter = context.programs.starter(context.line.host, self.start)
-        starter = replace(starter, argv=(*starter.argv, *self.args), env={**starter.env, **self.env})
-        own = context.programs.scenario.programs[self.start]
-        program = context.new_program(self.name, tty=own.tty)
+        starter = replace(
+            starter,
+            argv=(*starter.argv, *self.args),
+            env={**starter.env, **self.env},
+            stdin=_named(self.stdin),
+            stdout=_named(self.stdout),
+        )
+        own, entrance = context.programs.scenario.programs[self.start], self.enters()
+        program = context.new_program(
+            self.name, tty=own.tty and not entrance.on_pipes, has_input=not entrance.reads
+        )
         await program.start(context.programs.deployment, starter, context.step)
         context.programs.enter(context.line.host, self.enters(), program)
         if own.listens:
             await _until_ready(context, program, own)
 
 
+def _named(path: str | None) -> str:
+    """A path whose variables have values: these may not lead it out of the folder. StepFailure."""
+    try:
+        return parse_work_path(path) if path else ""
+    except ValueError as error:
+        raise StepFailure(Described(str(error)), IsPath(path or "")) from None
+
+
 async def _until_ready(context: Context, program: Program, own: Model) -> None:
     """Wait until processes of this start listen on its ports; one that left others behind is not over."""
-    numbers = " and ".join(map(str, own.listens))
-    expected = f"{program.name} listens on port{'s' if len(own.listens) > 1 else ''} {numbers}"
+    expected = ListensOnAll(program.name, tuple(map(str, own.listens)))
     wanted = WaitReady(host=context.line.host, mark=program.mark, tcp=own.ports("tcp"), udp=own.ports("udp"))
     asked = context.ask(wanted)
     ready = asyncio.ensure_future(asked)

@@ -9,12 +9,14 @@ from typing import BinaryIO
 
 from lab.core.errors import EvidenceError
 from lab.core.files import opened as regular
-from lab.wire.packets import pcap, pcapng
+from lab.wire.packets import gzipped, pcap, pcapng
 from lab.wire.packets.pcap import Frames
 from lab.wire.packets.problems import Problems
 
-_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
-"""How gzip, zstd and lz4 begin."""
+_COMPRESSED = (b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"BZh", b"\xfd7zX")
+"""How zstd, lz4, bzip2 and xz begin."""
+
+_MAGIC = 4
 
 
 Record = tuple[int, int, bytes, int, int, int, int]
@@ -30,21 +32,25 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         with regular(path) as stream:
             yield stream
     except OSError as error:
-        what = f"the capture cannot be read: {error.strerror}"
-        raise EvidenceError("capture-unreadable", what, where=str(path)) from error
+        raise EvidenceError(
+            "capture-unreadable", f"the capture cannot be read: {error.strerror}", where=str(path)
+        ) from error
 
 
 def frames(stream: BinaryIO, problems: Problems) -> Iterator[Frames]:
     """The frames of a capture, up to its end or to where it cannot be read on: ``problems`` is told."""
-    magic = stream.read(4)
+    magic = stream.read(_MAGIC)
+    if magic.startswith(gzipped.MAGIC):
+        stream = gzipped.unpacked(magic, stream, problems)
+        magic = stream.read(_MAGIC)
     if magic in pcap.FORMATS:
         yield from pcap.frames(stream, magic, problems)
     elif magic == pcapng.SECTION:
         yield from pcapng.frames(stream, magic, problems)
     elif magic.startswith(_COMPRESSED):
-        problems.add(0, "this is a compressed file: unpack it first")
+        problems.refuse("compressed")
     else:
-        problems.add(0, "this is no capture, neither pcap nor pcapng")
+        problems.refuse("no-capture")
 
 
 def records(stream: BinaryIO, problems: Problems) -> Iterator[Record]:

@@ -10,11 +10,12 @@ there is no telling which of both the receiver believed (inet_frag_queue_insert(
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct, field
 
-from lab.wire.packets.problems import Problems
+from lab.wire.packets.problems import Kind, Problems, Where
+from lab.wire.packets.segment import Place
 
 HEADERS = 512
 """Bytes that hold all headers: a TCP header has 60 at most, and IPv6 may have headers before it."""
@@ -22,14 +23,18 @@ HEADERS = 512
 WHOLE = 1 << 16
 """Bytes of the largest packet that can be put together."""
 
-_MOST = 256
-"""Datagrams that may be under way at once; of more, the oldest are given up."""
+_MOST, _MOST_OF_ONE = 512, 64
+"""Datagrams that may be under way at once, and those from one address at one place.
+
+Of more, the oldest of that address are given up, or of the one that has the most.
+"""
 
 _MOST_PIECES = 128
 """Pieces of one datagram that do not touch; of more it is given up."""
 
-_INCOMPLETE = "it is a fragment of an IP packet of which others are missing"
-_OVERLAPS = "it is a fragment that overlaps another of its IP packet"
+_INCOMPLETE: Final = "fragments-missing"
+_OVERLAPS: Final = "fragments-overlap"
+_CROWDED: Final = "fragments-crowded"
 
 
 class Fragment(NamedTuple):
@@ -59,6 +64,8 @@ class _Datagram(Struct):
     first: int
     following: int
     head: bytearray
+    most: int
+    """So many bytes are kept."""
     captured: int
     """Up to here ``head`` has what was captured."""
     pieces: list[tuple[int, int]] = field(default_factory=list)
@@ -76,8 +83,9 @@ class _Datagram(Struct):
             self.size = stop
         if not part.offset:
             self.following = part.following  # what other fragments say of it counts for nothing
-        if part.offset < len(self.head):
-            known = data[part.at : min(part.last, end)][: len(self.head) - part.offset]
+        if part.offset < self.most:
+            known = data[part.at : min(part.last, end)][: self.most - part.offset]
+            self.head.extend(bytes(max(0, part.offset + len(known) - len(self.head))))
             self.head[part.offset : part.offset + len(known)] = known
             if part.offset + len(known) < stop:
                 self.captured = min(self.captured, part.offset + len(known))
@@ -107,9 +115,11 @@ class Fragments:
     def __init__(self, problems: Problems, most: int = HEADERS) -> None:
         self._problems = problems
         self._most = most
-        self._waiting: dict[tuple[object, ...], _Datagram] = {}
+        self._waiting: dict[_Key, _Datagram] = {}
+        self._of_each: dict[Where | None, dict[_Key, None]] = {}
+        """Those from each address at each place, the oldest first."""
 
-    def add(self, frame: int, part: Fragment, data: bytes, end: int, place: object) -> Whole | None:
+    def add(self, frame: int, part: Fragment, data: bytes, end: int, place: Place) -> Whole | None:
         """The packet's payload, if this fragment makes it whole.
 
         ``end`` is where the captured bytes end, ``place`` where the frame was seen: copies are kept apart.
@@ -117,28 +127,66 @@ class Fragments:
         key = part.addresses, part.ident, place
         datagram = self._waiting.get(key)
         if datagram is None:
-            head = bytearray(self._most)
-            datagram = self._waiting[key] = _Datagram(frame, part.following, head, self._most)
+            datagram = self._waiting[key] = _Datagram(
+                frame, part.following, bytearray(), self._most, self._most
+            )
+            self._of_each.setdefault(_whose(key), {})[key] = None
         try:
             whole = datagram.add(part, data, end)
         except _Overlap:
-            del self._waiting[key]
-            self._problems.add(frame, _OVERLAPS)
+            self._take(key)
+            self._problems.add(frame, _OVERLAPS, _seen(key))
             return None
         if not whole:
             if len(datagram.pieces) > _MOST_PIECES:
-                self._give_up(key)
-            elif len(self._waiting) > _MOST:
-                self._give_up(next(iter(self._waiting)))
+                self._give_up(key, _INCOMPLETE)
+            else:
+                self._make_room(_whose(key))
             return None
-        del self._waiting[key]
+        self._take(key)
         size = datagram.size or 0
         return Whole(bytes(datagram.head[: min(size, datagram.captured)]), size, datagram.following)
 
     def finish(self) -> None:
         """No more frames come: tell of what is not whole."""
         for key in list(self._waiting):
-            self._give_up(key)
+            self._give_up(key, _INCOMPLETE)
 
-    def _give_up(self, key: tuple[object, ...]) -> None:
-        self._problems.add(self._waiting.pop(key).first, _INCOMPLETE)
+    def _make_room(self, whose: Where | None) -> None:
+        """Who sends many keeps no room from others."""
+        if len(self._waiting) > _MOST:
+            whose = max(self._of_each, key=lambda one: len(self._of_each[one]))
+        elif len(self._of_each[whose]) <= _MOST_OF_ONE:
+            return
+        self._give_up(next(iter(self._of_each[whose])), _CROWDED)
+
+    def _give_up(self, key: _Key, kind: Kind) -> None:
+        self._problems.add(self._take(key).first, kind, _seen(key))
+
+    def _take(self, key: _Key) -> _Datagram:
+        own = self._of_each[_whose(key)]
+        del own[key]
+        if not own:
+            del self._of_each[_whose(key)]
+        return self._waiting.pop(key)
+
+
+_Key = tuple[bytes, int, Place]
+"""Source and target address, identification, and where it was seen."""
+
+
+def where(place: Place, source: bytes = b"", target: bytes = b"") -> Where | None:
+    """A place at which a frame was seen; None if that is not known."""
+    interface, leaving, _ = place
+    return None if leaving is None else Where(interface, leaving, source, target)
+
+
+def _seen(key: _Key) -> Where | None:
+    addresses, _, place = key
+    half = len(addresses) // 2
+    return where(place, addresses[:half], addresses[half:])
+
+
+def _whose(key: _Key) -> Where | None:
+    addresses, _, place = key
+    return where(place, addresses[: len(addresses) // 2])

@@ -12,7 +12,19 @@ from struct import Struct
 from lab.wire.packets.problems import Damage
 
 IPV4, IPV6 = 0x0800, 0x86DD
+PPP, ETHERNET = 0x880B, 0x6558
+"""What holds a packet of PPP, and a bridged Ethernet frame."""
+
+NO_IP = 1 << 16
+"""Stands for the EtherType of what has none and is no IP."""
+
+LARGEST_LENGTH = 0x05DC
+"""Up to this an EtherType is a length: the frame is one of IEEE 802.3 (LLC)."""
+
 _VLAN_TAGS = frozenset({0x8100, 0x88A8, 0x9100})
+VLAN_TAGS = frozenset(kind.to_bytes(2, "big") for kind in _VLAN_TAGS)
+"""The same as they stand in a frame."""
+
 _OUTGOING = 4
 """The cooked packet type of a frame that the machine itself sent (packet(7), PACKET_OUTGOING)."""
 
@@ -38,7 +50,8 @@ def _untagged(data: bytes, kind: int, at: int, mark: int = 0) -> tuple[int, int,
     return kind, at, mark
 
 
-def _ethernet(data: bytes, start: int) -> Network:
+def ethernet(data: bytes, start: int) -> Network:
+    """An Ethernet frame (IEEE 802.3), its VLAN tags passed over."""
     kind, at, mark = _untagged(data, _short(data, start + 12)[0], start + 14)
     return kind, at, 0, None, mark
 
@@ -57,22 +70,47 @@ def _linux_cooked2(data: bytes, start: int) -> Network:
 
 def _raw(data: bytes, start: int) -> Network:
     version = data[start] >> 4
-    return {4: IPV4, 6: IPV6}.get(version, 0), start, 0, None, 0
+    return {4: IPV4, 6: IPV6}.get(version, NO_IP), start, 0, None, 0
 
 
 def _loopback(data: bytes, start: int) -> Network:
     family = data[start : start + 4]
     # In the byte order of the machine that captured; OpenBSD's variant always has the network's.
     number = int.from_bytes(family, "big" if not family[0] else "little")
-    return _FAMILIES.get(number, 0), start + 4, 0, None, 0
+    return _FAMILIES.get(number, NO_IP), start + 4, 0, None, 0
+
+
+def ppp(data: bytes, at: int) -> tuple[int, int]:
+    """The EtherType of what a PPP frame holds, and where that begins (RFC 1661, 1662); PPP if it is no IP."""
+    begin = at + 2 if data[at : at + 2] == b"\xff\x03" else at
+    if data[begin] & 1:  # a compressed protocol field
+        number, begin = data[begin], begin + 1
+    else:
+        number, begin = _short(data, begin)[0], begin + 2
+    kind = {0x21: IPV4, 0x57: IPV6}.get(number)
+    return (kind, begin) if kind else (PPP, at)
+
+
+def _ppp(data: bytes, start: int) -> Network:
+    kind, at = ppp(data, start)
+    return kind, at, 0, None, 0
+
+
+def _hdlc(data: bytes, start: int) -> Network:
+    if data[start] == 0xFF:
+        return _ppp(data, start)
+    return _short(data, start + 2)[0], start + 4, 0, None, 0
 
 
 LINKS: dict[int, Callable[[bytes, int], Network]] = {
     0: _loopback,
-    1: _ethernet,
+    1: ethernet,
+    9: _ppp,
     12: _raw,
     14: _raw,
+    50: _hdlc,
     101: _raw,
+    104: _hdlc,
     108: _loopback,
     113: _linux_cooked,
     228: _raw,
@@ -81,6 +119,9 @@ LINKS: dict[int, Callable[[bytes, int], Network]] = {
 }
 """LINKTYPE_ number (www.tcpdump.org/linktypes.html) -> how its frames are read."""
 
+
+TAGGED = frozenset({1, 113})
+"""LINKTYPE_ numbers whose frames have the EtherType right before the packet, and VLAN tags between them."""
 
 PREFIXES = {
     0: (0, 5),
@@ -98,9 +139,15 @@ PREFIXES = {
 first byte included, tell all that :func:`network` does of a frame without VLAN tags."""
 
 
+def tags(link: int, start: int, at: int) -> int:
+    """How many VLAN tags lie before the network packet that was found at ``at``."""
+    skipped, kept = PREFIXES.get(link, (0, 0))
+    return (at - start - skipped - kept + 1) // 4 if kept else 0
+
+
 def network(link: int, data: bytes, start: int) -> Network:
     """The network packet of a frame; Damage for a link layer that is not read here."""
     read = LINKS.get(link)
     if read is None:
-        raise Damage("its link layer is none that can be read")
+        raise Damage("unknown-link-layer")
     return read(data, start)

@@ -75,7 +75,7 @@ def frames(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Fram
     """The frames of a stream whose first bytes were read; ``problems`` is told what cannot be read."""
     header += stream.read(FILE_HEADER - len(header))
     if len(header) < FILE_HEADER:
-        problems.add(0, "the capture ends within its header")
+        problems.add(0, "file-ends-in-header")
         return
     layout = Layout.of(header)
     number, data = 0, b""
@@ -85,11 +85,11 @@ def frames(stream: BinaryIO, header: bytes, problems: Problems) -> Iterator[Fram
         yield Run(data, layout.link), spans
         number += len(spans)
         if not sound:
-            problems.add(number + 1, "its length is absurd: from here on the capture cannot be read")
+            problems.add(number + 1, "absurd-length")
             return
         data = data[end:]
     if data:
-        problems.add(number + 1, "the capture ends within this frame")
+        problems.add(number + 1, "file-ends-in-frame")
 
 
 def walk(data: bytes, layout: Layout) -> tuple[list[Span], int, bool]:

@@ -1,6 +1,6 @@
 """The newer capture file: blocks, in sections that each have their interfaces (draft-ietf-opsawg-pcapng).
 
-Every kind of packet block is read, in either byte order. Options are passed over, but for an interface's
+Every kind of packet block is read, in either byte order. Options are passed over, except for an interface's
 resolution and offset of time and a packet's direction; so are blocks of other kinds.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from lab.wire.packets.pcap import CHUNK, LARGEST, SECOND, Frames, Run, Span
 from lab.wire.packets.problems import Damage, Problems
@@ -25,7 +25,7 @@ _SMALLEST = 12
 _LARGEST_BLOCK = 1 << 24
 """Bytes that no block exceeds (libpcap's limit, too): more is damage."""
 
-_CUT = "the capture ends within this frame"
+_CUT: Final = "file-ends-in-frame"
 _MOST_INTERFACES = 1 << 16
 _PACKET_HEADER = 28
 """Bytes of an enhanced packet's block before the packet."""
@@ -83,7 +83,7 @@ def frames(stream: BinaryIO, begun: bytes, problems: Problems) -> Iterator[Frame
             yield found
         at += size
         if section.layout.word(data, at - _TRAILER)[0] != size:
-            problems.add(section.frames, "its block has two lengths that differ")
+            problems.add(section.frames, "two-block-lengths")
         alike, at = section.packets(data, at)
         yield from alike
 
@@ -114,17 +114,14 @@ class Section:
             return None
         kind, size = self.layout.head(data, at)
         if not _possible(size):
-            absurd = "its length is absurd: from here on the capture cannot be read"
-            self._problems.add(self.frames + 1, absurd)
+            self._problems.add(self.frames + 1, "absurd-length")
             return None
         return kind, size
 
     def _begin(self, magic: bytes) -> bool:
         """Another section begins; its interfaces are its own. False if it is none."""
         if magic not in _ORDERS:
-            self._problems.add(
-                self.frames + 1, "a section begins here that is none: nothing after it is read"
-            )
+            self._problems.add(self.frames + 1, "bad-section")
             return False
         self._before += len(self._interfaces)
         self._interfaces = []
@@ -176,12 +173,12 @@ class Section:
             return self._packet(kind, data, at, end)
         except Damage as damage:
             # The frame keeps its number: it is there, but empty.
-            self._problems.add(self.frames, str(damage))
+            self._problems.add(self.frames, damage.kind)
             return Run(data, -1), [(self._time, at, at, 0)]
 
     def _declare(self, data: bytes, at: int, end: int) -> None:
         if len(self._interfaces) >= _MOST_INTERFACES or end - at < 8:
-            self._problems.add(self.frames + 1, "an interface before it cannot be read")
+            self._problems.add(self.frames + 1, "bad-interface")
             return
         link, snap = self.layout.interface(data, at)
         units, offset = self._clock(data, at + 8, end)
@@ -219,7 +216,7 @@ class Section:
         if kind == _SIMPLE:
             return self._simple(data, at, end)
         if end - at < 20:
-            raise Damage("it ends within its block")
+            raise Damage("ends-in-block")
         read = self.layout.enhanced if kind == _ENHANCED else self.layout.obsolete
         number, high, low, captured, wire = read(data, at)
         interface = self._interface(number)
@@ -232,18 +229,18 @@ class Section:
     def _simple(self, data: bytes, at: int, end: int) -> Frames:
         """A packet without a time: it has that of the one before."""
         if end - at < 4:
-            raise Damage("it ends within its block")
+            raise Damage("ends-in-block")
         interface, wire = self._interface(0), self.layout.word(data, at)[0]
         captured = min(wire, interface.snap or wire)
         return Run(data, interface.link, interface.number), [self._span((at + 4, end), captured, wire)]
 
     def _interface(self, number: int) -> _Interface:
         if number >= len(self._interfaces):
-            raise Damage("its interface was never declared")
+            raise Damage("unknown-interface")
         return self._interfaces[number]
 
     def _span(self, body: tuple[int, int], captured: int, wire: int) -> Span:
         at, end = body
         if captured > min(end - at, LARGEST):
-            raise Damage("its block is too short for it")
+            raise Damage("block-too-short")
         return self._time, at, at + captured, wire

@@ -73,7 +73,9 @@ class Segment(NamedTuple):
     ``frame`` counts all records of the capture from 1, as Wireshark does; ``time`` is in nanoseconds since
     the epoch. ``way`` are the addresses and the ports, source before target, as they stand in the packet.
     ``length`` is the payload's as the IP header gives it, however little of it was captured. ``window`` is as
-    it stands there, not scaled. ``ident`` is the IPv4 identification, 0 where there is none.
+    it stands there, not scaled. ``ident`` is the IPv4 identification, 0 where there is none. ``options`` are
+    the bytes behind a SYN's header, as far as they were captured; those of other segments are not kept.
+    ``payload`` are the first bytes of it that were captured, where the reader was asked to keep them.
     """
 
     frame: int
@@ -87,6 +89,8 @@ class Segment(NamedTuple):
     window: int
     checksum: int
     ident: int
+    options: bytes = b""
+    payload: bytes = b""
 
     @property
     def flow(self) -> FourTuple:
@@ -104,7 +108,7 @@ class Segment(NamedTuple):
         return self.place[1]
 
 
-Bare = tuple[int, int, Place, bytes, int, int, int, int, int, int, int]
+Bare = tuple[int, int, Place, bytes, int, int, int, int, int, int, int, bytes, bytes]
 """A segment without its names, which only cost time where there are millions."""
 
 named: Callable[[Bare], Segment] = partial(tuple.__new__, Segment)

@@ -2,7 +2,7 @@
 
 ::
 
-    flows = Flows(vantage)
+    flows = Flows(point)
     for batch in reader.batches(): flows.take(batch)
     flows.connections()      # at any time; memory grows with connections, not with segments
 """
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lab.wire.packets.segment import ACK, FLAGS, FRAME, KIND, SYN, WAY, Bare, named, way_back
+from lab.wire.tcp.capture_point import CapturePoint
 from lab.wire.tcp.copies import Copies
 from lab.wire.tcp.facts import (
     CloseKind,
@@ -32,13 +33,27 @@ from lab.wire.tcp.facts import (
     StateChange,
 )
 from lab.wire.tcp.tracker import Tracker
-from lab.wire.tcp.vantage import Vantage
 from lab.wire.tcp.views import tracker_of
 
 __all__ = [
-    "MOST_CONNECTIONS", "CloseKind", "Connection", "Fin", "Flows", "Forged", "Handshake", "Lost", "Moment",
-    "Outcome", "Resent", "Reset", "ResetCause", "Retransmissions", "Side", "Sighting", "StateChange",
-    "Vantage",
+    "MOST_CONNECTIONS",
+    "CapturePoint",
+    "CloseKind",
+    "Connection",
+    "Fin",
+    "Flows",
+    "Forged",
+    "Handshake",
+    "Lost",
+    "Moment",
+    "Outcome",
+    "Resent",
+    "Reset",
+    "ResetCause",
+    "Retransmissions",
+    "Side",
+    "Sighting",
+    "StateChange",
 ]  # fmt: skip
 
 
@@ -64,13 +79,13 @@ class Flows:
 
     def __init__(
         self,
-        vantage: Vantage,
+        point: CapturePoint,
         capture: str = "",
         *,
         most: int = 0,
         retire: Callable[[list[Outcome]], None] | None = None,
     ) -> None:
-        self._vantage = vantage
+        self._vantage = point
         self._capture = capture
         self._most = most
         self._retire = retire
@@ -112,6 +127,11 @@ class Flows:
         """What is known so far, in the order of their first frames."""
         self.forget()
         return tuple(self.told())
+
+    @property
+    def count(self) -> int:
+        """How many connections are kept."""
+        return len(self._trackers) + len(self._lone)
 
     def told(self) -> Iterator[Connection]:
         """The same, one after the other: each is made when its turn comes."""

@@ -12,6 +12,7 @@ from lab.wire.tcp.facts import (
     Fin,
     Handshake,
     Lost,
+    Measures,
     Moment,
     Outcome,
     Reset,
@@ -35,19 +36,19 @@ class Named(NamedTuple):
 def connection_of(
     capture: str,
     began: Moment,
-    ends: tuple[End, End],
-    names: tuple[Named, Named],
+    ends: tuple[tuple[End, Named], tuple[End, Named]],
     alone: Iterable[tuple[Alone, bool]],
+    measures: Measures | None,
 ) -> Connection | None:
     """The facts about a client and a server; None if no frame was seen at a port of either."""
-    client, server = ends
+    (client, client_name), (server, server_name) = ends
     outcome, found = outcome_of(client, server), sorted(alone)
     if outcome is None:
         return None
     return Connection(
         capture=capture,
-        client=_side(client, server, names[0]),
-        server=_side(server, client, names[1]),
+        client=_side(client, server, client_name),
+        server=_side(server, client, server_name),
         began=began,
         handshake=outcome.handshake,
         close=outcome.close,
@@ -58,6 +59,7 @@ def connection_of(
             for one, overtaken in found
             if not one.leaving
         ),
+        measures=measures,
     )
 
 
@@ -108,7 +110,7 @@ def _handshake(client: End, server: End) -> Handshake:
     if not (client.outgoing.syn or server.incoming.syn):
         return "unknown"
     if not (server.outgoing.syn or client.incoming.syn):
-        if any(stream.ack for end in (client, server) for stream in (end.outgoing, end.incoming)):
+        if client.outgoing.ack or client.incoming.ack or server.outgoing.ack or server.incoming.ack:
             return "unknown"
         return "refused" if _refused(client, server) else "no_reply"
     if server.opens:  # neither knew of the other's SYN (RFC 9293, figure 7)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from operator import itemgetter
 
 from lab.wire.packets.segment import FRAME, IDENT, PLACE, TIME, WAY, Bare, Place
 
@@ -22,6 +23,8 @@ _CLOSE = 100_000_000
 
 _Seen = tuple[int, Place]
 
+_place = itemgetter(PLACE)
+
 
 class Copies:
     """The latest frames of a capture; what is equal among them is looked for only where that matters."""
@@ -32,13 +35,19 @@ class Copies:
         self._index: dict[tuple[object, ...], list[_Seen]] = {}
         self._older: dict[tuple[object, ...], list[_Seen]] = {}
         self._indexed = 0
+        self._places: set[Place] = set()
+        """Where frames were seen; of more than one place not all are here."""
 
     def add(self, segments: Sequence[Bare]) -> None:
         """Frames that come next."""
         self._new.extend(segments)
+        if len(self._places) < 2:
+            self._places.update(map(_place, segments))
 
     def repeats(self, bare: Bare) -> bool:
         """Whether a frame is a copy of one before it."""
+        if not bare[IDENT] and len(self._places) == 1:
+            return False
         self._index_before(bare[FRAME])
         key = bare[WAY:]
         around: list[Place] = []

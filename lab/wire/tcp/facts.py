@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from lab.core.words import TcpState
+from lab.wire.packets.options import SynOptions
 
 Handshake = Literal["complete", "simultaneous", "refused", "no_reply", "half_open", "unknown"]
 """``half_open``: the SYN-ACK was never acknowledged. ``unknown``: the SYN is not in the capture,
@@ -98,6 +99,50 @@ class Resent(NamedTuple):
     at: Moment
 
 
+class RoundTrips(Struct, frozen=True):
+    """How long it took from segments to their acknowledgements, seen at the place of the capture (ns)."""
+
+    count: int
+    shortest: int
+    mean: int
+    longest: int
+
+
+class Measured(Struct, frozen=True):
+    """What was counted of the segments of a side.
+
+    ``options`` are those of its SYN, None if that was not captured. ``missing`` are the sequence numbers of
+    its bytes that no segment of the capture has: later ones, or acknowledgements, prove them. The others are
+    Wireshark's ``tcp.analysis``: ``zero_windows`` are segments that leave the peer no room, ``full_windows``
+    those whose data fills the peer's window to its edge, ``duplicate_acks`` those that repeat an
+    acknowledgement and nothing else. ``round_trips`` are those from this side's data to its acknowledgement.
+    """
+
+    segments: int
+    options: SynOptions | None
+    missing: int
+    zero_windows: int
+    zero_window_probes: int
+    full_windows: int
+    keep_alives: int
+    duplicate_acks: int
+    round_trips: RoundTrips | None
+
+
+class Measures(Struct, frozen=True):
+    """How a connection went, where one place has seen both directions.
+
+    ``ended`` is the time of its last segment. ``handshake`` is how long it took from the (last) SYN to the
+    client's first ACK, or to the RST that refused it: Wireshark's initial round trip time. None if that was
+    not captured.
+    """
+
+    ended: int
+    handshake: int | None
+    client: Measured
+    server: Measured
+
+
 class Side(Struct, frozen=True):
     """One end of a connection. ``seen`` tells whether any frame was seen at its own port.
 
@@ -184,6 +229,7 @@ class Connection(Struct, frozen=True):
     seen where they entered or left the switch but not at the other end of their way; of these ``lost`` were
     sent and, if the capture is complete, never arrived. ``forged`` are frames that another host sent in the
     name of an end; ``pretended`` tells that it began with one of them, and that the client sent no SYN.
+    ``measures`` are None where each end was judged from its own port.
     """
 
     capture: str
@@ -197,6 +243,7 @@ class Connection(Struct, frozen=True):
     lost: tuple[Lost, ...]
     forged: tuple[Forged, ...] = ()
     pretended: bool = False
+    measures: Measures | None = None
 
     @property
     def sides(self) -> tuple[Side, Side]:

@@ -87,13 +87,13 @@ class Hole:
 
 
 class Holes:
-    """The holes of a direction, the lowest first; ``count`` includes those that are no longer kept."""
+    """The holes of a direction, the lowest first. ``count`` and ``missing`` include those no longer kept."""
 
-    __slots__ = ("_given_up", "_kept")
+    __slots__ = ("_given_up", "_given_up_size", "_kept")
 
     def __init__(self) -> None:
         self._kept: list[Hole] = []
-        self._given_up = 0
+        self._given_up = self._given_up_size = 0
 
     def __bool__(self) -> bool:
         return bool(self._kept)
@@ -102,6 +102,11 @@ class Holes:
     def count(self) -> int:
         """How many there are."""
         return self._given_up + len(self._kept)
+
+    @property
+    def missing(self) -> int:
+        """How many numbers lie in them."""
+        return self._given_up_size + sum(hole.size for hole in self._kept)
 
     @property
     def last(self) -> Hole:
@@ -115,7 +120,7 @@ class Holes:
             len(kept) >= MOST_HOLES
             or (distance(kept[0].end, acked) >= 0 and hole.time - kept[0].time > _LONG_AGO)
         ):
-            kept.pop(0)
+            self._given_up_size += kept.pop(0).size
             self._given_up += 1
         kept.append(hole)
 

@@ -100,7 +100,7 @@ class Stream:
     @property
     def payload(self) -> int:
         """The bytes, unless the only one that is uncertain stands alone."""
-        return self.bytes - (self.uncertain and self.holes is not None and self.holes.last.size == 1)
+        return self.bytes - (self.holes is not None and self.uncertain and self.holes.last.size == 1)
 
     def take(self, segment: Segment, at: Moment, back: Stream) -> bool:
         """Take in a segment; whether it brings data beyond ``next``. ``back`` is the other direction."""

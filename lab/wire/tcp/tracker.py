@@ -10,13 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lab.wire.packets.segment import ACK, SYN, Bare, Segment, flow_of, way_back
+from lab.wire.tcp.capture_point import CapturePoint
 from lab.wire.tcp.conclusion import Named, connection_of, outcome_of
 from lab.wire.tcp.end import End
-from lab.wire.tcp.facts import Connection, Forged, Moment, Outcome, moment
+from lab.wire.tcp.facts import Connection, Forged, Measures, Moment, Outcome, moment
 from lab.wire.tcp.pairs import Alone
 from lab.wire.tcp.serial import MASK
 from lab.wire.tcp.states import ESTABLISHED, SYN_SENT
-from lab.wire.tcp.vantage import Vantage
 
 
 class Forging(Struct):
@@ -63,6 +63,10 @@ class Tracker(ABC):
         """Frames seen where they entered or left the switch only; whether a later one was seen at both."""
         return iter(())
 
+    def measures(self) -> Measures | None:
+        """How it went, where both directions were seen at one place."""
+        return None
+
     @property
     def open(self) -> bool:
         """Whether both ends can still speak."""
@@ -88,16 +92,22 @@ class Tracker(ABC):
         answered = server.outgoing.syn or client.incoming.syn
         return answered is not None and client.outgoing.next == client.outgoing.acked == (syn.seq + 1) & MASK
 
-    def connection(self, capture: str, vantage: Vantage) -> Connection | None:
+    def connection(self, capture: str, point: CapturePoint) -> Connection | None:
         """The facts so far, or None if no frame was seen at a port of either end."""
-        flow, host_of = flow_of(self.way), vantage.host_of
+        flow, host_of = flow_of(self.way), point.host_of
         client = Named(host_of(flow.source), flow.source, flow.source_port)
         server = Named(host_of(flow.target), flow.target, flow.target_port)
-        found = connection_of(capture, self.began, (self.client, self.server), (client, server), self.alone())
+        found = connection_of(
+            capture,
+            self.began,
+            ((self.client, client), (self.server, server)),
+            self.alone(),
+            self.measures(),
+        )
         if found is None or not self.forged:
             return found
         forged = tuple(
-            Forged(vantage.ports[port], (client if of_client else server).address, one.first, one.frames)
+            Forged(point.ports[port], (client if of_client else server).address, one.first, one.frames)
             for (of_client, port), one in self.forged.items()
         )
         pretended = self.client.outgoing.syn is None and self.began in {one.first for one in forged}

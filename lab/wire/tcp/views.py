@@ -6,41 +6,35 @@ from collections.abc import Iterator
 
 from lab.wire.packets.segment import (
     ACK,
-    ACKED,
     FIN,
-    FLAGS,
-    IDENT,
-    LENGTH,
     RST,
-    SEQ,
     SYN,
-    WAY,
-    WINDOW,
     Bare,
     Segment,
     flow_of,
     named,
 )
+from lab.wire.tcp.capture_point import CapturePoint
 from lab.wire.tcp.copies import Copies
 from lab.wire.tcp.end import End
-from lab.wire.tcp.facts import Moment, moment
+from lab.wire.tcp.facts import Measures, Moment, moment
+from lab.wire.tcp.metered import ZERO_PROBE, Metered
 from lab.wire.tcp.pairs import Alone, Pairs
 from lab.wire.tcp.serial import MASK, distance
 from lab.wire.tcp.states import ESTABLISHED
 from lab.wire.tcp.stream import Stream
 from lab.wire.tcp.tracker import Forging, Tracker, way_from_client
-from lab.wire.tcp.vantage import Vantage
 
 _CONTROL_OR_ACK = FIN | SYN | RST | ACK
 
 
-def tracker_of(first: Segment, vantage: Vantage, copies: Copies, since: int) -> Tracker:
+def tracker_of(first: Segment, point: CapturePoint, copies: Copies, since: int) -> Tracker:
     """A connection that begins with that segment."""
-    if vantage.ports:
+    if point.ports:
         flow = flow_of(way_from_client(first.way, first.flags))
-        client, server = vantage.ports_of(flow.source), vantage.ports_of(flow.target)
+        client, server = point.ports_of(flow.source), point.ports_of(flow.target)
         if client or server:
-            return TwoViews(first, client, server, vantage.honest, since)
+            return TwoViews(first, client, server, point.honest, since)
     return OneView(first, copies, since)
 
 
@@ -50,55 +44,94 @@ class OneView(Tracker):
     Copies of a frame tell nothing.
     """
 
-    __slots__ = ("_copies", "_open")
+    __slots__ = ("_copies", "_last", "_open", "_others", "_own")
 
     def __init__(self, first: Segment, copies: Copies, since: int) -> None:
-        own, others = Stream(), Stream()
+        self._own, self._others = own, others = Metered(), Metered()
         super().__init__(first, End(own, others), End(others, own), since)
         self._copies = copies
+        self._last = first.time
         self._open = False
-        """Whether both ends are open, and both were heard of."""
+        """Whether both ends are open, were heard of, have room for data, and do not probe each other."""
 
     def take(self, bare: Bare) -> None:
         """Tell both ends of a segment. What comes in order on an open connection changes only numbers."""
-        client, server = self.client, self.server
-        sender, receiver = (client, server) if bare[WAY] == self.way else (server, client)
-        if not self._open or bare[FLAGS] & _CONTROL_OR_ACK != ACK:
-            self._study(named(bare), sender, receiver)
+        _, time, _, way, seq, ack, flags, length, window, _, ident, _, _ = bare
+        there = way == self.way
+        if not self._open or flags & _CONTROL_OR_ACK != ACK:
+            self._study(named(bare), there=there)
             return
-        stream, back = sender.outgoing, receiver.outgoing
-        seq, ack, length = bare[SEQ], bare[ACKED], bare[LENGTH]
+        stream, back = (self._own, self._others) if there else (self._others, self._own)
         if (
             seq == stream.next
             and stream.holes is None is back.holes
+            and window
+            and (length or ack != back.acked or window != stream.window)
             and (back.next - ack) & MASK <= (back.next - back.acked) & MASK  # type: ignore[operator]
         ):
+            self._last = time
+            if back.timing is not None and ack != back.acked:
+                back.answered(ack, time)
             back.acked = ack
             back.unanswered = back.probes = 0
-            stream.ident, stream.window = bare[IDENT], bare[WINDOW]
+            stream.ident, stream.window = ident, window
+            stream.segments += 1
             if stream.ack is None:
                 stream.ack = moment(bare[:2])
+                stream.scale(back)
             if length:
-                stream.next = (seq + length) & MASK
+                stream.next = end = (seq + length) & MASK
                 stream.bytes += length
                 stream.heard = bare[:2]
+                if (end - stream.acked) & MASK == back.window << back.shift:  # type: ignore[operator]
+                    stream.full += 1
+                if stream.timing is None:
+                    stream.timing, stream.timed = end, time
         else:
-            self._study(named(bare), sender, receiver)
+            self._study(named(bare), there=there)
 
-    def _study(self, segment: Segment, sender: End, receiver: End) -> None:
-        stream, back = sender.outgoing, receiver.outgoing
+    def _study(self, segment: Segment, *, there: bool) -> None:
+        if there:
+            sender, receiver, stream, back = self.client, self.server, self._own, self._others
+        else:
+            sender, receiver, stream, back = self.server, self.client, self._others, self._own
         seq, expected = segment.seq, stream.next
-        told = seq != expected is not None and distance(expected, seq) < 0
+        if seq == expected:
+            told = not segment.length and segment.ack == back.acked and segment.window == stream.window
+        else:
+            told = expected is not None and distance(expected, seq) < 0
         if told and self._copies.repeats(segment):
             return
         if (stream.syn is None or stream.stale is not None) and _is_stale(segment, stream, back):
             return
         at = moment(segment[:2])
+        self._last = segment.time
+        stream.meter(segment, back)
+        if stream.probe == ZERO_PROBE:
+            back.acknowledge(segment, at)
+            self._open = False
+            return
         new = _pass(segment, at, stream, back)
         sender.sent(segment, at, new=new)
         receiver.received(segment, at)
-        both_open = sender.state is receiver.state is ESTABLISHED
-        self._open = both_open and stream.next is not None and back.next is not None
+        self._open = (
+            sender.state is receiver.state is ESTABLISHED
+            and stream.next is not None
+            and back.next is not None
+            and bool(stream.window and back.window)
+            and not (stream.probe or back.probe)
+            and stream.old_ack is None is back.old_ack
+        )
+
+    def measures(self) -> Measures:
+        """How it went."""
+        own, others, began = self._own, self._others, self._own.ack
+        refused, handshake = self.server.reset_sent, None
+        if own.syn and began:
+            handshake = began.time - own.syn_time
+        elif own.syn and refused and not others.syn:
+            handshake = refused.moment.time - own.syn_time
+        return Measures(self._last, handshake, own.measured(), others.measured())
 
 
 class TwoViews(Tracker):

@@ -2,7 +2,7 @@
 
 ::
 
-    datagrams = Datagrams(vantage)
+    datagrams = Datagrams(point)
     reader = Reader(stream, datagrams.hear)
     for batch in reader.batches(): ...
     datagrams.found()
@@ -10,29 +10,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from hashlib import blake2b
 
 from msgspec import Struct
 
 from lab.wire.packets import UdpPacket
 from lab.wire.packets.segment import FourTuple
-from lab.wire.tcp.facts import Forged, Moment
-from lab.wire.tcp.vantage import Vantage
+from lab.wire.sightings import Arrival, Sighted, Sightings
+from lab.wire.tcp.capture_point import CapturePoint
+from lab.wire.tcp.facts import Moment
+
+__all__ = ["Arrival", "Datagram", "Datagrams"]
 
 MOST_DATAGRAMS = 200_000
 """Datagrams of one capture that are kept."""
 
 MOST_BYTES = 64 << 20
 """Of the payloads of one capture that are kept; of those that come after them only the digest is known."""
-
-
-class Arrival(Struct, frozen=True):
-    """A datagram reached a host."""
-
-    host: str
-    at: Moment
 
 
 class Datagram(Struct, frozen=True):
@@ -67,117 +61,35 @@ class Datagram(Struct, frozen=True):
         return len(self.payload) == self.size
 
 
-class _Sighted(Struct):
-    """A datagram in the making."""
-
-    packet: UdpPacket
-    payload: bytes
-    digest: bytes
-    sent: Moment | None
-    arrivals: list[Arrival]
-
-
-class _Forging(Struct):
-    first: Moment
-    frames: int = 0
-
-
-_Key = tuple[bytes, int, int, bytes]
-"""What all sightings of a datagram have in common."""
-
-
-class Datagrams:
+class Datagrams(Sightings[UdpPacket]):
     """The datagrams of one capture, as they come. At most so many are kept as ``MOST_DATAGRAMS``."""
 
-    def __init__(self, vantage: Vantage, capture: str = "") -> None:
-        self._vantage = vantage
+    def __init__(self, point: CapturePoint, capture: str = "") -> None:
+        super().__init__(point, most=MOST_DATAGRAMS, room=MOST_BYTES)
         self._capture = capture
-        self._found: list[_Sighted] = []
-        self._under_way: dict[_Key, deque[_Sighted]] = {}
-        """Those that were sent, by what their sightings have in common: the next to arrive first."""
-        self._forged: dict[tuple[str, str], _Forging] = {}
-        """Frames that a host has sent in the name of an address that is not its own."""
-        self._room = MOST_BYTES
-        self.let_go = 0
-        """Sightings of datagrams that were not kept, for want of room."""
 
-    def hear(self, packet: UdpPacket) -> None:
-        """Take in one sighting; they come in the order of the capture."""
-        vantage, flow = self._vantage, packet.flow
-        interface, leaving, _ = packet.place
-        at = Moment(packet.frame, packet.time)
-        if not vantage.ports:
-            self._keep(packet, at, [Arrival(vantage.host_of(flow.target), at)])
-            return
-        host = vantage.ports.get(interface, "")
-        if not host or leaving is None:
-            return
-        if leaving:
-            self._arrive(packet, Arrival(host, at))
-        elif vantage.host_of(flow.source) in {"", host}:
-            self._keep(packet, at, [])
-        elif interface in vantage.honest:
-            one = self._forged.setdefault((host, flow.source), _Forging(at))
-            one.frames += 1
-
-    def _keep(self, packet: UdpPacket, sent: Moment | None, arrivals: list[Arrival]) -> _Sighted | None:
-        if len(self._found) >= MOST_DATAGRAMS:
-            self.let_go += 1
-            return None
-        whole = len(packet.payload) == packet.size
-        digest = _digest(packet.payload) if whole else b""
-        payload = packet.payload if len(packet.payload) <= self._room else b""
-        self._room -= len(payload)
-        one = _Sighted(packet._replace(payload=b""), payload, digest, sent, arrivals)
-        self._found.append(one)
-        if sent is not None and self._vantage.ports:
-            self._under_way.setdefault(_key(packet), deque()).append(one)
-        return one
-
-    def _arrive(self, packet: UdpPacket, arrival: Arrival) -> None:
-        """A datagram has left the switch: at its target, or on its way there."""
-        target = self._vantage.host_of(packet.flow.target)
-        if target not in {"", arrival.host}:
-            return  # a router
-        waiting = self._under_way.get(_key(packet))
-        if waiting is None:
-            self._keep(packet, None, [arrival])
-            return
-        if target:
-            one = waiting.popleft()
-            if not waiting:
-                del self._under_way[_key(packet)]
-        else:
-            reached = (one for one in waiting if arrival.host not in {was.host for was in one.arrivals})
-            one = next(reached, waiting[-1])
-        one.arrivals.append(arrival)
+    def without_payload(self, packet: UdpPacket) -> UdpPacket:
+        """The packet without what is kept elsewhere."""
+        return packet._replace(payload=b"")
 
     def found(self) -> Iterator[Datagram]:
         """What is known so far, in the order of their first sightings."""
-        for one in self._found:
-            flow = one.packet.flow
-            host_of = self._vantage.host_of
-            yield Datagram(
-                self._capture,
-                flow,
-                host_of(flow.source),
-                host_of(flow.target),
-                one.packet.size,
-                one.payload,
-                one.digest,
-                one.sent,
-                tuple(one.arrivals),
-            )
+        return map(self._datagram, self.seen)
 
-    def forged(self) -> Iterator[Forged]:
-        """What hosts have sent in the name of others."""
-        for (host, address), one in self._forged.items():
-            yield Forged(host, address, one.first, one.frames)
+    def forgotten(self, before: int) -> Iterator[Datagram]:
+        """Those that were seen first before that time (ns): nothing is kept of them."""
+        return map(self._datagram, self.forget(before))
 
-
-def _digest(payload: bytes) -> bytes:
-    return blake2b(payload, digest_size=16).digest()
-
-
-def _key(packet: UdpPacket) -> _Key:
-    return packet.way, packet.ident, packet.size, packet.payload
+    def _datagram(self, one: Sighted[UdpPacket]) -> Datagram:
+        host_of, flow = self._vantage.host_of, one.packet.flow
+        return Datagram(
+            self._capture,
+            flow,
+            host_of(flow.source),
+            host_of(flow.target),
+            one.packet.size,
+            one.payload,
+            one.digest,
+            one.sent,
+            tuple(one.arrivals),
+        )

@@ -8,7 +8,7 @@ from tests.docker.words.play import Play, Row
 def datagrams() -> Play:
     return Play(
         "Datagrams that the script sends",
-        ("a", "b", "c", "late", "server", "deaf"),
+        ("a", "b", "c", "late", "server", "deaf", "bulk"),
         {},
         """
 - server: {listen: "udp:7000", as: service}
@@ -27,11 +27,14 @@ def datagrams() -> Play:
 - c: {connect: "udp:server:7000", as: u}
 - c.u: [{type: "one"}, {type: "one"}]
 - server.service: [{expect: one}, {expect: one}]
+- bulk: {connect: "udp:server:7000", as: u}
+- bulk.u: [{type: "b"}, {type: "BULK"}]
+- server.service: {expect: xxxx}
 - late: {connect: "udp:server:7000", as: u}
 - late.u: {type: "late"}
 - server.service: [{expect: late}, {sleep: 1s}, {type: "LATE"}]
 - late.u: {expect: LATE}
-""",
+""".replace("BULK", "x" * 20_000),
         (
             Row("datagrams.count", _of('"@"', "count: 3"), "a", "b", "2 datagrams sent"),
             Row("datagrams.arrived", _of('"@"', "arrived: 3"), "a", "b", "2 datagrams arrived"),
@@ -62,7 +65,13 @@ def datagrams() -> Play:
                 "datagrams.unreachable", 'datagrams: {from: a, to: "@:7000", unreachable: "@"}', "deaf", "server",
                 "0 ICMP errors",
             ),
+            Row("datagrams.by=to", _of("a", "by: @, payload: {contains: O}"), "to", "from", "3 of 3 are not"),
+            Row("datagrams.by=from", _of("a", "by: @, count: 3"), "from", "to", "2 datagrams sent"),
             Row("datagrams.from", _of('"@"', "count: 3"), "a", "deaf", "0 datagrams sent"),
+            Row(
+                "throughput.to", 'throughput: {from: "@", to: "udp:server:7000", max: 2000}', "a", "bulk",
+                "20000 bytes in ",
+            ),
             Row("datagrams.to", 'datagrams: {from: a, to: "@:7000", count: 3}', "server", "deaf", "1 datagram sent"),
         ),
         {},

@@ -22,5 +22,6 @@ def number() -> Play:
             row("max", "value: '${@}', max: 7.5", "small", "large", "it is 41.5"),
             row("near", "value: '${@}', near: 42, within: 1", "large", "small", "it is 7"),
             row("within", "value: '${small}', near: 10, within: @", "3", "2", "it is 7"),
+            row("within", "value: '${small}', near: 10, within: @", "30%", "29%", "it is 7"),
         ),
     )

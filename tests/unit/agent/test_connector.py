@@ -132,8 +132,7 @@ def test_no_host_makes_more_be_told_than_there_is_room_for(
         ended(signal.SIGSEGV)
     hear(connector, lambda: any(lost.count == 2 for lost in losses.told()))
     assert len(told) == 2
-    why = "signals ended more than 2 of them"
-    assert losses.told() == [Loss(instrument="ends", host="a", count=2, why=why)]
+    assert losses.told() == [Loss(instrument="ends", host="a", count=2, why="too-many-ends", limit=2)]
 
 
 def test_ends_that_the_kernel_had_no_room_for_are_told_to_be_missing(

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from lab.agent import output
 
 
@@ -26,11 +28,11 @@ def test_the_pipe_of_a_program_is_held_until_all_of_its_processes_are_gone() -> 
     with _running(stdout=writer, stderr=writer) as process:
         ends = output.of(process.pid)
         assert len(ends) == 1
-        assert set(output.holders(os.getpid(), ends)) == {os.getpid(), process.pid}
         os.close(writer)  # the other end is no output
-        assert output.holders(os.getpid(), ends) == [process.pid]
+        assert output.is_held(os.getpid(), process.pid, ends)
+        assert output.is_held(os.getpid(), os.getpid(), ends)  # by another process of the same host
     os.close(reader)
-    assert output.holders(os.getpid(), ends) == []
+    assert not output.is_held(os.getpid(), process.pid, ends)
     assert output.of(process.pid) == []
 
 
@@ -41,7 +43,20 @@ def test_a_terminal_is_output_and_a_file_is_not() -> None:
         os.close(terminal)
         ends = output.of(process.pid)
         assert len(ends) == 1
-        assert process.pid in output.holders(os.getpid(), ends)
-    assert output.holders(os.getpid(), ends) == []
+        assert output.is_held(os.getpid(), process.pid, ends)
+    assert not output.is_held(os.getpid(), process.pid, ends)
     os.close(null)
     os.close(master)
+
+
+def test_of_very_many_descriptors_those_of_the_program_are_looked_at_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(output, "_MOST_DESCRIPTORS", 3)
+    reader, writer = os.pipe()
+    with _running(stdout=writer) as process:
+        os.close(writer)
+        ends = output.of(process.pid)
+        assert output.is_held(os.getpid(), process.pid, ends)
+        assert not output.is_held(os.getpid(), os.getpid(), ends)
+    os.close(reader)

@@ -11,8 +11,9 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 import pytest
 
 from lab.agent import protocol
-from lab.agent.__main__ import Agent, Process
+from lab.agent.handlers import Handlers
 from lab.agent.protocol import EVENTS, REQUESTS, Event, Message, Request
+from lab.agent.waiting import Process
 from lab.deploy.deployment import Deployment
 from lab.evidence.sockets import Instrument, Loss
 from lab.run.observe import Observer
@@ -74,7 +75,7 @@ def answers(kind: Any) -> set[Any]:
 
 
 def test_the_agent_has_a_method_for_each_request_and_no_other() -> None:
-    methods = {name: method for name, method in vars(Agent).items() if name.startswith("do_")}
+    methods = {name: method for name, method in vars(Handlers).items() if name.startswith("do_")}
     assert methods.keys() == {f"do_{op}" for op in REQUESTS}
     for op, request in REQUESTS.items():
         hints = get_type_hints(methods[f"do_{op}"])

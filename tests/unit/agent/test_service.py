@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import selectors
 import signal
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from typing import IO, Any
 
 import pytest
 
-from lab.agent.__main__ import Agent
 from lab.agent.protocol import Line
+from lab.agent.waiting import Waiting
 from lab.core import assets
 
 PATIENCE = 10.0
@@ -115,14 +116,9 @@ def test_a_condition_that_cannot_be_tried_is_an_answer(service: Service) -> None
     service.ask("hello", lease=60)
 
 
-def test_a_condition_that_costs_much_keeps_nobody_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ends = os.pipe()
-    monkeypatch.setattr("lab.agent.__main__._INPUT", ends[0])
-    agent = Agent()
+def test_a_condition_that_costs_much_keeps_nobody_waiting() -> None:
     said: list[Line] = []
-    monkeypatch.setattr(agent.outbox, "say", said.append)
+    waiting = Waiting(selectors.DefaultSelector(), said.append)
     tried: list[float] = []
 
     def dear() -> bool:
@@ -132,17 +128,14 @@ def test_a_condition_that_costs_much_keeps_nobody_waiting(
             pass
         return len(tried) == 3
 
-    agent.conditions |= {1: dear}
+    waiting.answer(1, dear)
     until = time.monotonic() + PATIENCE
-    while agent.conditions and time.monotonic() < until:
-        agent._tick()  # noqa: SLF001
+    while waiting.has_conditions and time.monotonic() < until:
+        waiting.try_all()
         time.sleep(0.001)
     first, second, third = tried
     assert min(second - first, third - second) > 0.09
     assert [one["id"] for one in said] == [1]
-    agent.lookout.exits.close()
-    for end in ends:
-        os.close(end)
 
 
 def test_a_process_that_is_not_there_has_ended(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
@@ -181,11 +174,11 @@ def test_a_request_that_is_given_up_is_not_answered(
 
 
 def test_when_a_process_began(service: Service, sleeper: subprocess.Popen[bytes]) -> None:
-    ago = time.time_ns() - service.ask("started", pid=sleeper.pid)["made"]
+    ago = time.time_ns() - service.ask("started", pid=sleeper.pid, keep_input=False)["made"]
     assert 0 <= ago < PATIENCE * 1e9
     sleeper.kill()
     sleeper.wait()
-    assert service.ask("started", pid=sleeper.pid)["made"] is None
+    assert service.ask("started", pid=sleeper.pid, keep_input=False)["made"] is None
 
 
 def test_a_process_that_is_in_no_host_gets_no_signal(
@@ -231,16 +224,24 @@ def test_a_request_without_end_ends_it(service: Service) -> None:
     assert service.ended() == 0
 
 
+@pytest.mark.parametrize(("seconds", "times"), [(0.0005, 2), (0.01, 1)])
 def test_a_condition_that_costs_little_is_tried_when_frames_were_passed_on(
-    monkeypatch: pytest.MonkeyPatch,
+    seconds: float, times: int
 ) -> None:
-    ends = os.pipe()
-    monkeypatch.setattr("lab.agent.__main__._INPUT", ends[0])
-    agent = Agent()
-    now = time.monotonic()
-    agent._again = {1: now + 0.005, 2: now + 600.0}  # noqa: SLF001
-    agent._forward("a", lambda: None)  # noqa: SLF001
-    assert list(agent._again) == [2]  # noqa: SLF001
-    agent.lookout.exits.close()
-    for end in ends:
-        os.close(end)
+    waiting = Waiting(selectors.DefaultSelector(), lambda _: None)
+    tried: list[float] = []
+
+    def never() -> bool:
+        began = time.thread_time()
+        tried.append(began)
+        while time.thread_time() - began < seconds:
+            pass
+        return False
+
+    waiting.answer(1, never)
+    waiting.try_all()
+    waiting.try_all()
+    assert len(tried) == 1
+    waiting.shorten_rests()
+    waiting.try_all()
+    assert len(tried) == times

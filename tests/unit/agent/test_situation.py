@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import select
@@ -17,13 +18,14 @@ from pathlib import Path
 import pytest
 
 from lab.agent import processes
+from lab.agent.datagrams import DatagramTable
 from lab.agent.diag import SocketTable
 from lab.agent.exits import Exits
 from lab.agent.losses import Losses
 from lab.agent.processes import Processes
-from lab.agent.protocol import HostSituation, ProcessKilled, ProcessRow
+from lab.agent.protocol import DatagramRow, HostSituation, ProcessKilled, ProcessRow
 from lab.agent.situation import AWAKE, Measured, Situation
-from lab.agent.watched import Listed
+from lab.agent.socket_monitor import Listed
 
 KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
 
@@ -57,8 +59,8 @@ class Here:
         return {"a": tuple(row for pid in self.pids for row in self.processes._rows(pid, "a", 1))}  # noqa: SLF001
 
     def listed(self, _: str) -> Listed:
-        with closing(SocketTable()) as table:
-            return Listed(table.rows(), table.bound(), table.datagrams())
+        with closing(SocketTable()) as table, closing(DatagramTable()) as datagrams:
+            return Listed(table.rows(), table.bound(), datagrams.rows())
 
     def situation(self) -> HostSituation:
         taken = Situation(self.processes, self, 0.1, Measured())  # type: ignore[arg-type]
@@ -118,10 +120,26 @@ def test_what_is_bound_and_does_not_listen() -> None:
 
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_udp(family: socket.AddressFamily, address: str) -> None:
-    with socket.socket(family, socket.SOCK_DGRAM) as bound, closing(SocketTable()) as table:
+    with socket.socket(family, socket.SOCK_DGRAM) as bound, closing(DatagramTable()) as table:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         bound.bind((address, 0))
         port, inode = bound.getsockname()[1], os.fstat(bound.fileno()).st_ino
-        assert [row[1:3] for row in table.datagrams() if row[7] == inode] == [(address, port)]
+
+        def seen() -> DatagramRow:
+            return next(row for row in table.rows() if row.inode == inode)
+
+        assert (seen().local, seen().port, seen().queue, seen().drops) == (address, port, 0, 0)
+        with socket.socket(family, socket.SOCK_DGRAM) as sender:
+            for _ in range(40):
+                sender.sendto(b"x" * 100, (address, port))
+        bound.setblocking(False)
+        full, read = seen(), 0
+        with contextlib.suppress(BlockingIOError):
+            while bound.recv(200):
+                read += 1
+        assert full.queue > 0
+        assert full.drops == 40 - read
+        assert full.drops > 0
 
 
 PARENT = """

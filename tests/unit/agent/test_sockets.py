@@ -19,9 +19,9 @@ from lab.agent import protocol
 from lab.agent.counters import Counters
 from lab.agent.diag import ALL_STATES, LISTEN, TIME_WAIT, Found, SocketTable
 from lab.agent.losses import Losses
+from lab.agent.packet_filter import Heard
 from lab.agent.protocol import Counts, Loss, SocketsChanged
 from lab.agent.sampler import Sampler
-from lab.agent.tap import Heard
 from lab.core.words import TcpState
 from lab.evidence.sockets import SocketRow
 
@@ -206,6 +206,12 @@ def test_counters_are_found_by_their_names_at_every_look(files: Path) -> None:
             "Ip: A\nIp: 1\nIcmpMsg: OutType3\nIcmpMsg: 1\nTcp: OutRsts A B\nTcp: 4 -1 8\n"
         )
         assert counters.read() == Counts(drops=7, resets=4)
+        more = "Udp: InDatagrams RcvbufErrors\nUdp: 9 6\nUdpLite: RcvbufErrors\nUdpLite: 1\n"
+        (files / "snmp").write_text("Tcp: OutRsts\nTcp: 4\n" + more)
+        assert counters.read() == Counts(drops=7, resets=4, buffer_losses=6)
+    (files / "snmp6").write_text("Udp6InDatagrams   \t5\nUdp6RcvbufErrors  \t3\n")
+    with closing(Counters(1)) as counters:
+        assert counters.read() == Counts(drops=7, resets=4, buffer_losses=9)
 
 
 @pytest.mark.parametrize("text", ["", "Ip: A\nIp: 1\n", "Tcp: A OutRsts\nTcp: 1\n", "Tcp: OutRsts\n"])
@@ -216,7 +222,7 @@ def test_counters_that_are_not_told_are_trouble(files: Path, text: str) -> None:
 
 
 class Quiet:
-    """A tap at which nothing is heard but what a test says."""
+    """A filter at which nothing is heard but what a test says."""
 
     def __init__(self, _: int) -> None:
         self.ends = os.pipe()
@@ -240,17 +246,20 @@ class Quiet:
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sampler, list[SocketsChanged]]]:
     """A sampler of the namespace that the tests run in, and what it tells."""
-    monkeypatch.setattr("lab.agent.watched.Tap", Quiet)
+    monkeypatch.setattr("lab.agent.socket_monitor.PacketFilter", Quiet)
     monkeypatch.setattr("lab.agent.namespaces.inside", lambda _: nullcontext())
     told: list[SocketsChanged] = []
-    sampler = Sampler(told.append, Losses())
+    sampler = Sampler(
+        lambda event: told.append(event) if isinstance(event, SocketsChanged) else None, Losses()
+    )
     sampler.start({"a": os.getpid()}, 0.005)
     yield sampler, told
     for host in sampler._hosts.values():  # noqa: SLF001 - the agent keeps them open for as long as it lives
         host._table.close()  # noqa: SLF001
+        host.datagrams.close()
         host.destroyed.close()
         host._counters.close()  # noqa: SLF001
-        for end in host.tap.ends:  # type: ignore[attr-defined]
+        for end in host.filter.ends:  # type: ignore[attr-defined]
             os.close(end)
     sampler._sources.close()  # noqa: SLF001
 
@@ -322,7 +331,7 @@ def test_what_was_heard_of_is_looked_at_and_what_is_known(
 ) -> None:
     """A connection that nobody heard of is seen by a look at the whole table only."""
     sampler, _ = sampled
-    tap: Any = sampler._hosts["a"].tap  # noqa: SLF001
+    tap: Any = sampler._hosts["a"].filter  # noqa: SLF001
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         client = socket.create_connection(("127.0.0.1", port))
@@ -371,7 +380,7 @@ def test_what_happened_while_nobody_may_look_is_not_lost(
     sampled: tuple[Sampler, list[SocketsChanged]],
 ) -> None:
     sampler, told = sampled
-    tap: Any = sampler._hosts["a"].tap  # noqa: SLF001
+    tap: Any = sampler._hosts["a"].filter  # noqa: SLF001
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         ends = (*client.getsockname(), *listener.getsockname())
@@ -402,7 +411,7 @@ def test_a_look_that_fails_costs_what_it_would_have_shown_and_no_more(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         ends = (*client.getsockname(), *listener.getsockname())
-        host.tap.say(Heard({ends: 1}, reset=True, lost=False))
+        host.filter.say(Heard({ends: 1}, reset=True, lost=False))
         with monkeypatch.context() as now:
             now.setattr(host._table, "find", fails)  # noqa: SLF001
             now.setattr(host._table, "sockets", fails)  # noqa: SLF001
@@ -412,7 +421,7 @@ def test_a_look_that_fails_costs_what_it_would_have_shown_and_no_more(
     assert ends in [row[1:5] for row in told[-1].rows]
     why = "error: a message that nobody thought of"
     lost = sampler._losses.told()  # noqa: SLF001
-    assert lost == [Loss(instrument="sockets", host="a", count=1, why=why)]
+    assert lost == [Loss(instrument="sockets", host="a", count=1, why=why, limit=0)]
 
 
 def test_counters_that_cannot_be_read_cost_no_sockets(
@@ -425,7 +434,7 @@ def test_counters_that_cannot_be_read_cost_no_sockets(
         raise ValueError("no number")
 
     monkeypatch.setattr("lab.agent.counters.Counters.read", fails)
-    host.tap.say(Heard({}, reset=True, lost=False))
+    host.filter.say(Heard({}, reset=True, lost=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sampler.look("a")
         assert listener.getsockname()[1] in listeners(told[-1])
@@ -438,7 +447,7 @@ def test_a_host_that_cannot_be_watched_is_lost_and_the_others_are_watched(
     def watched(name: str, *_: object) -> None:
         raise PermissionError(name)
 
-    monkeypatch.setattr("lab.agent.sampler.Watched", watched)
+    monkeypatch.setattr("lab.agent.sampler.SocketMonitor", watched)
     losses = Losses()
     sampler = Sampler(print, losses)
     sampler.start({"a": 1, "b": 2}, 0.005)
@@ -472,7 +481,7 @@ def test_where_all_cost_much_they_are_listed_seldom_for_what_was_missed(
 ) -> None:
     sampler, _ = sampled
     host = sampler._hosts["a"]  # noqa: SLF001
-    tap: Any = host.tap
+    tap: Any = host.filter
     host._missed_due = time.monotonic() + 60  # noqa: SLF001 - as after a list that cost much
     tap.say(Heard({}, reset=False, lost=True))
     sampler.look("a", whole=False)
@@ -489,7 +498,7 @@ def test_connections_are_asked_for_one_by_one_where_many_more_wait(
 ) -> None:
     sampler, _ = sampled
     host = sampler._hosts["a"]  # noqa: SLF001
-    tap: Any = host.tap
+    tap: Any = host.filter
     heard = {("10.9.9.9", port, "10.9.9.8", 80): 1 for port in range(1000, 1100)}
     tap.say(Heard(heard, reset=False, lost=False))
     sampler.look("a", whole=False)

@@ -31,8 +31,11 @@ from lab.checks.causes.kinds import (
     NoticedLate,
     NotListening,
     NotPassedOn,
+    NotRaw,
     NotRead,
+    OtherLineEnds,
     OtherPort,
+    ReturnsTyped,
     RunsOn,
     ServesUdp,
     Starved,
@@ -47,10 +50,11 @@ from lab.checks.causes.ports import swapped
 from lab.checks.programs import Asleep, Scene, Wait
 from lab.core.archive import Tree
 from lab.core.words import Outcome, TcpState
+from lab.evidence.facts import Described
 from lab.evidence.message import message
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
 from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, SituationEvent, Unread
-from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.sockets import DatagramSocket, SocketRow, SocketSample
 from lab.evidence.transcript import Exited, Input, Output, Started, StepEnded, TranscriptEvent
 from lab.scenario.programs import Recipe
 from tests.judged import judge, script, text
@@ -78,7 +82,7 @@ def seen(
     *processes: Doing,
     tcp: Sequence[SocketRow] = (),
     bound: Sequence[SocketRow] = (),
-    udp: Sequence[SocketRow] = (),
+    udp: Sequence[DatagramSocket] = (),
 ) -> Situation:
     return Situation(at(1000), host, WINDOW, processes, tuple(tcp), tuple(bound), tuple(udp))
 
@@ -124,8 +128,8 @@ class Failed:
             self.actor,
             "expect 'x'",
             Outcome.FAIL,
-            "the text 'x'",
-            "not",
+            Described("the text 'x'"),
+            Described("not"),
             self.rest,
         )
         return Stage(
@@ -418,7 +422,7 @@ START = {"start": "server"}
         ({"tcp": [row(LISTEN, "0.0.0.0:5001", inode=7)]}, 0, OtherPort("server", 5000, (5001,))),
         ({"bound": [row(TcpState.CLOSED, "0.0.0.0:5000", inode=7)]}, 0, NotListening("server", 5000)),
         ({}, 1, NotListening("server", 0)),
-        ({"udp": [row(TcpState.CLOSED, "0.0.0.0:5000", inode=7)]}, 0, ServesUdp("server", 5000)),
+        ({"udp": [DatagramSocket("::", 5000, "::", 0, 0, 7)]}, 0, ServesUdp("server", 5000)),
     ],
 )
 def test_where_a_program_listens_instead(
@@ -429,6 +433,21 @@ def test_where_a_program_listens_instead(
     failed.situation = (seen("server", server, **sockets),)
     assert failed.causes() == (expected,)
     assert str(5000) in failed.why() or unlisted
+
+
+def test_datagrams_that_found_no_room_or_no_reader(failed: Failed) -> None:
+    """A buffer that was full, and one that nobody reads; a reader that waits there reads it."""
+    flooded = DatagramSocket("::", 5000, "::", 0, 768, 7, drops=28)
+    counted = SocketSample(at(2000), "server", (), buffer_losses=28)
+    failed.actor = "server"
+    failed.situation = (seen("server", doing("server", ("read", 0), sockets=(7,)), udp=[flooded]),)
+    stage = replace(failed.stage(), samples=[counted])
+    told = " ".join(script(stage.evidence()).causes)
+    assert "the receive buffer of server at UDP port 5000 was full: 28 datagrams were dropped" in told
+    assert "datagrams at UDP port 5000 are unread: server is asleep in read" in told
+    assert "28" not in failed.why(), "28 with a wrong checksum"
+    failed.situation = (seen("server", doing("server", ("recv", 7), sockets=(7,)), udp=[flooded]),)
+    assert "unread" not in failed.why()
 
 
 def test_a_port_that_another_program_holds(failed: Failed) -> None:
@@ -450,6 +469,12 @@ REFUSED = "0 client_a:40000 > server:{0} S\n0.1 server:{0} > client_a:40000 R."
 def test_a_client_that_swaps_the_bytes(failed: Failed) -> None:
     failed.talk = REFUSED.format(34835)
     failed.situation = (seen("server", doing("server", ("accept", 7)), tcp=[LISTENER]), A_IN_POLL)
+    assert failed.causes() == (SwappedPort("client_a", 5000, 34835, connects=True),)
+
+
+def test_a_client_that_swaps_the_bytes_of_a_port_of_the_script(failed: Failed) -> None:
+    failed.talk = REFUSED.format(34835)
+    failed.situation = (seen("server", tcp=[LISTENER]), A_IN_POLL)  # no program holds it
     assert failed.causes() == (SwappedPort("client_a", 5000, 34835, connects=True),)
 
 
@@ -483,6 +508,46 @@ def test_a_line_that_lacks_nothing_but_its_end(
     assert not told or "client_a printed 'Hello' without the newline (\\n) that ends a line" in failed.why()
     failed.events = (Exited(at(999), "client_a", "client", 0),)
     assert wanted not in failed.causes(), "the end of the output ends a line, too"
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "told"),
+    [
+        ("Hello\r\n", "one\nHello\n", ("LF", "CRLF")),
+        ("Hello\nyou", "Hello\r\nyou", ("CRLF", "LF")),
+        ("Hello", "Hallo\n", None),
+        ("Hello\n", "Hello", None),
+        ("${nobody}\r\n", "Hello\n", None),
+    ],
+)
+def test_a_text_that_is_there_with_other_line_ends(
+    failed: Failed, text: str, rest: str, told: tuple[str, str] | None
+) -> None:
+    failed.action, failed.rest = {"expect": {"text": text}}, rest
+    failed.situation = (SERVES_A, A_IN_POLL)
+    wanted = OtherLineEnds(*told) if told else None
+    assert [one for one in failed.causes() if isinstance(one, OtherLineEnds)] == ([wanted] if wanted else [])
+    ends = [end.replace("CRLF", "CR LF") for end in told or ()]
+    assert not told or f"its lines end with {ends[0]}, not with {ends[1]}" in failed.why()
+
+
+@pytest.mark.parametrize("regex", [r"^220 .*\r\n", "^220 .*\r\n"])
+def test_a_regular_expression_with_other_line_ends_than_what_came(failed: Failed, regex: str) -> None:
+    failed.action, failed.rest = {"expect": {"regex": regex}}, "220 ready\n"
+    failed.situation = (SERVES_A, A_IN_POLL)
+    assert OtherLineEnds("LF", "CRLF", maybe=True) in failed.causes()
+    assert "what came has lines that end with LF, not with CR LF" in failed.why()
+    failed.rest = "220 ready\r\n"
+    assert not [one for one in failed.causes() if isinstance(one, OtherLineEnds)]
+
+
+def test_a_terminal_turns_what_is_typed(failed: Failed) -> None:
+    failed.action, failed.rest = {"expect": {"text": "Hello\r\n"}}, "Hello\n\n"
+    failed.actor = "server"
+    failed.situation = (SERVES_A, A_IN_POLL)
+    failed.events = (Input(at(3), "server", "server", "1", "text", "Hello\r\n"),)
+    assert failed.causes() == (OtherLineEnds("LF", "CRLF"), ReturnsTyped("server"))
+    assert "`tty: false`" in failed.why()
 
 
 def test_a_loop_that_does_not_end_on_0(failed: Failed) -> None:
@@ -652,6 +717,21 @@ def test_a_program_that_goes_on_in_the_background(failed: Failed) -> None:
     assert "its child srv (process 22)" in result.programs[0]
 
 
+def test_a_raw_socket_that_the_host_has_not(failed: Failed) -> None:
+    failed.actor, failed.action = "server", START
+    said = (
+        "  own = socket.socket(2, socket.SOCK_RAW, 1)\nPermissionError: [Errno 1] Operation not permitted\n"
+    )
+    failed.events = (Output(at(10), "server", "server", said), Exited(at(20), "server", "server", 1))
+    assert failed.causes()[0] == NotRaw("server", "server")
+    assert "`raw: true` at the host allows them" in failed.why()
+    failed.events = (
+        Output(at(10), "server", "server", "kill: Operation not permitted\n"),
+        Exited(at(20), "server", "server", 1),
+    )
+    assert isinstance(failed.causes()[0], Died)
+
+
 def test_an_address_in_use(failed: Failed) -> None:
     failed.actor, failed.action = "server", START
     failed.events = (
@@ -736,6 +816,39 @@ def test_a_step_whose_program_had_no_processor_is_undecided(
     assert (told in verdict.results[0].observed) is (outcome is Outcome.INCONCLUSIVE)
 
 
+def test_a_program_that_keeps_the_lab_busy_makes_nothing_undecided(failed: Failed) -> None:
+    failed.action, failed.took = {"expect": {"text": "x"}, "within": "400ms"}, 950
+    failed.situation = (seen("client_a", doing("client_a", used=WINDOW * 6 // 10)),)
+    assert judge(failed.stage().evidence()).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("within", "took", "outcome"),
+    [("400ms", 950, Outcome.INCONCLUSIVE), ("400ms", 850, Outcome.FAIL), ("4s", 5100, Outcome.INCONCLUSIVE),
+     ("4s", 4900, Outcome.FAIL)],
+)  # fmt: skip
+def test_a_step_whose_end_the_lab_noticed_much_too_late_is_undecided(
+    failed: Failed, within: str, took: int, outcome: Outcome
+) -> None:
+    failed.action, failed.took = {"expect": {"text": "x"}, "within": within}, took
+    verdict = judge(failed.stage().evidence())
+    assert verdict.results[0].outcome is outcome
+    told = "the lab noticed after " in str(verdict.results[0].observed)
+    assert told is (outcome is Outcome.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(("ended", "outcome"), [(799, Outcome.INCONCLUSIVE), (801, Outcome.FAIL)])
+def test_an_end_in_time_that_was_heard_of_too_late_is_undecided(
+    failed: Failed, ended: int, outcome: Outcome
+) -> None:
+    failed.action = {"wait": {"exited": True}, "within": "300ms"}
+    failed.events = (Exited(at(ended), "client_a", "client", 1),)
+    verdict = judge(failed.stage().evidence())
+    assert verdict.results[0].outcome is outcome
+    told = "but client_a had ended 201.000 ms before, in time, and the lab heard of it too late"
+    assert (told in verdict.results[0].observed) is (outcome is Outcome.INCONCLUSIVE)
+
+
 def test_what_would_have_failed_on_any_machine_is_decided(failed: Failed) -> None:
     failed.actor, failed.action, failed.took = "server", {**START, "within": "1s"}, 1000
     listens = row(LISTEN, "0.0.0.0:5001", inode=7)
@@ -801,7 +914,8 @@ def test_the_last_words_of_a_program_are_told_once(
 def test_what_a_router_says_of_a_connection_that_was_never_made(failed: Failed) -> None:
     failed.talk = "0 client_a > server:5000 S entered icmp=client_b:3.1\n"
     said = "destination unreachable: no answer from that host"
-    assert NotPassedOn("client_a", "server", "client_b", said) in failed.causes()
+    means = message("icmp-means", what="host-unreachable", mtu=0)
+    assert NotPassedOn("client_a", "server", "client_b", means) in failed.causes()
     assert f"client_b did not pass on what client_a sent to server: {said} (ICMP)" in failed.why()
     failed.talk = "0 client_a > server:5000 S entered\n 999.5 client_a > server:5000 S again entered icmp=client_b:3.1\n"
     assert not [cause for cause in failed.causes() if isinstance(cause, NotPassedOn)], "it is said later"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.checks import doubt
+from lab.checks import completeness
 from tests.judged import text
 from tests.unit.staged import INCONCLUSIVE, PASS, Stage
 
@@ -43,10 +43,10 @@ def test_what_is_forged_counts_for_nobody(tmp_path: Path, forged: str, spec: dic
 
 def test_who_forged_is_told(tmp_path: Path) -> None:
     evidence = Stage(tmp_path, FORGED_SYN + TALK).evidence()
-    assert list(map(text, doubt.losses(evidence))) == [
+    assert list(map(text, completeness.losses(evidence))) == [
         "client_b forged 1 frame in the name of client_a (192.168.153.129) (frame 1): it counts for nobody else"
     ]
-    assert not list(doubt.losses(Stage(tmp_path, TALK).evidence()))
+    assert not list(completeness.losses(Stage(tmp_path, TALK).evidence()))
 
 
 def test_a_frame_forged_into_a_connection_leaves_a_doubt_of_that_one(tmp_path: Path) -> None:
@@ -61,5 +61,5 @@ def test_a_frame_forged_into_a_connection_leaves_a_doubt_of_that_one(tmp_path: P
 
 def test_a_router_sends_in_the_name_of_others(tmp_path: Path) -> None:
     routed = Stage(tmp_path, FORGED_SYN + TALK, routers=("client_b",))
-    assert not list(doubt.losses(routed.evidence()))
+    assert not list(completeness.losses(routed.evidence()))
     assert routed.judge(ALL[1]).outcome is INCONCLUSIVE

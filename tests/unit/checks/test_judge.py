@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from lab.checks import judging
 from lab.core.words import TcpState
 from lab.evidence.sockets import SocketSample
+from lab.evidence.transcript import Dropped
 from lab.output.document import verdict_as_data
 from tests.judged import judge
 from tests.unit.staged import (
@@ -100,7 +101,7 @@ def test_what_is_absent_after_a_whole_script_fails(tmp_path: Path) -> None:
 
 
 def test_inconclusive_is_worse_than_pass_and_better_than_fail(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, events=GOOD, trouble="the sidecar went away")
+    stage = Stage(tmp_path, events=(*GOOD, Dropped(at(3), "server", "server", 10)))
     absent = {"name": "absent", "output": {"host": "server", "lacks": ["error"]}}
     assert judge(stage.evidence(RUNS, absent)).outcome is INCONCLUSIVE
     assert judge(stage.evidence({**RUNS, "exit": {"host": "server", "status": 1}}, absent)).outcome is FAIL

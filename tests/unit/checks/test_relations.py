@@ -11,7 +11,7 @@ from lab.checks.relations import why_on_top
 from lab.core.words import Outcome, TcpState
 from lab.evidence.message import message
 from lab.evidence.situation import Killed, Situation
-from lab.evidence.sockets import SocketSample
+from lab.evidence.sockets import DatagramSocket, SocketSample
 from lab.evidence.transcript import Exited, Input
 from lab.output.document import verdict_as_data
 from lab.output.style import Style
@@ -197,7 +197,7 @@ def test_a_listener_that_was_awaited_in_vain_is_the_cause(
     tmp_path: Path, action: str, talk: str, udp: int, outcome: Outcome
 ) -> None:
     """Steps were not reached and the server runs on: it might have listened later, had it not been awaited."""
-    bound = (row(TcpState.CLOSED, f"0.0.0.0:{udp}"),) if udp else ()
+    bound = (DatagramSocket("::", udp, "::", 0, 0, 7),) if udp else ()
     broken = replace(step("1", FAIL), host="server", at=at(5))
     stage = Stage(
         tmp_path, talk, events=(started(milliseconds=-1), broken), unplayed="2",
@@ -255,3 +255,18 @@ def test_a_server_that_ended_for_another_reason_is_not_the_cause_of_a_missing_li
             "made": "listens",
             "ends": "listens",
         }
+
+
+@pytest.mark.parametrize(("closed", "outcome"), [(3, FAIL), (8, SKIPPED)])
+def test_what_ended_a_connection_after_the_script_broke_off_is_no_close(
+    tmp_path: Path, closed: int, outcome: Outcome
+) -> None:
+    """The server closes first: before the step failed, or when all programs were ended."""
+    talk = (
+        OPEN
+        + f"{closed} server > client_a F.\n {closed}.1 client_a > server F.\n {closed}.2 server > client_a ."
+    )
+    broken = replace(step("1", FAIL), host="server", at=at(5))
+    stage = Stage(tmp_path, talk, events=(started(milliseconds=-1), broken), unplayed="2")
+    waits = {"close_wait": {"host": "server", "peer": "client_a", "observed": True}}
+    assert judge(stage.evidence(waits)).results[1].outcome is outcome

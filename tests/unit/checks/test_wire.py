@@ -191,7 +191,6 @@ def test_what_rests_on_missing_frames_is_not_judged(tmp_path: Path, spec: dict[s
     assert Stage(tmp_path, talk, dropped=1).judge(spec).outcome is INCONCLUSIVE
     cut = sketch.switch(talk)[:-7]
     assert Stage(tmp_path, capture=cut).judge(spec).outcome is INCONCLUSIVE
-    assert Stage(tmp_path, talk, trouble="the sidecar went away").judge(spec).outcome is INCONCLUSIVE
 
 
 def test_a_frame_seen_at_one_port_only_is_a_doubt(tmp_path: Path) -> None:

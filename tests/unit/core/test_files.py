@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from lab.cli import guard
-from lab.cli.order import Order
+from lab.cli import exit_code
+from lab.cli.invocation import Invocation
 from lab.cli.screen import Screen
 from lab.core.errors import DiskFullError, EvidenceError, ExitCode, UsageError, unless_full
 from lab.core.files import opened, written
@@ -57,7 +57,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path
 
 def test_a_record_on_a_full_disk() -> None:
     with (
-        pytest.raises(EvidenceError, match="cannot be written: No space left"),
+        pytest.raises(DiskFullError, match="the disk is full: No space left"),
         written(Path("/dev/full")) as file,
     ):
         file.write(b"what finds no room")
@@ -80,6 +80,6 @@ def test_a_full_disk_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_full_disk_is_no_mistake_of_the_lab(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(guard, "_understand", lambda _: Order(cast("Callable[[Screen], int]", full)))
-    assert guard.run(["ps"]) == ExitCode.INCONCLUSIVE
+    monkeypatch.setattr(exit_code, "_understand", lambda _: Invocation(cast("Callable[[Screen], int]", full)))
+    assert exit_code.run(["ps"]) == ExitCode.INCONCLUSIVE
     assert "error[disk-full]" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.core.archive import MOST_MEMBERS, ArchiveError, Tree, archive, checked
+from lab.core.archive import MOST_MEMBERS, ArchiveError, Laid, Tree, archive, checked, packed, with_laid
 from lab.scenario.cast import Program
 from lab.scenario.programs import Recipe, header_cure, recipe
 
@@ -29,16 +29,16 @@ def made(name: str = "p", content: bytes = b"", **program: Any) -> Recipe:
             "g++ -std=gnu++20 -O1 -g -Wall -Wextra -pthread -o server server.cpp",
             ("./server",),
         ),
-        ({"source": "a/b.c"}, "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o b b.c", ("./b",)),
+        ({"source": "a/b.c"}, "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o b b.c -lm", ("./b",)),
         (
             {"sources": ("Server.C", "rest.c", "HEAD.H")},
-            "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o Server -x c Server.C -x none rest.c",
+            "gcc -std=gnu17 -O1 -g -Wall -Wextra -pthread -o Server -x c Server.C -x none rest.c -lm",
             ("./Server",),
         ),
         ({"source": "p.py"}, None, ("python3", "p.py")),
         ({"source": "P.PY"}, None, ("python3", "P.PY")),
         ({"source": "p.sh"}, None, ("sh", "p.sh")),
-        ({"source": "Main.java"}, "javac Main.java", ("java", "Main")),
+        ({"source": "Main.java"}, "javac -d . Main.java", ("java", "Main")),
         (
             {"sources": ("a.cpp", "b.cpp", "b.h")},
             "g++ -std=gnu++20 -O1 -g -Wall -Wextra -pthread -o a a.cpp b.cpp",
@@ -55,6 +55,11 @@ def test_how_a_program_is_built_and_run(
 ) -> None:
     found = made(**program)
     assert (found.build, found.argv) == (build, argv)
+
+
+def test_a_java_file_with_a_package_is_run_by_the_whole_name_of_its_class() -> None:
+    found = made(source="Main.java", content=b"// hello\npackage edu.net;\npublic class Main {}\n")
+    assert (found.build, found.argv) == ("javac -d . Main.java", ("java", "edu.net.Main"))
 
 
 def test_a_files_name_is_no_shell_command() -> None:
@@ -168,3 +173,31 @@ def test_an_archive_is_the_same_for_the_same_files() -> None:
         assert [(one.name, one.size, one.mode, one.uid, one.mtime) for one in tar] == [
             ("a", 1, 0o755, 0, 2), ("b/c", 2, 0o755, 0, 2),
         ]  # fmt: skip
+
+
+def unpacked(given: bytes) -> dict[str, tuple[int, bytes]]:
+    """The mode and the content of each file of an archive, the last of each name."""
+    with tarfile.open(fileobj=io.BytesIO(given)) as tar:
+        found = {}
+        for member in tar:
+            file = tar.extractfile(member) if member.isreg() else None
+            found[member.name] = member.mode, file.read() if file else b""
+        return found
+
+
+def test_files_are_laid_into_a_programs_folder() -> None:
+    given = packed(Tree((("p.py", b"print()"), ("in.txt", b"old")), ("www",)), "p/")
+    laid = with_laid(given, "p", [Laid("in.txt", b"new", 0o640), Laid("www/a/b", b"b", 0o644)])
+    found = unpacked(laid)
+    assert found["p/in.txt"] == (0o640, b"new")
+    assert found["p/www/a/b"] == (0o644, b"b")
+    assert found["p/p.py"][1] == b"print()"
+    assert unpacked(with_laid(b"", "p", [Laid("p", b"own", 0o600)])) == {"p/p": (0o600, b"own")}
+    assert unpacked(with_laid(given, "p", [Laid("p", b"own", 0o600)]))["p/p"] == (0o600, b"own")
+
+
+@pytest.mark.parametrize(("path", "why"), [("www", "www is a folder"), ("p.py/a", "p.py is no folder")])
+def test_files_that_are_in_the_way_of_what_was_built(path: str, why: str) -> None:
+    given = packed(Tree((("p.py", b"print()"),), ("www",)), "p/")
+    with pytest.raises(ArchiveError, match=why):
+        with_laid(given, "p", [Laid(path, b"", 0o644)])

@@ -42,6 +42,15 @@ def test_system_calls_are_a_list_of_what_is_allowed() -> None:
     assert families == {1, 2, 10, 16}
 
 
+def test_raw_hosts_have_raw_sockets_besides_and_nothing_else() -> None:
+    plain, raw = (json.loads(system_calls(raw=raw))["syscalls"] for raw in (False, True))
+    more = [rule for rule in raw if rule not in plain]
+    assert [rule for rule in raw if rule in plain] == plain
+    assert [rule["names"] for rule in more] == [["socket"], ["socket"]]
+    assert [[argument["value"] for argument in rule["args"]] for rule in more] == [[2, 15], [10, 15]]
+    assert [rule["args"][1]["valueTwo"] for rule in more] == [3, 3]
+
+
 def test_users_are_drawn_from_the_range_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAB_UID_BASE", raising=False)
     drawn = [users.draw(3) for _ in range(100)]

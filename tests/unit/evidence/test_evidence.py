@@ -8,6 +8,7 @@ import pytest
 
 from lab.core.words import Outcome
 from lab.evidence import evidence
+from lab.evidence.message import message
 from tests.unit.staged import Stage
 
 TWO = "0 client_a > server S\n 0.1 server > client_a R.\n 1 client_b > server S\n 1.1 server > client_b R."
@@ -18,7 +19,9 @@ def test_a_flood_of_connections_is_bounded_and_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(evidence, "MOST_CONNECTIONS", 1)
     found = Stage(tmp_path, TWO).evidence(RST_NONE)
     assert [connection.client.host for connection in found.connections] == ["client_b"]
-    assert found.unsound == (evidence.Unsound("capture.pcap", "1 connections more than 1 are not kept"),)
+    assert found.unsound == (
+        evidence.Unsound("capture.pcap", message("not-kept", number=1, what="connections", most=1)),
+    )
 
 
 def test_what_is_not_kept_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from lab.core.words import TcpState
-from lab.evidence.history import SocketHistory, Stand, ends_of, histories, order_of
+from lab.evidence.history import RowSpan, SocketHistory, ends_of, histories, order_of
 from lab.evidence.sockets import SocketEnds, SocketRow, SocketSample
 from tests.unit.staged import at, row
 
@@ -42,10 +42,10 @@ def history() -> SocketHistory:
 
 
 def test_each_row_is_there_once(history: SocketHistory) -> None:
-    assert history.stands == (Stand(LISTENER, 0, 4), Stand(OPEN, 1, 1), Stand(CLOSED, 2, 3))
-    assert history.in_state(TcpState.TIME_WAIT) == [Stand(CLOSED, 2, 3)]
+    assert history.spans == (RowSpan(LISTENER, 0, 4), RowSpan(OPEN, 1, 1), RowSpan(CLOSED, 2, 3))
+    assert history.in_state(TcpState.TIME_WAIT) == [RowSpan(CLOSED, 2, 3)]
     assert history.in_state(TcpState.CLOSE_WAIT) == ()
-    assert history.of(ends_of(OPEN)) == [*history.stands[1:]]
+    assert history.of(ends_of(OPEN)) == [*history.spans[1:]]
 
 
 def test_what_a_sample_shows_of_a_connection(history: SocketHistory) -> None:
@@ -54,7 +54,7 @@ def test_what_a_sample_shows_of_a_connection(history: SocketHistory) -> None:
 
 
 def test_what_samples_show_of_a_time_and_of_two_ports(history: SocketHistory) -> None:
-    _, opened, closed = history.stands
+    _, opened, closed = history.spans
     assert history.within(at(1), at(2)) == range(1, 3)
     assert history.within(at(5), at(6)) == range(5, 5)
     assert [*history.between((80, 4000), range(5))] == [(opened, range(1, 2)), (closed, range(2, 4))]
@@ -71,18 +71,18 @@ def test_listeners_that_share_a_port_are_told_together() -> None:
             differing(2, ANOTHER),
         )
     )
-    assert history.stands == (Stand(LISTENER, 0, 1), Stand(ANOTHER, 1, 2))
+    assert history.spans == (RowSpan(LISTENER, 0, 1), RowSpan(ANOTHER, 1, 2))
 
 
 def test_a_whole_sample_differs_from_nothing() -> None:
     history = SocketHistory(
         (SocketSample(at(0), "server", (LISTENER, OPEN)), SocketSample(at(1), "server", (OPEN,)))
     )
-    assert history.stands == (Stand(LISTENER, 0, 0), Stand(OPEN, 0, 1))
+    assert history.spans == (RowSpan(LISTENER, 0, 0), RowSpan(OPEN, 0, 1))
 
 
 def test_a_host_that_was_not_sampled_has_no_history() -> None:
-    assert SocketHistory().stands == ()
+    assert SocketHistory().spans == ()
     assert histories([]) == {}
 
 
@@ -98,7 +98,7 @@ def test_differences_tell_what_whole_samples_do() -> None:
     whole = [SocketSample(at(number), "server", rows) for number, rows in enumerate(tables)]
     different = [whole[0], *(difference(*pair) for pair in pairwise(whole))]
     assert any(len(one.rows) < len(other.rows) for one, other in zip(different, whole, strict=True))
-    assert SocketHistory(tuple(different)).stands == SocketHistory(tuple(whole)).stands
+    assert SocketHistory(tuple(different)).spans == SocketHistory(tuple(whole)).spans
 
 
 def difference(before: SocketSample, now: SocketSample) -> SocketSample:

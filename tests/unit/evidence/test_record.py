@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,17 @@ from lab.core.errors import EvidenceError, UsageError
 from lab.core.words import Outcome, TcpState
 from lab.evidence.capture import HeldSegment
 from lab.evidence.evidence import Evidence
+from lab.evidence.facts import Described, HadEnded, Late, LateOutput
+from lab.evidence.files import FileEvidence, SeenFile
 from lab.evidence.processes import ProcessRow, ProcessSample, Sleep
-from lab.evidence.record import is_recorded, read, read_transcript, write, write_verdict
+from lab.evidence.record import is_recorded, read, read_transcript, write_verdict
+from lab.evidence.record import write as write_record
 from lab.evidence.record.codec import Unfit, decode, encode, escaped
 from lab.evidence.situation import Doing, Killed, OutOfMemory, Situation, Unread
-from lab.evidence.sockets import SocketRow, SocketSample
+from lab.evidence.sockets import DatagramSample, DatagramSocket, SocketRow, SocketSample
 from lab.evidence.transcript import Input, Output, StepEnded, Transcript
 from lab.output.document import verdict_as_data
+from lab.output.sentences.steps import tell
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "runs"
 FILES = ("scenario.json", "transcript.jsonl", "sockets.jsonl", "run.json", "capture.pcap")
@@ -45,6 +51,9 @@ def evidence(record: Path) -> Evidence:
     return read(record)
 
 
+write = partial(write_record, tell=tell)
+
+
 def _rewrite(folder: Path, evidence: Evidence) -> Evidence:
     """Written over the record and read back."""
     samples = [sample for history in evidence.sockets.values() for sample in history.samples]
@@ -61,15 +70,63 @@ def test_what_is_written_is_read_back(record: Path, evidence: Evidence) -> None:
 
 def test_what_surrounded_a_failure_is_written_and_read_back(record: Path, evidence: Evidence) -> None:
     row = SocketRow(TcpState.LISTEN, "192.168.153.128", 1, "192.168.153.129", 0, 1, 8, 7)
+    datagrams = DatagramSocket("0.0.0.0", 53, "0.0.0.0", 0, 768, 8, drops=2)  # noqa: S104 - as a kernel says it
     process = ProcessRow(9, 1, 9, 9, "caf\udce9", False, 3, (7,), (Sleep("recv", 7),))
     situation = (
-        Situation(1, "server", 80, (Doing(process, used=5, running=True),), (row,), (row,), (row,)),
+        Situation(1, "server", 80, (Doing(process, used=5, running=True),), (row,), (row,), (datagrams,)),
         Unread(2, "server", "server", "\udcff?"),
         Killed(3, "server", 9, 1, 9, 9, "srv", 139),
         OutOfMemory(4, "server"),
     )
     write(record, evidence.scenario, evidence.info, evidence.transcript, [], situation=situation)
     assert read(record).situation == situation
+
+
+def seen(content: bytes, **more: Any) -> FileEvidence:
+    digest = hashlib.sha256(content).hexdigest()
+    size, stored = len(content), "file-1.bin" if content else ""
+    fields = {"size": size, "sha256": digest, "kept": size, "stored": stored, **more}
+    return FileEvidence(SeenFile(1, "server", "server", "out", "file", **fields), content)
+
+
+def test_files_are_written_and_read_back(record: Path, evidence: Evidence) -> None:
+    missing = FileEvidence(SeenFile(2, "client_a", "", "out", "missing", beside=("caf\udce9",)))
+    larger = replace(seen(b"abc", size=9, sha256="", changing=True).seen, stored="file-2.bin")
+    files = (seen(b"abc"), FileEvidence(larger, b"abc"), missing, seen(b""))
+    write(record, evidence.scenario, evidence.info, evidence.transcript, [], files=files)
+    assert read(record).files == files
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"host": "nobody"}, "no such host"),
+        ({"stored": "../secret"}, "stored"),
+        ({"stored": "run.json"}, "stored"),
+        ({"stored": "file-7.bin"}, "lacks this file"),
+        ({"size": 2}, "kept"),
+        ({"kept": 2}, "kept"),
+        ({"sha256": "0" * 64}, "sha256"),
+        ({"kind": "secret"}, "kind"),
+    ],
+)
+def test_a_file_that_is_not_what_the_record_says(
+    record: Path, evidence: Evidence, change: dict[str, Any], said: str
+) -> None:
+    write(record, evidence.scenario, evidence.info, evidence.transcript, [], files=[seen(b"abc")])
+    line = json.loads((record / "files.jsonl").read_text().splitlines()[0])
+    (record / "files.jsonl").write_text(json.dumps(line | change) + '\n{"end": 1}\n')
+    with pytest.raises(EvidenceError) as refused:
+        read(record)
+    assert said in refused.value.what
+
+
+def test_a_link_in_the_place_of_a_file_is_refused(record: Path, evidence: Evidence) -> None:
+    write(record, evidence.scenario, evidence.info, evidence.transcript, [], files=[seen(b"abc")])
+    (record / "file-1.bin").rename(record / "elsewhere")
+    (record / "file-1.bin").symlink_to("elsewhere")
+    with pytest.raises(EvidenceError, match="lacks this file"):
+        read(record)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +142,62 @@ def test_what_surrounded_no_failure_is_refused(record: Path, line: str, said: st
     with pytest.raises(EvidenceError) as refused:
         read(record)
     assert said in refused.value.what
+
+
+LATE = LateOutput(Late(0.5, of_script=False), "printed", other=True, life=HadEnded(139))
+BROKEN = StepEnded(
+    3, 2, "1", "a.yaml:1:1", "server", "expect", Outcome.FAIL, Described("the text '\udcff'"), LATE, "x"
+)
+
+
+def test_a_failed_step_is_told_as_text_and_as_data(record: Path, evidence: Evidence) -> None:
+    again = _rewrite(record, replace(evidence, transcript=Transcript((BROKEN,), "2")))
+    assert again.transcript.failed == BROKEN
+    told = json.loads((record / "transcript.jsonl").read_text().splitlines()[0])
+    assert told["observed"] == (
+        "not within 0.5 s: it printed something else, it had ended: killed by SIGSEGV (status 139)"
+    )
+    assert told["data"]["observed"] == {
+        "key": "late-output",
+        "parameters": {
+            "late": {"key": "late", "parameters": {"seconds": 0.5, "of_script": False}},
+            "verb": "printed",
+            "other": True,
+            "life": {"key": "had-ended", "parameters": {"status": 139}},
+        },
+    }
+
+
+def test_a_failed_step_that_is_told_as_text_alone_is_read(record: Path, evidence: Evidence) -> None:
+    _rewrite(record, replace(evidence, transcript=Transcript((BROKEN,), "2")))
+    lines = (record / "transcript.jsonl").read_text().splitlines()
+    step = json.loads(lines[0])
+    del step["data"]
+    (record / "transcript.jsonl").write_text("\n".join((json.dumps(step), *lines[1:], "")))
+    failed = read(record).transcript.failed
+    assert failed is not None
+    assert (failed.expected, failed.observed) == (BROKEN.expected, Described(step["observed"]))
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        7,
+        {"key": "had-ended"},
+        {"key": "had-ended", "parameters": {"status": "0"}},
+        {"key": "nobody-says-that", "parameters": {}},
+        {"key": "late-match", "parameters": {"late": {"key": "text", "parameters": {}}, "characters": 1}},
+    ],
+)
+def test_a_failed_step_without_a_sentence_is_refused(record: Path, evidence: Evidence, observed: Any) -> None:
+    _rewrite(record, replace(evidence, transcript=Transcript((BROKEN,), "2")))
+    lines = (record / "transcript.jsonl").read_text().splitlines()
+    step = json.loads(lines[0])
+    step["data"]["observed"] = observed
+    (record / "transcript.jsonl").write_text("\n".join((json.dumps(step), *lines[1:], "")))
+    with pytest.raises(EvidenceError) as refused:
+        read(record)
+    assert "observed" in refused.value.what
 
 
 def test_bytes_that_are_no_utf8_survive(record: Path, evidence: Evidence) -> None:
@@ -262,6 +375,20 @@ def test_a_sample_of_no_address(record: Path) -> None:
     sample = json.dumps(encode(SocketSample(1, "server", (row,))))
     (record / "sockets.jsonl").write_text(f'{sample}\n{{"end": 1}}\n')
     _refused(record, "sockets.jsonl")
+
+
+def test_samples_of_udp_sockets_are_written_and_read_back(record: Path, evidence: Evidence) -> None:
+    row = DatagramSocket("fd00::1", 53, "::", 0, 768, 8, drops=2)
+    samples = DatagramSample(1, "server", (row,)), DatagramSample(2, "server", (), (8,))
+    write(record, evidence.scenario, evidence.info, evidence.transcript, [], datagrams=samples)
+    assert read(record).datagram_samples == samples
+    write(
+        record, evidence.scenario, evidence.info, evidence.transcript, [],
+        datagrams=[DatagramSample(1, "server", (replace(row, local="here"),))],
+    )  # fmt: skip
+    _refused(record, "datagrams.jsonl")
+    (record / "datagrams.jsonl").unlink()
+    assert read(record).datagram_samples == ()
 
 
 def test_a_scenario_that_cannot_be_played(record: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.record import read
 from lab.evidence.sockets import SocketSample
 from lab.evidence.transcript import Exited, Input, Output, Started
-from lab.output.ladder import as_text, folded, segments_of, story
+from lab.output.ladder import as_text, folded, labels, segments_of, story
 from lab.output.ladder.rows import Folded, Packet, Row, Said
 from lab.output.ladder.text import Ladder
 from lab.output.style import Style, columns
@@ -33,11 +35,11 @@ HANDSHAKE = """
 DATAGRAMS = """
        ms           server                   client_a                  client_b
                 192.168.153.128           192.168.153.129           192.168.153.130
-    0.000              │◀──── UDP :53 "who?" ────┤                         │
-                       │UDP :40000 "a-longer"… 15 bytes                    │
-    1.000              ├────────────────────────▶│                         │
-                       │   UDP :53 "lost" lost   │                         │
-    2.000              │   ✗─────────────────────┤                         │
+    0.000              │◀─ UDP :53 len=4 "who?" ─┤                         │
+    1.000              ├── UDP :40000 len=15 ───▶│                         │
+                       │    "a-longer-answer"    │                         │
+    2.000              │   ✗─ UDP :53 len=4 lost ┤                         │
+                       │         "lost"          │                         │
 """
 CLOSE = """
 2    client_a > server  F.
@@ -66,6 +68,11 @@ def body(drawing: str) -> list[str]:
     return [line.strip() for line in drawing.splitlines()[2:]]
 
 
+def words(drawing: str) -> str:
+    """What is written between the columns, broken lines put together."""
+    return " ".join(re.sub(r"[│┊|]", " ", re.sub(r"\d+\.\d{3}", " ", drawing)).split())
+
+
 def shows(drawing: str, expected: str) -> None:
     assert drawing.splitlines() == expected.strip("\n").splitlines()
 
@@ -92,7 +99,7 @@ def test_a_whole_connection(tmp_path: Path) -> None:
         SocketSample(staged.at(-1), "server", (staged.row(TcpState.LISTEN, "0.0.0.0:19999"),)),
         SocketSample(staged.at(9), "server", ()),
     )
-    talk = HANDSHAKE + "1 client_a > server P. 5\n1.1 server > client_a ." + CLOSE
+    talk = HANDSHAKE + "1 client_a > server P. text=hello\n1.1 server > client_a ." + CLOSE
     drawing = drawn(Stage(tmp_path, talk, events=events, samples=samples), ORDERLY)
     shows(
         drawing,
@@ -107,15 +114,18 @@ def test_a_whole_connection(tmp_path: Path) -> None:
     0.200  ESTABLISHED │◀────── ACK 1 ──────┤                    │
     0.500              │                    │ > hello            │
     1.000              │◀── PSH 1+5 ACK 1 ──┤                    │
+                       │      "hello"       │                    │
     1.100              ├────── ACK 6 ──────▶│                    │
-    1.200              │ "client said: hello"                    │
+    1.200              │ "client said:      │                    │
+                       │ hello"             │                    │
     1.200              │ "your turn: "      │                    │
     1.900              │                    │ > [key ctrl-c]     │
     2.000   CLOSE_WAIT │◀─── FIN 6 ACK 1 ───┤ FIN_WAIT_1         │
     2.100              ├────── ACK 7 ──────▶│ FIN_WAIT_2         │
     3.000     LAST_ACK ├─── FIN 1 ACK 7 ───▶│ TIME_WAIT          │
     3.100       CLOSED │◀────── ACK 2 ──────┤                    │
-    4.000              │                    │ = killed by SIGINT (status 130)
+    4.000              │                    │ = killed by SIGINT │
+                       │                    │ (status 130)       │
     9.000              │ CLOSED :19999      │                    │
 """,
     )
@@ -133,7 +143,7 @@ def test_in_ascii_and_on_a_narrow_screen(tmp_path: Path) -> None:
     0.100 |-->|   |   SYN 0 ACK 1  server SYN_RECEIVED;
           |   |   |   client_a ESTABLISHED
     0.200 |<--|   |   ACK 1  server ESTABLISHED
-    1.000 |<--|   |   PSH 1+5 ACK 1
+    1.000 |<--|   |   PSH 1+5 ACK 1 "xxxxx"
     1.100 |-->|   |   ACK 6
     2.000 |<--|   |   FIN 6 ACK 1  client_a FIN_WAIT_1;
           |   |   |   server CLOSE_WAIT
@@ -168,7 +178,7 @@ def test_what_is_lost_and_what_is_sent_again(tmp_path: Path) -> None:
 
 def test_a_capture_that_lacks_frames_proves_no_loss(tmp_path: Path) -> None:
     drawing = drawn(Stage(tmp_path, "0 client_a > server S entered", dropped=3))
-    assert "SYN 0 not seen to arrive" in drawing
+    assert "SYN 0 not seen to arrive" in words(drawing)
     assert "lost" not in drawing
 
 
@@ -198,6 +208,7 @@ def test_a_check_is_marked_where_it_broke(tmp_path: Path) -> None:
     0.100 SYN_RECEIVED ├─── SYN 0 ACK 1 ───▶│ ESTABLISHED        │
     0.200  ESTABLISHED │◀────── ACK 1 ──────┤                    │
     1.000              │◀── PSH 1+5 ACK 1 ──┤                    │
+                       │      "xxxxx"       │                    │
     2.000✗      CLOSED ├─── RST 1 ACK 6 ───▶│ CLOSED             │
     2.000✗ fail: connection from client_a to server:19999
           expected  close orderly
@@ -262,13 +273,23 @@ def test_a_host_that_talks_to_itself(tmp_path: Path) -> None:
        ms           server              client_a             client_b
                 192.168.153.128      192.168.153.129      192.168.153.130
           connection 1: server:40000 → server:19999
-    0.000              │ 40000 SYN_SENT ─ SYN 0 ─▶ 19999         │
-    0.100              │ 19999 SYN_RECEIVED ─ SYN 0 ACK 1 ─▶ 40000 ESTABLISHED
-    0.200              │ 40000 ─ ACK 1 ─▶ 19999 ESTABLISHED      │
-    2.000              │ 40000 FIN_WAIT_1 ─ FIN 1 ACK 1 ─▶ 19999 CLOSE_WAIT
-    2.100              │ 19999 ─ ACK 2 ─▶ 40000 FIN_WAIT_2       │
-    3.000              │ 19999 LAST_ACK ─ FIN 1 ACK 2 ─▶ 40000 TIME_WAIT
-    3.100              │ 40000 ─ ACK 2 ─▶ 19999 CLOSED           │
+    0.000              │ 40000 SYN_SENT ─   │                    │
+                       │ SYN 0 ─▶ 19999     │                    │
+    0.100              │ 19999 SYN_RECEIVED │                    │
+                       │ ─ SYN 0 ACK 1 ─▶   │                    │
+                       │ 40000 ESTABLISHED  │                    │
+    0.200              │ 40000 ─ ACK 1 ─▶   │                    │
+                       │ 19999 ESTABLISHED  │                    │
+    2.000              │ 40000 FIN_WAIT_1 ─ │                    │
+                       │ FIN 1 ACK 1 ─▶     │                    │
+                       │ 19999 CLOSE_WAIT   │                    │
+    2.100              │ 19999 ─ ACK 2 ─▶   │                    │
+                       │ 40000 FIN_WAIT_2   │                    │
+    3.000              │ 19999 LAST_ACK ─   │                    │
+                       │ FIN 1 ACK 2 ─▶     │                    │
+                       │ 40000 TIME_WAIT    │                    │
+    3.100              │ 40000 ─ ACK 2 ─▶   │                    │
+                       │ 19999 CLOSED       │                    │
 """,
     )
 
@@ -315,11 +336,17 @@ def test_long_runs_are_folded(tmp_path: Path) -> None:
     0.100 SYN_RECEIVED ├─── SYN 0 ACK 1 ───▶│ ESTABLISHED        │
     0.200  ESTABLISHED │◀────── ACK 1 ──────┤                    │
     2.000              │◀──── 1+9 ACK 1 ────┤                    │
+                       │    "xxxxxxxxx"     │                    │
     2.010              │◀──── 10+9 ACK 1 ───┤                    │
+                       │    "xxxxxxxxx"     │                    │
     2.020              │◀──── 19+9 ACK 1 ───┤                    │
+                       │    "xxxxxxxxx"     │                    │
     2.030              │◀──── 28+9 ACK 1 ───┤                    │
-                       ┊ ... 35 more segments, 315 bytes         ┊
+                       │    "xxxxxxxxx"     │                    │
+                       ┊ ... 35 more        ┊                    ┊
+                       ┊ segments, 315 bytes┊                    ┊
     2.390              │◀─── 352+9 ACK 1 ───┤                    │
+                       │    "xxxxxxxxx"     │                    │
     3.000              ├───── ACK 361 ─────▶│                    │
 """,
     )
@@ -329,7 +356,7 @@ def test_printed_lines_are_folded_by_themselves(tmp_path: Path) -> None:
     output = Output(staged.at(1), "server", "server", "".join(f"line {n}\n" for n in range(50)))
     lines = body(drawn(Stage(tmp_path, HANDSHAKE, events=(output,))))
     assert sum('"line ' in line for line in lines) == 6
-    assert any("... 44 more lines printed" in line for line in lines)
+    assert "... 44 more lines printed" in words("\n".join(lines))
 
 
 def plain(count: int) -> list[Row]:
@@ -471,4 +498,33 @@ def test_datagrams_are_drawn_with_their_first_bytes(tmp_path: Path) -> None:
 def test_many_datagrams_are_folded(tmp_path: Path) -> None:
     talk = "\n".join(f"{number} client_a > server:53 U 7" for number in range(20))
     drawing = drawn(Stage(tmp_path, talk))
-    assert "... 14 more datagrams, 98 bytes" in drawing
+    assert "... 14 more datagrams, 98 bytes" in words(drawing)
+
+
+def test_icmp_is_drawn_with_what_it_speaks_of(tmp_path: Path) -> None:
+    talk = """
+    0     client_a > server     Q  id=7 no=1
+    1     server   > client_a   A  id=7 no=1
+    2     client_a > server     Q  id=7 no=2 wrong entered
+    3     client_a > server:53  U  text=who  icmp=server:3.3
+    9     client_a > server     Q  id=7 no=3 icmp=client_b:11.0
+    """
+    _, rows = told(Stage(tmp_path, talk), {"icmp": {"type": "echo-request", "count": 9}})
+    drawn = [labels.short(row) for row in rows if isinstance(row, Packet)]
+    assert drawn == [
+        "ICMP echo-request id 7 seq 1",
+        "ICMP echo-reply id 7 seq 1",
+        "ICMP echo-request id 7 seq 2, wrong checksum lost",
+        "UDP :53 len=3",
+        "ICMP destination-unreachable about :53",
+        "ICMP echo-request id 7 seq 3",
+        "ICMP time-exceeded about id 7 seq 3",
+    ]
+
+
+def test_how_kernels_find_each_other_is_not_drawn(tmp_path: Path) -> None:
+    message = sketch.summed("fd00::1", "ff02::1", struct.pack("!BBHI", 135, 0, 0, 0) + bytes(16))
+    packet = sketch.ip("fd00::1", "ff02::1", message, protocol=58)
+    capture = sketch.pcap([(sketch.EPOCH, sketch.framed(packet, interface=sketch.PORTS["server"]))])
+    _, rows = told(Stage(tmp_path, capture=capture), {"icmp": {"type": 135, "count": 1}})
+    assert [row for row in rows if isinstance(row, Packet)] == []

@@ -8,6 +8,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from lab.evidence.capture import Interface
 from lab.evidence.evidence import Evidence
 from lab.evidence.record import read
 from lab.evidence.transcript import StepEnded
-from lab.output.pcapng import export
+from lab.output.pcapng import View, export
 from lab.wire.packets.files import records
 from lab.wire.packets.problems import Problems
 from tests.unit import sketch, staged
@@ -61,7 +62,7 @@ def blocks(data: bytes) -> Iterator[Block]:
 
 
 def block(kind: int, content: bytes) -> Block:
-    fixed = {0x0A0D0D0A: 16, 1: 8, 6: 20}[kind]
+    fixed = {0x0A0D0D0A: 16, 1: 8, 4: len(content), 6: 20}[kind]
     if kind == 6:
         captured = struct.unpack_from("<I", content, 12)[0]
         fixed += captured + -captured % 4
@@ -78,9 +79,12 @@ def options(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[4 + length + -length % 4 :]
 
 
-def exported(folder: Path, evidence: Evidence) -> tuple[list[Block], tuple[str, ...]]:
+BOTH = View(both=True)
+
+
+def exported(folder: Path, evidence: Evidence, view: View = BOTH) -> tuple[list[Block], tuple[str, ...]]:
     stream = io.BytesIO()
-    done = export(folder, evidence, stream)
+    done = export(folder, evidence, stream, view)
     found = list(blocks(stream.getvalue()))
     assert done.frames == sum(one.kind == 6 for one in found)
     return found, done.unsound
@@ -160,6 +164,65 @@ def test_comments_are_harmless_and_bounded(tmp_path: Path) -> None:
     assert comments[-1] == "and 36 more steps"
 
 
+def names_of(found: list[Block]) -> list[str]:
+    """The interface of each packet."""
+    known = interfaces(found)
+    return [known[struct.unpack_from("<I", one.body)[0]] for one in packets(found)]
+
+
+def test_each_frame_is_there_once_where_it_was_sent(tmp_path: Path) -> None:
+    found, _ = exported(tmp_path, Stage(tmp_path, TALK).evidence(), View())
+    assert names_of(found) == ["client_a eth0 sent", "server eth0 sent", "client_a eth0 sent"]
+    assert interfaces(found) == [f"{host} eth0 sent" for host in sketch.HOSTS]
+
+
+def test_a_frame_that_is_only_seen_to_arrive_is_there(tmp_path: Path) -> None:
+    late = "0 client_a > server S left\n1 server > client_a S. entered\n"
+    found, _ = exported(tmp_path, Stage(tmp_path, late).evidence(), View())
+    assert names_of(found) == ["server eth0 received", "server eth0 sent"]
+
+
+def test_what_one_host_saw(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, TALK, loopback={"server": TALK, "client_a": TALK})
+    found, _ = exported(tmp_path, stage.evidence(), View(host="server"))
+    assert set(names_of(found)) == {"server eth0 sent", "server eth0 received", "server lo"}
+    assert len(packets(found)) == 6
+
+
+def test_addresses_have_names(tmp_path: Path) -> None:
+    found, _ = exported(tmp_path, Stage(tmp_path, TALK).evidence())
+    (block,) = (one for one in found if one.kind == 4)
+    names = {value[:4]: value[4:].rstrip(b"\0") for code, value in options(block.body) if code == 1}
+    assert names[ip_address(sketch.HOSTS["server"]).packed] == b"server"
+    assert len(names) == len(sketch.HOSTS)
+
+
+def test_markers_are_explained_and_what_hosts_send_is_no_marker(tmp_path: Path) -> None:
+    marker = b"tcp-lab sentinel" + bytes(16)
+    frames = [
+        (staged.at(n), cooked(0x88B5, marker, place)) for n, place in enumerate((99, sketch.PORTS["server"]))
+    ]
+    found, _ = exported(tmp_path, Stage(tmp_path, capture=sketch.pcap(frames)).evidence())
+    lab, host = (one.texts(1) for one in packets(found))
+    assert lab[0].startswith("a marker of the lab, which no program sent")
+    assert [text for text in host if "marker" in text] == []
+
+
+def cooked(kind: int, data: bytes, interface: int) -> bytes:
+    return struct.pack("!HHIHBB8s", kind, 0, interface, 1, 0, 6, bytes(8)) + data
+
+
+def test_what_was_sent_by_hand_comes_after_the_script(tmp_path: Path) -> None:
+    marker = (staged.at(50), cooked(0x88B5, b"tcp-lab sentinel" + bytes(16), 99))
+    evidence = Stage(tmp_path, TALK).evidence()
+    later = [(time + 10**9, frame) for time, frame in frames(tmp_path / "capture.pcap")]
+    (tmp_path / "by-hand.pcap").write_bytes(sketch.pcap([marker, *later]))
+    found, _ = exported(tmp_path, evidence, View())
+    comments = [[text for text in one.texts(1) if "step" not in text] for one in packets(found)]
+    by_hand = "from here on: sent after the script, while the lab stayed up"
+    assert comments == [[], [], [], [by_hand], [], []]
+
+
 def test_the_section_says_what_run_it_is(tmp_path: Path) -> None:
     head, *_ = exported(tmp_path, Stage(tmp_path, TALK).evidence())[0]
     assert struct.unpack("<IHHq", head.body) == (0x1A2B3C4D, 1, 0, -1)
@@ -189,7 +252,7 @@ def test_a_capture_that_is_none_yields_an_empty_file(tmp_path: Path, capture: by
     evidence = stage.evidence()
     (tmp_path / "capture.pcap").write_bytes(capture)
     found, unsound = exported(tmp_path, evidence)
-    assert [one.kind for one in found] == [0x0A0D0D0A]
+    assert [one.kind for one in found] == [0x0A0D0D0A, 4]
     assert unsound == ("capture.pcap: this is no capture, neither pcap nor pcapng",)
 
 
@@ -237,7 +300,7 @@ def tshark(path: Path, *fields: str) -> list[list[str]]:
 def test_wireshark_reads_what_the_captures_hold(tmp_path: Path) -> None:
     target = tmp_path / "lab.pcapng"
     with target.open("wb") as stream:
-        done = export(GOLDEN, read(GOLDEN), stream)
+        done = export(GOLDEN, read(GOLDEN), stream, BOTH)
     shared = ("frame.time_epoch", "tcp.flags", "tcp.seq_raw", "tcp.len")
     ours = tshark(target, *shared, "frame.interface_name", "frame.comment")
     theirs = tshark(GOLDEN / "capture.pcap", *shared)
@@ -254,9 +317,32 @@ def test_capinfos_finds_it_in_order_and_in_nanoseconds(tmp_path: Path) -> None:
     target = tmp_path / "lab.pcapng"
     stage = Stage(tmp_path, TALK, loopback={"server": TALK})
     with target.open("wb") as stream:
-        export(tmp_path, stage.evidence(), stream)
+        export(tmp_path, stage.evidence(), stream, BOTH)
     told_of = told("capinfos", target)
     assert "pcapng" in told_of
     assert "nanoseconds (9)" in told_of
     assert "Strict time order:   True" in told_of
     assert "Number of packets:   9" in told_of
+
+
+def test_what_became_of_datagrams_and_echoes_is_a_comment(tmp_path: Path) -> None:
+    talk = """
+    0   client_a > server:53  U  text=who
+    1   client_a > server:53  U  text=lost entered
+    2   client_a > server     Q  id=7 no=1
+    3   server   > client_a   A  id=7 no=1
+    """
+    stage = Stage(tmp_path, talk)
+    stream = io.BytesIO()
+    export(tmp_path, stage.evidence(), stream, BOTH)
+    told = [one.texts(1) for one in blocks(stream.getvalue()) if one.kind == 6]
+    said = [text for texts in told for text in texts if text.startswith(("UDP", "ICMP"))]
+    assert said == [
+        'UDP :53 len=3 "who" from client_a to server: it arrives as frame 2 of capture.pcap',
+        'UDP :53 len=3 "who" from client_a to server: sent as frame 1 of capture.pcap',
+        'UDP :53 len=4 "lost" from client_a to server: it is not seen to arrive',
+        "ICMP echo-request id 7 seq 1 from client_a to server: it arrives as frame 5 of capture.pcap, answered by frame 6",
+        "ICMP echo-request id 7 seq 1 from client_a to server: sent as frame 4 of capture.pcap",
+        "ICMP echo-reply id 7 seq 1 from server to client_a: it arrives as frame 7 of capture.pcap",
+        "ICMP echo-reply id 7 seq 1 from server to client_a: sent as frame 6 of capture.pcap",
+    ]

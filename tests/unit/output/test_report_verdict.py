@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from lab.core.words import Outcome
+from lab.evidence.facts import Described
 from lab.evidence.message import Message, Proof, message
 from lab.evidence.transcript import Dropped, Exited, Input, Output, Started, StepEnded, Transcript
 from lab.evidence.verdict import CheckResult, Difference, Verdict
@@ -42,7 +43,8 @@ SCRIPT = CheckResult(
     _said("silence"),
     _shown("step 4", "rest"),
 )
-BROKEN = StepEnded(2_000, 1_000, "4", "a.yaml:1:1", "server", "expect", Outcome.FAIL, "hello", "silence", "")
+HELLO, SILENCE = Described("hello"), Described("silence")
+BROKEN = StepEnded(2_000, 1_000, "4", "a.yaml:1:1", "server", "expect", Outcome.FAIL, HELLO, SILENCE, "")
 
 
 def _verdict(*results: CheckResult) -> Verdict:
@@ -144,7 +146,7 @@ def test_what_wire_and_kernel_disagree_about_is_told() -> None:
 def test_a_verdict_as_data_is_json_in_one_order() -> None:
     data = verdict_as_data(_verdict(FAILED))
     assert json.dumps(data) == (
-        '{"scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
+        '{"format": 1, "scenario": "T", "outcome": "fail", "results": [{"name": "Leaves", "subject": "output", '
         '"outcome": "fail", "expected": "it leaves", "observed": "it stays", '
         '"evidence": ["lo.pcap frame 7, +3.000 ms: the FIN of a is acknowledged"], '
         '"causes": [], "programs": [], "hint": "Does it?", "points": 2, "visibility": "visible", '

@@ -10,15 +10,20 @@ from typing import Any, get_args
 
 import pytest
 
-from lab.checks.causes.kinds import Cause, LastSent, key_of
+from lab.agent.protocol import Reason
+from lab.checks.causes.kinds import Cause, LastSent
 from lab.checks.programs import State, Wait
 from lab.core import assets
-from lab.evidence.message import Proof, message, proof
+from lab.evidence.facts import StepFact
+from lab.evidence.message import Proof, key_of, message, proof
+from lab.output.describe import FORMATS, Teller
 from lab.output.sentences import modules, sentences, words
-from lab.output.telling import FORMATS, Teller
+from lab.output.sentences.captures import DAMAGE
+from lab.wire.packets.icmp import Meaning
+from lab.wire.packets.problems import Kind
 
 FIELD = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
-PLACE_OF_KEY = {"message": 0, "proof": 1, "case.frame": 1, "frame": 3}
+PLACE_OF_KEY = {"message": 0, "proof": 1, "context.frame": 1, "frame": 3}
 """Which argument of each function that makes messages is the key."""
 SEEN = {"host", "time", "step"}
 """What a proof has by itself, so that its sentence may do without it."""
@@ -35,9 +40,11 @@ def said() -> Iterator[Said]:
                 if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
                     for call in (one for one in ast.walk(scope) if isinstance(one, ast.Call)):
                         yield from _said(call, scope, f"{path.name}:{call.lineno}")
+    for fact in get_args(StepFact):
+        yield fact.__name__, fact.__struct_config__.tag, frozenset(fact.__struct_fields__), frozenset()
     for kind in (*get_args(Cause), *get_args(State), Wait, LastSent):
         fields = {"before" if field == "at" else field for field in kind.__struct_fields__}
-        yield kind.__name__, key_of(kind), frozenset(fields), frozenset()
+        yield kind.__name__, key_of(kind.__name__), frozenset(fields), frozenset()
 
 
 def _said(call: ast.Call, scope: ast.AST, where: str) -> Iterator[Said]:
@@ -92,6 +99,11 @@ def test_each_sentence_is_said_once_and_by_somebody() -> None:
     assert sorted(keys) == sorted({key for _, key, _, _ in said()})
 
 
+def test_each_damage_and_each_meaning_has_its_words() -> None:
+    assert DAMAGE.keys() == {*get_args(Kind)}
+    assert words()["icmp-meaning"].keys() == {*get_args(Meaning)}
+
+
 def test_fields_have_formats_and_tables_that_exist() -> None:
     forms = {
         form
@@ -136,3 +148,15 @@ def test_evidence_says_where_it_stands() -> None:
 def test_of_very_many_things_the_first_are_told_each_once() -> None:
     some = [message("text", text=str(number % 10)) for number in range(30)]
     assert Teller().all(some) == "0; 1; 2; 3; 4; 5; 6; 7; and 2 more"
+
+
+@pytest.mark.parametrize("why", get_args(Reason))
+def test_each_reason_for_a_loss_has_its_words(why: str) -> None:
+    told = Teller().text(message("lost", instrument="ends", host="a", count=2, why=why, limit=1000))
+    assert told.startswith("ends of processes of a were missed 2 times: ")
+    assert why not in told
+
+
+def test_a_loss_by_an_error_is_told_as_that() -> None:
+    lost = message("lost", instrument="hold", host="", count=1, why="OSError: {gone}", limit=0)
+    assert Teller().text(lost) == "segments could not be passed on 1 time: OSError: {gone}"

@@ -18,7 +18,7 @@ from lab.run.observe import Observer
 
 SOCKETS: dict[str, Any] = {
     "event": "sockets_changed", "at": 5, "took": 1, "host": "a", "whole": True, "rows": [], "gone": [],
-    "counts": [0] * 8, "before_until": 4, "before_took": 1,
+    "counts": [0] * 9, "before_until": 4, "before_took": 1,
 }  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_an_event_that_is_not_as_it_should_be_is_lost_evidence(spoilt: dict[str,
 
 def test_what_the_agent_lost_is_recorded() -> None:
     loss = Loss(Instrument.COUNTERS, "a", 3, "OSError: gone")
-    told = {"instrument": "counters", "host": "a", "count": 3, "why": "OSError: gone"}
+    told = {"instrument": "counters", "host": "a", "count": 3, "why": "OSError: gone", "limit": 0}
     assert ended(Observer(), **told).lost == (loss,)
 
 
@@ -81,7 +81,7 @@ def test_what_finds_no_room_is_lost_of_its_host(monkeypatch: pytest.MonkeyPatch)
     for host in "aaaaaaaabb":
         hear(observer, {**SOCKETS, "host": host})
     assert [sample.host for sample in observer.samples] == [*"aaaaaabb"]
-    assert ended(observer).lost == (Loss(Instrument.SOCKETS, "a", 2, "the samples held too many sockets"),)
+    assert ended(observer).lost == (Loss(Instrument.SOCKETS, "a", 2, "too-many-samples"),)
 
 
 class Slow:

@@ -11,13 +11,14 @@ import pytest
 
 from lab.core.words import TcpState
 from lab.evidence.transcript import Output, Started
+from lab.output.ladder.drawing import Drawing
 from lab.output.ladder.live import Live, Wire
 from lab.output.ladder.rows import OUTSIDE, Entered, Folded, Opened, Packet, Row, Said
 from lab.output.ladder.scroll import Scroll
 from lab.output.style import Style
 from lab.wire.packets import Reader, Segment
-from lab.wire.packets.growing import Growing
-from lab.wire.tcp import Vantage
+from lab.wire.packets.tail import TailReader
+from lab.wire.tcp import CapturePoint
 from tests.unit import sketch, staged
 
 HANDSHAKE = """
@@ -25,7 +26,7 @@ HANDSHAKE = """
 0.1  server > client_a  S.
 0.2  client_a > server  .
 """
-SWITCH = Vantage(
+SWITCH = CapturePoint(
     {address: host for host, address in sketch.HOSTS.items()},
     {index: host for host, index in sketch.PORTS.items()},
 )
@@ -46,32 +47,45 @@ def packets(found: Sequence[Row]) -> list[Packet]:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_capture_in_pieces_is_the_same_capture(seed: int) -> None:
     data = sketch.switch(HANDSHAKE + "1 client_a > server P. 500\n1.1 server > client_a .")
-    dice, growing = random.Random(seed), Growing()
+    dice, tail = random.Random(seed), TailReader()
     found: list[Segment] = []
     cuts = sorted(dice.sample(range(1, len(data)), 12))
     for start, end in pairwise([0, *cuts, len(data)]):
-        found += growing.feed(data[start:end])
+        found += tail.feed(data[start:end])
     assert found == list(Reader(BytesIO(data)))
-    assert growing.unsound == ()
-    assert growing.frames == 10
+    assert tail.unsound == ()
+    assert tail.frames == 10
 
 
 def test_a_record_is_read_as_soon_as_it_is_whole() -> None:
-    data, growing = sketch.switch(HANDSHAKE), Growing()
-    assert len(list(growing.feed(data[:-1]))) == 5
-    assert list(growing.feed(b"")) == []
-    assert len(list(growing.feed(data[-1:]))) == 1
+    data, tail = sketch.switch(HANDSHAKE), TailReader()
+    assert len(list(tail.feed(data[:-1]))) == 5
+    assert list(tail.feed(b"")) == []
+    assert len(list(tail.feed(data[-1:]))) == 1
 
 
 @pytest.mark.parametrize(
     "damage", [b"no capture, nor the beginning of one", sketch.pcap([])[:24] + b"\xff" * 16]
 )
 def test_after_damage_nothing_is_kept(damage: bytes) -> None:
-    growing = Growing()
-    assert list(growing.feed(damage)) == []
-    assert growing.damaged
-    assert list(growing.feed(sketch.switch(HANDSHAKE))) == []
-    assert growing.damaged
+    tail = TailReader()
+    assert list(tail.feed(damage)) == []
+    assert tail.damaged
+    assert list(tail.feed(sketch.switch(HANDSHAKE))) == []
+    assert tail.damaged
+
+
+def test_a_drawing_shows_what_is_old_enough_and_the_rest_at_the_end() -> None:
+    data = sketch.switch(HANDSHAKE)
+    drawing = Drawing(list(sketch.HOSTS.items()), [SWITCH], staged.at(0), Style(width=100))
+    for byte in range(len(data)):
+        drawing.feed(0, data[byte : byte + 1])
+    assert list(drawing.lines(drawing.newest)) == [], "something that belongs to it may still come"
+    drawn = "\n".join(drawing.rest(drawing.newest + 1))
+    assert drawn.index("connection 1") < drawn.index("SYN_SENT") < drawn.index("SYN_RECEIVED")
+    assert not drawing.damaged
+    drawing.feed(0, b"\xff" * 64)
+    assert drawing.damaged
 
 
 # Rows that wait
@@ -127,7 +141,7 @@ def test_what_programs_say_stands_between_the_packets() -> None:
 
 
 def test_connections_keep_their_numbers_over_wires_and_time() -> None:
-    live, talk = Live([Wire(SWITCH), Wire(Vantage(alone="server"))]), HANDSHAKE
+    live, talk = Live([Wire(SWITCH), Wire(CapturePoint(alone="server"))]), HANDSHAKE
     everywhere = dict.fromkeys(sketch.HOSTS, "127.0.0.1")
     live.see(0, segments(talk))
     live.see(1, list(Reader(BytesIO(sketch.single(talk, hosts=everywhere)))))
@@ -166,3 +180,42 @@ def test_strangers_get_a_column_when_they_come() -> None:
     assert len(list(scroll.lines([packet]))) == 1
     again = list(scroll.lines([Packet(staged.at(1600), 2, OUTSIDE, "server", (40000, 80), 2, 0, 0, 0)]))
     assert OUTSIDE in again[0]
+
+
+# Datagrams and ICMP messages
+
+
+ASKED = """
+0    client_a:4000 > server:53   U text=who?
+10   server:53 > client_a:4000   U text=you
+20   client_a:4000 > server:53   U text=lost entered
+30   client_a > server  S
+"""
+
+
+def test_datagrams_are_drawn_when_they_have_waited_for_their_arrival() -> None:
+    wire = Wire(SWITCH)
+    live, tail = Live([wire]), TailReader(wire.hear, wire.hear_icmp)
+    live.see(0, tail.feed(sketch.switch(ASKED)))
+    assert wire.newest >= staged.at(20)
+    early = packets(list(live.due(staged.at(15))))
+    assert [(row.source, row.target, row.datagram, row.payload, row.fate) for row in early] == [
+        ("client_a", "server", "UDP :53 len=4", b"who?", "arrived"),
+        ("server", "client_a", "UDP :4000 len=3", b"you", "arrived"),
+    ]
+    (lost, syn) = packets(list(live.due(LATER)))
+    assert (lost.datagram, lost.payload, lost.fate) == ("UDP :53 len=4", b"lost", "unseen")
+    assert syn.number == 1
+    assert packets(list(live.due(LATER))) == [], "each is drawn once"
+
+
+def test_many_datagrams_take_no_more_room_than_those_that_wait() -> None:
+    wire = Wire(SWITCH)
+    live, tail = Live([wire]), TailReader(wire.hear, wire.hear_icmp)
+    for number in range(20):
+        talk = "\n".join(f"{number * 10 + i / 10} client_a:4000 > server:53 U text=again" for i in range(99))
+        piece = sketch.switch(talk)
+        live.see(0, tail.feed(piece[24:] if number else piece))
+        assert any(isinstance(row, Folded) for row in live.due(staged.at(number * 10 + 10)))
+        assert not list(wire._datagrams.found())  # noqa: SLF001
+        assert not wire._datagrams._under_way  # noqa: SLF001

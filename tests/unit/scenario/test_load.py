@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.archive import Tree
 from lab.core.errors import LabError, ScenarioError, SourceRef, UsageError
 from lab.scenario.base import plain
-from lab.scenario.loader import Loaded, dump, load
+from lab.scenario.loader import Loaded, dump, load, with_trees
 from lab.scenario.loader.loader import MAX_PROBLEMS
 from lab.scenario.loader.syntax import MAX_BYTES
 from lab.scenario.steps import Line
 from lab.steps.actions.start import Start
 
 CHECKOUT = Path(__file__).parents[3]
-SCENARIOS = sorted(CHECKOUT.glob("scenarios/**/*.yaml"))
+SCENARIOS = sorted(file for file in CHECKOUT.glob("scenarios/**/*.yaml") if file.name != "assignment.yaml")
 
 BASE = """\
 version: 1
@@ -374,3 +375,21 @@ def test_a_listener_may_be_looked_for_at_a_variable(tmp_path: Path) -> None:
     assert loaded(tmp_path, text.replace("ADDRESS", '"${server.address}"')).lines
     assert codes(tmp_path, text.replace("ADDRESS", '"${server.adress}"')) == ["unknown-variable"]
     assert codes(tmp_path, text.replace("ADDRESS", "10.1.2.2")) == ["bad-address"]
+
+
+def test_other_sources_for_a_scenario_that_was_read(tmp_path: Path) -> None:
+    """It is what the file gives with these sources, and the files are not needed any more."""
+    (tmp_path / "client.py").write_text("print()\n")
+    text = BASE.replace("{command: serve, listens: 8080}", "{source: server.c, listens: 8080}")
+    text = text.replace("{command: talk,", "{source: client.py,")
+    file = written(tmp_path, text)
+    stand_in = Tree((("main.py", b""),), main="main.py")
+    own = Tree((("server.c", b"int main(void) { return 0; }\n"), ("own.h", b"")), main="server.c")
+    before, wanted = load(file, {"server": stand_in}), load(file, {"server": own})
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert with_trees(before, {"server": own}) == wanted
+    with pytest.raises(UsageError):
+        with_trees(before, {"nobody": own})
+    with pytest.raises((ScenarioError, UsageError)):
+        with_trees(before, {"server": Tree((("notes.txt", b""),), main="notes.txt")})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
+from lab.grade.assignment import Assignment
 from lab.scenario.checks import CheckBase
 from lab.scenario.schema import DIALECT, schema
 from lab.scenario.steps import Action
@@ -29,78 +30,14 @@ MINIMAL: dict[str, Any] = {
 
 
 def is_valid(value: Any, rule: dict[str, Any]) -> bool:
-    """Whether a value fits, by the keywords of draft 2020-12 that the schema uses; KeyError for any other."""
-    if "$ref" in rule and not is_valid(value, SCHEMA["$defs"][rule["$ref"].rpartition("/")[2]]):
-        return False
-    return all(KEYWORDS[keyword](value, rule) for keyword in rule)
-
-
-KINDS: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "array": list,
-    "object": dict,
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-}
-
-
-def _is_type(value: Any, name: str) -> bool:
-    return isinstance(value, KINDS[name]) and (name == "boolean" or not isinstance(value, bool))
-
-
-def _members(value: Any, rule: dict[str, Any]) -> bool:
-    """Every key of a mapping is known and its value fits."""
-    if not isinstance(value, dict):
-        return True
-    for key, held in value.items():
-        rules = [rule["properties"][key]] if key in rule.get("properties", {}) else []
-        rules += [
-            part for pattern, part in rule.get("patternProperties", {}).items() if re.search(pattern, key)
-        ]
-        rest = rule.get("additionalProperties", True)
-        if not rules and (rest is False or (rest is not True and not is_valid(held, rest))):
-            return False
-        if not all(is_valid(held, part) for part in rules):
-            return False
-    return True
-
-
-def _bound(kind: type | tuple[type, ...], holds: Callable[[Any, Any], bool], keyword: str) -> Any:
-    return lambda value, rule: not isinstance(value, kind) or holds(value, rule[keyword])
-
-
-def _always(_value: Any, _rule: dict[str, Any]) -> bool:
-    return True
-
-
-KEYWORDS: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
-    **dict.fromkeys(("$schema", "$ref", "$defs", "title", "description", "examples"), _always),
-    **dict.fromkeys(("properties", "patternProperties", "additionalProperties"), _members),
-    "type": lambda value, rule: _is_type(value, rule["type"]),
-    "const": lambda value, rule: value == rule["const"] and type(value) is type(rule["const"]),
-    "enum": lambda value, rule: value in rule["enum"],
-    "anyOf": lambda value, rule: any(is_valid(value, option) for option in rule["anyOf"]),
-    "items": _bound(list, lambda value, rule: all(is_valid(item, rule) for item in value), "items"),
-    "required": _bound(dict, lambda value, names: all(name in value for name in names), "required"),
-    "propertyNames": _bound(
-        dict, lambda value, rule: all(is_valid(key, rule) for key in value), "propertyNames"
-    ),
-    "pattern": _bound(str, lambda value, pattern: re.search(pattern, value) is not None, "pattern"),
-    "minLength": _bound(str, lambda value, least: len(value) >= least, "minLength"),
-    "maxLength": _bound(str, lambda value, most: len(value) <= most, "maxLength"),
-    "minItems": _bound(list, lambda value, least: len(value) >= least, "minItems"),
-    "minProperties": _bound(dict, lambda value, least: len(value) >= least, "minProperties"),
-    "maxProperties": _bound(dict, lambda value, most: len(value) <= most, "maxProperties"),
-    "minimum": _bound((int, float), lambda value, least: value >= least, "minimum"),
-    "maximum": _bound((int, float), lambda value, most: value <= most, "maximum"),
-    "exclusiveMinimum": _bound((int, float), lambda value, least: value > least, "exclusiveMinimum"),
-}
+    """Whether a value is what the schema allows."""
+    return Draft202012Validator(rule).is_valid(value)
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_takes_every_scenario(file: Path) -> None:
-    assert is_valid(yaml.safe_load(file.read_text(encoding="utf-8")), SCHEMA)
+    own = schema(Assignment) if file.name == "assignment.yaml" else SCHEMA
+    assert is_valid(yaml.safe_load(file.read_text(encoding="utf-8")), own)
 
 
 def test_takes_short_and_long_forms() -> None:
@@ -150,10 +87,36 @@ def test_refuses(change: dict[str, Any]) -> None:
     assert not is_valid(MINIMAL | change, SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("change", "place", "message"),
+    [
+        ({"steps": [{"server": {"sent": "a"}}]}, "steps.0.server", "('sent' was unexpected)"),
+        ({"steps": [{"server": {"send": "a", "type": "b"}}]}, "steps.0.server", "('type' was unexpected)"),
+        ({"steps": [{"server": {"expect": "a", "within": 5}}]}, "steps.0.server.within", "5 is not of type 'string'"),
+        ({"steps": [{"server": [{"run": "x"}, {"start": 7}]}]}, "steps.0.server.1.start", "7 is not of type 'string'"),
+        ({"steps": [{"repeat": {"times": 0, "steps": [{"server": {"send": "a"}}]}}]}, "steps.0.repeat.times", "0 is less than"),
+        ({"hosts": {"server": {"adress": "10.1.0.1"}}}, "hosts.server", "('adress' was unexpected)"),
+        ({"checks": [{"listener": {"host": "server", "prt": 80}}]}, "checks.0.listener", "('prt' was unexpected)"),
+        ({"checks": [{"connections": {"to": "server:80", "count": "> 1"}, "nme": "x"}]}, "checks.0", "('nme' was unexpected)"),
+    ],
+)  # fmt: skip
+def test_an_error_speaks_of_the_form_that_is_meant(change: dict[str, Any], place: str, message: str) -> None:
+    errors = list(Draft202012Validator(SCHEMA).iter_errors(MINIMAL | change))
+    told = {(".".join(map(str, error.absolute_path)), message in error.message) for error in errors}
+    assert (place, True) in told
+    worst = best_match(errors)
+    assert worst is not None
+    assert "under any of the given schemas" not in worst.message
+
+
+def test_a_key_may_stand_beside_another_that_names_the_form() -> None:
+    assert is_valid(MINIMAL | {"steps": [{"server": {"run": "ls", "expect": "a"}}]}, SCHEMA)
+
+
 def test_is_of_the_dialect_and_explains_every_key() -> None:
-    assert SCHEMA["$schema"] == DIALECT
+    assert (SCHEMA["$schema"], SCHEMA["$id"]) == (DIALECT, "urn:tcp-lab:schema:scenario:1")
     for name, rule in SCHEMA["$defs"].items():
-        long = rule.get("anyOf", [rule])[-1]
+        long = rule.get("then") or rule.get("anyOf", [rule])[-1]
         for key, part in long.get("properties", {}).items():
             assert "description" in part or "$ref" in part, f"{name}.{key}"
 

@@ -140,3 +140,24 @@ def test_a_scenario_that_is_no_regular_file(folder: Path) -> None:
     for file in (folder / "fifo.yaml", Path("/dev/zero")):
         with pytest.raises(UsageError, match="is no regular file"):
             load(file)
+
+
+def laid(folder: Path, path: str) -> bytes:
+    file = folder / "play.yaml"
+    text = TEXT.replace("{PROGRAMS}", f'{{p: {{command: x, files: {{in.txt: {{from: "{path}"}}}}}}}}')
+    file.write_text(text)
+    return load(file).laid["p", "in.txt"]
+
+
+def test_a_file_of_a_program_is_read_as_its_sources_are(folder: Path) -> None:
+    (folder / "sub/up.py").symlink_to("../p.py")
+    assert laid(folder, "sub/up.py") == b"own"
+    (folder / "out.py").symlink_to("../secret.py")
+    os.mkfifo(folder / "fifo")
+    for path in ("out.py", "../secret.py", "/etc/passwd", "fifo", "sub", "/dev/zero"):
+        with pytest.raises(ScenarioError):
+            laid(folder, path)
+    (folder / "large").write_bytes(b"")
+    os.truncate(folder / "large", MAX_SOURCE_BYTES + 1)
+    with pytest.raises(ScenarioError, match="larger than 16 MiB"):
+        laid(folder, "large")

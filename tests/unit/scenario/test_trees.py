@@ -269,6 +269,12 @@ def test_a_tar_whose_links_go_in_a_circle(tmp_path: Path) -> None:
     assert tree(tmp_path, "a.tar").files == (("a.c", b"1"), ("b.c", b"1"))
 
 
+@pytest.mark.parametrize("target", ["../../secret.c", "/etc/passwd", "a/../../secret.c", "C:\\secret.c"])
+def test_a_tar_whose_hard_link_leads_out(tmp_path: Path, target: str) -> None:
+    lay(tmp_path, {"a.tar": tarred({"a.c": b"1", "b.c": target}, tarfile.LNKTYPE)})
+    assert f'holds "b.c", which is a link to "{target}", which leads out of it' in refused(tmp_path, "a.tar")
+
+
 def test_sources_that_are_not_there(tmp_path: Path) -> None:
     lay(tmp_path, {"h/a.c": b"", "a.zip": zipped({"a.c": b""})})
     (tmp_path / "empty").mkdir()

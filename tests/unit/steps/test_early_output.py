@@ -13,7 +13,7 @@ from lab.evidence.transcript import Output, TranscriptEvent
 from lab.steps import program as programs
 from lab.steps.matcher import Matcher
 from lab.steps.program import Program
-from lab.steps.scribe import Scribe
+from lab.steps.recorder import Recorder
 
 if TYPE_CHECKING:
     from lab.deploy.host import RunningHost
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def program(told: list[TranscriptEvent], *, tty: bool) -> Program:
     host = cast("RunningHost", SimpleNamespace(plan=SimpleNamespace(name="a")))
-    return Program(host, "p", Scribe(lambda: 1, told.append), Matcher(), tty=tty)
+    return Program(host, "p", Recorder(lambda: 1, told.append), Matcher(), tty=tty)
 
 
 def output(told: list[TranscriptEvent]) -> str:

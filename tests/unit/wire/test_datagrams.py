@@ -8,11 +8,12 @@ import struct
 import pytest
 
 from lab.wire.packets import Reader, UdpPacket
-from lab.wire.tcp import Vantage
+from lab.wire.tcp import CapturePoint
 from lab.wire.udp import Datagram, Datagrams
+from tests.judged import damages
 from tests.unit import sketch
 
-VANTAGE = Vantage(
+VANTAGE = CapturePoint(
     hosts={address: host for host, address in sketch.HOSTS.items()},
     ports={port: host for host, port in sketch.PORTS.items()},
     honest=frozenset(sketch.PORTS.values()),
@@ -26,8 +27,8 @@ def read(capture: bytes) -> tuple[list[UdpPacket], Reader]:
     return found, reader
 
 
-def taken(capture: bytes, vantage: Vantage = VANTAGE) -> Datagrams:
-    datagrams = Datagrams(vantage)
+def taken(capture: bytes, point: CapturePoint = VANTAGE) -> Datagrams:
+    datagrams = Datagrams(point)
     list(Reader(io.BytesIO(capture), datagrams.hear))
     return datagrams
 
@@ -61,8 +62,8 @@ def fragments(payload: bytes, size: int, *, ends: str = "10.0.0.{}") -> list[byt
 @pytest.mark.parametrize(("ends", "payload"), [("10.0.0.{}", b"ping"), ("fd00::{}", b"")])
 def test_a_datagram(link: int, ends: str, payload: bytes) -> None:
     packet = sketch.ip(ends.format(1), ends.format(2), sketch.udp((40000, 53), payload), protocol=17)
-    ((frame, *_, size, kept, _),), reader = read(single(packet, link))
-    assert (frame, size, kept) == (1, len(payload), payload)
+    ((frame, *_, size, kept, _, ttl),), reader = read(single(packet, link))
+    assert (frame, size, kept, ttl) == (1, len(payload), payload, 64)
     assert reader.unsound_datagrams == reader.unsound == ()
 
 
@@ -80,7 +81,7 @@ def test_a_fragment_that_is_missing_is_told_and_says_nothing_of_tcp() -> None:
     frames = [sketch.framed(one, sketch.ETHERNET) for one in fragments(b"x" * 4000, 1480)][:2]
     packets, reader = read(sketch.pcap([(sketch.EPOCH, frame) for frame in frames], sketch.ETHERNET))
     assert packets == []
-    assert "others are missing" in reader.unsound_datagrams[0]
+    assert "others are missing" in damages(reader.unsound_datagrams)[0]
     assert reader.unsound == ()
 
 
@@ -103,7 +104,7 @@ def test_a_damaged_length_is_told(length: int) -> None:
     )
     packets, reader = read(single(packet))
     assert packets == []
-    assert reader.unsound_datagrams == ("frame 1: its UDP header gives a length that cannot be",)
+    assert damages(reader.unsound_datagrams) == ("frame 1: its UDP header gives a length that cannot be",)
 
 
 def test_a_datagram_that_ends_within_its_headers() -> None:
@@ -168,15 +169,32 @@ def test_a_broadcast_arrives_at_each() -> None:
 
 def test_a_loopback_shows_each_once() -> None:
     packet = sketch.ip("127.0.0.1", "127.0.0.1", sketch.udp((1, 2), b"self"), protocol=17)
-    (one,) = taken(single(packet), Vantage(alone="server")).found()
+    (one,) = taken(single(packet), CapturePoint(alone="server")).found()
     assert (one.source, one.target, one.arrivals[0].at) == ("server", "server", one.sent)
 
 
 def test_a_flood_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.wire.udp.MOST_DATAGRAMS", 3)
+    monkeypatch.setattr("lab.wire.udp.MOST_DATAGRAMS", 6)
     monkeypatch.setattr("lab.wire.udp.MOST_BYTES", 10)
     text = "\n".join(f"{number}  client_a > server:9000  U  text=word{number}" for number in range(1, 6))
     datagrams = taken(sketch.switch(text))
-    assert [one.payload for one in datagrams.found()] == [b"word1", b"word2", b""]
+    assert [one.payload for one in datagrams.found()] == [b"word1", b"word2", b"", b""]
     assert all(one.digest for one in datagrams.found())
-    assert datagrams.let_go > 0
+    assert datagrams.let_go == {"client_a": 1}
+
+
+def test_who_floods_takes_no_room_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the room is anybody's; each host has a part of the other half, and its own packets are told as lost."""
+    monkeypatch.setattr("lab.wire.udp.MOST_DATAGRAMS", 24)
+    flood = "\n".join(f"{number}  client_a > server:9000  U  text=word{number}" for number in range(1, 51))
+    later = "60 client_b > server:9000 U text=hello\n61 server:9000 > client_b U text=HELLO"
+    datagrams = taken(sketch.switch(f"{flood}\n{later}"))
+    *of_a, asked, answer = datagrams.found()
+    assert (len(of_a), {one.source for one in of_a}) == (16, {"client_a"})
+    assert (asked.payload, answer.payload, bool(asked.arrivals), bool(answer.arrivals)) == (
+        b"hello",
+        b"HELLO",
+        True,
+        True,
+    )
+    assert datagrams.let_go == {"client_a": 34}

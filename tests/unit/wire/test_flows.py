@@ -10,15 +10,15 @@ import pytest
 
 from lab.core.words import TcpState
 from lab.wire.packets import Reader, Segment
-from lab.wire.tcp import Connection, Flows, Vantage
+from lab.wire.tcp import CapturePoint, Connection, Flows
 from lab.wire.tcp.serial import distance
 from tests.unit import sketch
 
-SWITCH = Vantage(
+SWITCH = CapturePoint(
     {address: host for host, address in sketch.HOSTS.items()},
     {index: host for host, index in sketch.PORTS.items()},
 )
-ONE_PLACE = Vantage({address: host for host, address in sketch.HOSTS.items()})
+ONE_PLACE = CapturePoint({address: host for host, address in sketch.HOSTS.items()})
 
 OPEN = """
     0    client_a > server  S
@@ -43,8 +43,8 @@ ORDERLY = (
 SERVER_CLOSED = "1 server > client_a F.\n 1.1 client_a > server .\n"
 
 
-def connections(data: bytes, vantage: Vantage = SWITCH) -> tuple[Connection, ...]:
-    flows = Flows(vantage)
+def connections(data: bytes, point: CapturePoint = SWITCH) -> tuple[Connection, ...]:
+    flows = Flows(point)
     for segment in Reader(io.BytesIO(data)):
         flows.add(segment)
     return flows.connections()
@@ -383,7 +383,7 @@ def test_one_place_that_shows_frames_twice() -> None:
             (time, sketch.framed(packet, interface=1, leaving=True)),
             (time + 1, sketch.framed(packet, interface=1)),
         ]
-    [connection] = connections(sketch.pcap(frames), Vantage(alone="server"))
+    [connection] = connections(sketch.pcap(frames), CapturePoint(alone="server"))
     assert (connection.close, connection.client.host, connection.server.host) == (
         "orderly",
         "server",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from lab.wire.tcp import Connection, Vantage
+from lab.wire.tcp import CapturePoint, Connection
 from tests.unit import sketch
 from tests.unit.wire.test_captures_hostile import enhanced, interface, section
 from tests.unit.wire.test_flows import OPEN, SWITCH, connections, states
@@ -48,7 +48,7 @@ def told(frames: Iterable[Frame], idents: Sequence[int] = ()) -> Connection:
     for number, frame in enumerate(frames):
         ident = idents[number] if number < len(idents) else 0
         made.append((time_of(frame), sketch.framed(packet(frame, ident), sketch.ETHERNET)))
-    [connection] = connections(sketch.pcap(made, sketch.ETHERNET), Vantage())
+    [connection] = connections(sketch.pcap(made, sketch.ETHERNET), CapturePoint())
     return connection
 
 
@@ -260,7 +260,7 @@ def test_a_window_probe_of_one_byte_is_data_once() -> None:
     9001  server > client_a  .
     """
     )
-    [connection] = connections(sketch.single(text), Vantage())
+    [connection] = connections(sketch.single(text), CapturePoint())
     assert (connection.client.bytes, connection.client.retransmissions.data) == (6, 0)
 
 
@@ -342,13 +342,13 @@ def pcapng(parts: Iterable[Iterable[tuple[Frame, int]]]) -> bytes:
 @pytest.mark.parametrize("cut", range(1, len(TALK)))
 def test_two_sections_hold_one_connection(cut: int) -> None:
     parts = ([(frame, 0) for frame in frames] for frames in (TALK[:cut], TALK[cut:]))
-    [connection] = connections(pcapng(parts), Vantage())
+    [connection] = connections(pcapng(parts), CapturePoint())
     assert is_whole(connection)
     assert (bytes_of(connection), mishaps(connection)) == ((50, 70), (0, 0, 0))
 
 
 def test_two_interfaces_hold_one_connection() -> None:
-    [connection] = connections(pcapng([[(frame, n % 2) for n, frame in enumerate(TALK)]]), Vantage())
+    [connection] = connections(pcapng([[(frame, n % 2) for n, frame in enumerate(TALK)]]), CapturePoint())
     assert is_whole(connection)
     assert (bytes_of(connection), mishaps(connection)) == ((50, 70), (0, 0, 0))
 
@@ -373,7 +373,7 @@ def twice(frames: Sequence[Frame], after: float, mark: str, again: Frame | None 
 @pytest.mark.parametrize("after", [0.001, 0.5, 25])
 @pytest.mark.parametrize("mark", ["vlan", "cooked"])
 def test_an_equal_segment_close_by_at_another_place_is_a_copy(mark: str, after: float) -> None:
-    [connection] = connections(twice(TALK, after, mark), Vantage())
+    [connection] = connections(twice(TALK, after, mark), CapturePoint())
     assert is_whole(connection)
     assert (bytes_of(connection), mishaps(connection)) == ((50, 70), (0, 0, 0))
 
@@ -381,7 +381,7 @@ def test_an_equal_segment_close_by_at_another_place_is_a_copy(mark: str, after: 
 @pytest.mark.parametrize("mark", ["vlan", "cooked"])
 def test_what_is_sent_again_is_seen_again_at_each_place(mark: str) -> None:
     again: Frame = ("c PA", 101, 5001, 50, 24)
-    [connection] = connections(twice(TALK, 0.5, mark, again), Vantage())
+    [connection] = connections(twice(TALK, 0.5, mark, again), CapturePoint())
     assert mishaps(connection) == (1, 0, 0)
 
 
@@ -398,7 +398,7 @@ def test_other_identifications_at_other_places_are_no_copies() -> None:
     raw = section() + interface(sketch.RAW) + interface(sketch.RAW)
     for frame, number, ident in parts:
         raw += enhanced(packet(frame, ident), time_of(frame) // 1000, number)
-    [connection] = connections(raw, Vantage())
+    [connection] = connections(raw, CapturePoint())
     assert mishaps(connection) == (1, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""What real kernels did (captures/make.py), told by the facts: both vantage points, every kind of close."""
+"""What real kernels did (captures/make.py), told by the facts: both capture points, every kind of close."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from lab.core.words import TcpState
 from lab.wire.packets import Reader
-from lab.wire.tcp import Connection, Flows, Vantage
+from lab.wire.tcp import CapturePoint, Connection, Flows
 from tests.unit.captures.make import HOSTS
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 
 
-def connections(name: str, vantage: Vantage) -> tuple[Connection, ...]:
-    flows = Flows(vantage)
+def connections(name: str, point: CapturePoint) -> tuple[Connection, ...]:
+    flows = Flows(point)
     with (CAPTURES / name).open("rb") as stream:
         reader = Reader(stream)
         for segment in reader:
@@ -31,7 +31,7 @@ def talk() -> tuple[Connection, ...]:
         f"{net}{number}": host for host, number in HOSTS.items() for net in ("192.168.153.", "fd00:153::")
     }
     ports = {int(index): host for index, host in json.loads((CAPTURES / "ports.json").read_text()).items()}
-    return connections("switch.pcap", Vantage(addresses, ports))
+    return connections("switch.pcap", CapturePoint(addresses, ports))
 
 
 def test_handshakes_and_closes(talk: tuple[Connection, ...]) -> None:
@@ -70,7 +70,7 @@ def test_how_long_close_wait_lasted(talk: tuple[Connection, ...]) -> None:
 
 
 def test_loopback() -> None:
-    [connection] = connections("loopback.pcap", Vantage(alone="server"))
+    [connection] = connections("loopback.pcap", CapturePoint(alone="server"))
     assert (connection.client.host, connection.server.host) == ("server", "server")
     assert (connection.close, connection.client.bytes) == ("orderly", 6)
     assert connection.active is connection.server

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from lab.wire.packets import ACK, Reader
+from tests.judged import damages
 from tests.unit import sketch
 
 SEGMENT = sketch.tcp((40000, 80), 7, 9, ACK, bytes(range(44)))
@@ -30,7 +31,7 @@ def read(*packets: bytes) -> tuple[list[int], tuple[str, ...]]:
     """How many bytes each segment says, and what could not be read."""
     frames = [(sketch.EPOCH, packet) for packet in packets]
     reader = Reader(io.BytesIO(sketch.pcap(frames, sketch.RAW)))
-    return [segment.length for segment in reader], reader.unsound
+    return [segment.length for segment in reader], damages(reader.unsound)
 
 
 @pytest.mark.parametrize("version", [4, 6])

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from lab.wire.packets import ACK, SYN, FourTuple, Reader, Segment
-from lab.wire.tcp import Flows, Vantage
+from lab.wire.tcp import CapturePoint, Flows
 from tests.unit import sketch
 from tests.unit.wire.test_captures_hostile import OPTIONS, pieces6
+from tests.unit.wire.tunnelled import ethernet, segment, tunnels
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 RUNS = Path(__file__).parents[2] / "golden" / "runs"
@@ -67,7 +68,7 @@ def _count(segment: Segment, streams: dict[FourTuple, int], isn: dict[FourTuple,
 
 
 def flows(path: Path) -> Flows:
-    found = Flows(Vantage())
+    found = Flows(CapturePoint())
     with path.open("rb") as stream:
         for segment in Reader(stream):
             found.add(segment)
@@ -108,8 +109,9 @@ def conversation(chance: random.Random, port: int) -> str:
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_real_captures(path: Path) -> None:
-    assert list(ours(path)) == tshark(path, *FIELDS)
-    streams = {row[0] for row in tshark(path, "tcp.stream")}
+    told = tshark(path, *FIELDS)
+    assert list(ours(path)) == told
+    streams = {row[FIELDS.index("tcp.stream")] for row in told}
     assert len(flows(path).connections()) == len(streams)
 
 
@@ -134,6 +136,23 @@ def test_headers_of_every_kind(tmp_path: Path) -> None:
     told = tshark(path, *FIELDS)
     assert len(told) == 4
     assert list(ours(path)) == told
+
+
+def test_tunnels_and_a_packet_longer_than_its_frame(tmp_path: Path) -> None:
+    frames = [frame for _, frame in tunnels()] + [
+        ethernet(sketch.ip("10.0.0.1", "10.0.0.2", segment(50))[:-20])
+    ]
+    path = tmp_path / "tunnels.pcap"
+    path.write_bytes(sketch.pcap(list(enumerate(frames)), sketch.ETHERNET))
+    fields = "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.window_size_value"
+    with path.open("rb") as stream:
+        found = list(Reader(stream, deep=True))
+    ours = [
+        (one.flow.source_port, one.flow.target_port, one.seq, one.ack, one.length, one.window)
+        for one in found
+    ]
+    assert len(ours) == len(frames)
+    assert tshark(path, *fields) == [tuple(map(str, row)) for row in ours]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.scenario.loader.rules import addresses, checks, networks, programs, script, stage, texts
-from lab.scenario.loader.rules.case import Case, Rule
+from lab.scenario.loader.rules import addresses, checks, folders, networks, programs, script, stage, texts
+from lab.scenario.loader.rules.context import Rule, RuleContext
 from lab.scenario.mistake import Mistake
 
-__all__ = ["RULES", "RULES_OF_THE_WHOLE", "Case", "Mistake", "mistakes"]
+__all__ = ["RULES", "RULES_OF_THE_WHOLE", "Mistake", "RuleContext", "mistakes"]
 
 RULES: tuple[Rule, ...] = (
     networks.proper_subnets,
@@ -26,6 +26,8 @@ RULES: tuple[Rule, ...] = (
     programs.same_build,
     programs.command_lines,
     programs.files,
+    programs.laid,
+    folders.room,
     programs.one_image,
     programs.one_language,
     script.actors,
@@ -33,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     script.patterns,
     script.timeouts,
     checks.hosts,
+    checks.script,
     checks.own_connections,
     checks.own_words,
     checks.names,
@@ -44,6 +47,8 @@ RULES_OF_THE_WHOLE: tuple[Rule, ...] = (
     stage.one_at_a_time,
     stage.of_the_right_kind,
     stage.on_a_terminal,
+    stage.read_by_somebody,
+    folders.standard_input,
     texts.known_variables,
     checks.programs,
     checks.needs,
@@ -51,7 +56,7 @@ RULES_OF_THE_WHOLE: tuple[Rule, ...] = (
 """What only a script and a verdict without gaps can be asked."""
 
 
-def mistakes(case: Case, *, whole: bool = True) -> Iterator[Mistake]:
+def mistakes(context: RuleContext, *, whole: bool = True) -> Iterator[Mistake]:
     """What every rule finds."""
     for rule in (*RULES, *RULES_OF_THE_WHOLE) if whole else RULES:
-        yield from rule(case)
+        yield from rule(context)

@@ -10,7 +10,7 @@ from lab.scenario import Scenario
 from lab.scenario.addresses import Address, holds, is_address, subnets
 from lab.scenario.cast import Network
 from lab.scenario.loader.place import Path
-from lab.scenario.loader.rules.case import Case
+from lab.scenario.loader.rules.context import RuleContext
 from lab.scenario.loader.rules.networks import sound_networks
 from lab.scenario.loader.wording import did_you_mean, listed
 from lab.scenario.mistake import Mistake
@@ -19,9 +19,9 @@ _Fault = tuple[str, str, str]
 """A code, what is wrong with an address, and how to mend it."""
 
 
-def given(case: Case) -> Iterator[Mistake]:
+def given(context: RuleContext) -> Iterator[Mistake]:
     """A host has ``address`` or ``addresses``; a router has networks to forward between."""
-    for name, host in case.scenario.hosts.items():
+    for name, host in context.scenario.hosts.items():
         path, holder = ("hosts", name), f'host "{name}"'
         if host.address is None and not host.addresses:
             fix = "add `address:`, or `addresses:` for several networks"
@@ -35,10 +35,10 @@ def given(case: Case) -> Iterator[Mistake]:
             yield Mistake("bad-router", (*path, "forward"), what, fix)
 
 
-def known_networks(case: Case) -> Iterator[Mistake]:
+def known_networks(context: RuleContext) -> Iterator[Mistake]:
     """The networks that a host is on exist."""
-    networks = case.scenario.networks
-    for name, host in case.scenario.hosts.items():
+    networks = context.scenario.networks
+    for name, host in context.scenario.hosts.items():
         for network in host.addresses:
             if network not in networks:
                 what = f'host "{name}" is on network "{network}", which is not defined'
@@ -47,10 +47,10 @@ def known_networks(case: Case) -> Iterator[Mistake]:
                 yield Mistake("unknown-network", path, what, fix, on_key=True)
 
 
-def separate(case: Case) -> Iterator[Mistake]:
+def separate(context: RuleContext) -> Iterator[Mistake]:
     """A host's networks do not overlap: it could not tell on which one a neighbour is."""
-    networks = sound_networks(case.scenario)
-    for name, host in case.scenario.hosts.items():
+    networks = sound_networks(context.scenario)
+    for name, host in context.scenario.hosts.items():
         for one, other in combinations([network for network in host.addresses if network in networks], 2):
             clash = _overlap(networks[one], networks[other])
             if clash:
@@ -66,11 +66,11 @@ def _overlap(first: Network, second: Network) -> str:
     return next((f"{one} and {other}" for one, other in same), "")
 
 
-def fitting(case: Case) -> Iterator[Mistake]:
+def fitting(context: RuleContext) -> Iterator[Mistake]:
     """Every address is one, belongs to its network, and belongs to one host only."""
-    networks = sound_networks(case.scenario)
+    networks = sound_networks(context.scenario)
     taken: dict[tuple[str, Address], tuple[str, Path]] = {}
-    for name, path, network, text in _written(case.scenario):
+    for name, path, network, text in _written(context.scenario):
         fault, place = _fault(networks, network, text)
         if place is not None:
             owner, first = taken.setdefault((place, ip_address(text)), (name, path))

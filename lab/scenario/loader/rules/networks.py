@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from lab.scenario import Scenario
 from lab.scenario.addresses import Subnet, subnets
 from lab.scenario.cast import Network
-from lab.scenario.loader.rules.case import Case
+from lab.scenario.loader.rules.context import RuleContext
 from lab.scenario.mistake import Mistake
 
 _IPV6_LEAST_MTU = 1280  # RFC 8200, section 5
@@ -22,9 +22,9 @@ _UNUSABLE: tuple[tuple[Subnet, str], ...] = (
 )
 
 
-def proper_subnets(case: Case) -> Iterator[Mistake]:
+def proper_subnets(context: RuleContext) -> Iterator[Mistake]:
     """Every subnet is one, has room for two hosts, and can be used on a wire."""
-    for name, network in case.scenario.networks.items():
+    for name, network in context.scenario.networks.items():
         for key, text in (("subnet", network.subnet), ("ipv6", network.ipv6)):
             fault = _subnet_fault(text) if text is not None else None
             if fault:
@@ -34,9 +34,9 @@ def proper_subnets(case: Case) -> Iterator[Mistake]:
                 )
 
 
-def families(case: Case) -> Iterator[Mistake]:
+def families(context: RuleContext) -> Iterator[Mistake]:
     """``ipv6`` is an IPv6 subnet beside an IPv4 one, and IPv6 has the MTU it needs."""
-    for name, network in _sound(case.scenario):
+    for name, network in _sound(context.scenario):
         path, holder = ("networks", name), f'network "{name}"'
         first, *second = subnets(network)
         if second and second[0].version != 6:

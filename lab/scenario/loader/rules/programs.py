@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 
 from lab.core.archive import Tree
 from lab.core.words import LOOPBACK
-from lab.scenario.cast import Program
+from lab.scenario.cast import MAX_SOURCE_BYTES, LaidFile, Program
 from lab.scenario.choice import UnclearError
 from lab.scenario.languages import KNOWN_ENDINGS, is_known, language_of
 from lab.scenario.loader import place
-from lab.scenario.loader.rules.case import Case
+from lab.scenario.loader.plain import quoted
+from lab.scenario.loader.rules.context import RuleContext
 from lab.scenario.loader.wording import did_you_mean, listed
 from lab.scenario.mistake import Mistake
 from lab.scenario.programs import recipe_of
@@ -23,10 +24,10 @@ _Fault = tuple[str, str, str]
 """A code, what is wrong, and how to mend it."""
 
 
-def host_names(case: Case) -> Iterator[Mistake]:
+def host_names(context: RuleContext) -> Iterator[Mistake]:
     """No host is called as each host calls itself, nor as a word of the script: a line begins with either."""
     taken = (*Action.family, *BLOCKS, "finally")
-    for name in case.scenario.hosts:
+    for name in context.scenario.hosts:
         if any(name in names for names in LOOPBACK.values()):
             what = f'a host cannot be named "{name}": that is what each host calls itself'
             yield Mistake("reserved-name", ("hosts", name), what, "give it another name", on_key=True)
@@ -36,9 +37,9 @@ def host_names(case: Case) -> Iterator[Mistake]:
             yield Mistake("reserved-name", ("hosts", name), what, fix, on_key=True)
 
 
-def one_kind(case: Case) -> Iterator[Mistake]:
+def one_kind(context: RuleContext) -> Iterator[Mistake]:
     """A program is made from one of source, sources, command and image, with the keys that go with it."""
-    for name, program in case.scenario.programs.items():
+    for name, program in context.scenario.programs.items():
         path, holder = ("programs", name), f'program "{name}"'
         kinds = [kind for kind in ("source", "sources", "build_of", "command") if getattr(program, kind)]
         if len(kinds) > 1:
@@ -57,9 +58,9 @@ def one_kind(case: Case) -> Iterator[Mistake]:
                 yield Mistake("needs-source", (*path, key), what, fix, on_key=True)
 
 
-def same_build(case: Case) -> Iterator[Mistake]:
+def same_build(context: RuleContext) -> Iterator[Mistake]:
     """``build_of`` names a program that is made of sources."""
-    programs = case.scenario.programs
+    programs = context.scenario.programs
     for name, program in programs.items():
         path, holder, other = ("programs", name, "build_of"), f'program "{name}"', program.build_of
         if other is None:
@@ -89,9 +90,9 @@ def _which(kinds: list[str]) -> str:
     return "put all files under `sources:`, the main one first"
 
 
-def command_lines(case: Case) -> Iterator[Mistake]:
+def command_lines(context: RuleContext) -> Iterator[Mistake]:
     """``command`` and ``run`` can be split into words."""
-    for name, program in case.scenario.programs.items():
+    for name, program in context.scenario.programs.items():
         for key, text in (("command", program.command), ("run", program.run)):
             if text is not None and not _splits(text):
                 what = f'program "{name}": "{key}" cannot be split into words'
@@ -106,32 +107,32 @@ def _splits(text: str) -> bool:
         return False
 
 
-def files(case: Case) -> Iterator[Mistake]:
+def files(context: RuleContext) -> Iterator[Mistake]:
     """Every source is there, of sensible size and within the scenario's folder, and can be built and run."""
-    for name, program in case.scenario.programs.items():
-        faults = list(_faults(case, name))
-        if not faults and name in case.trees:
-            faults = list(_unknown(case, name, case.trees[name]))
-        if program.build_of in case.trees:
-            faults = list(_unclear(case, name, ("programs", name, "build_of")))
+    for name, program in context.scenario.programs.items():
+        faults = list(_faults(context, name))
+        if not faults and name in context.trees:
+            faults = list(_unknown(context, name, context.trees[name]))
+        if program.build_of in context.trees:
+            faults = list(_unclear(context, name, ("programs", name, "build_of")))
         for path, (code, what, fix) in faults:
             yield Mistake(code, path, f'program "{name}": {what}', fix)
 
 
-def _faults(case: Case, name: str) -> Iterator[tuple[place.Path, _Fault]]:
+def _faults(context: RuleContext, name: str) -> Iterator[tuple[place.Path, _Fault]]:
     names: set[str] = set()
-    for path, text in _sources(name, case.scenario.programs[name]):
+    for path, text in _sources(name, context.scenario.programs[name]):
         file = PurePosixPath(text).name
-        if fault := case.faults.get((name, text)):
+        if fault := context.faults.get((name, text)):
             yield path, (fault.code, fault.what, fault.fix)
         elif file in names and "sources" in path:
             yield path, ("same-name", f'two files are named "{file}"', "rename one: all lie in one folder")
         names.add(file)
 
 
-def _unknown(case: Case, name: str, tree: Tree) -> Iterator[tuple[place.Path, _Fault]]:
+def _unknown(context: RuleContext, name: str, tree: Tree) -> Iterator[tuple[place.Path, _Fault]]:
     """Why it is not known how to build and run a program."""
-    program = case.scenario.programs[name]
+    program = context.scenario.programs[name]
     path, text = next(_sources(name, program))
     if tree.main:
         if not (program.build or program.run or is_known([file for file, _ in tree.files])):
@@ -141,12 +142,12 @@ def _unknown(case: Case, name: str, tree: Tree) -> Iterator[tuple[place.Path, _F
             )
             yield path, ("unknown-ending", what, fix)
         return
-    yield from _unclear(case, name, path[:3])
+    yield from _unclear(context, name, path[:3])
 
 
-def _unclear(case: Case, name: str, path: place.Path) -> Iterator[tuple[place.Path, _Fault]]:
+def _unclear(context: RuleContext, name: str, path: place.Path) -> Iterator[tuple[place.Path, _Fault]]:
     try:
-        recipe_of(name, case.scenario, case.trees)
+        recipe_of(name, context.scenario, context.trees)
     except UnclearError as error:
         yield path, ("unclear-program", error.what, error.fix)
 
@@ -157,9 +158,45 @@ def _sources(name: str, program: Program) -> Iterator[tuple[place.Path, str]]:
         yield ("programs", name, key, position), text
 
 
-def one_image(case: Case) -> Iterator[Mistake]:
+def laid(context: RuleContext) -> Iterator[Mistake]:
+    """Each of ``files:`` is of one kind, can be read, and lies where no other is in its way."""
+    for name, program in context.scenario.programs.items():
+        holder = f'program "{name}"'
+        if program.files and not (program.paths or program.build_of or program.command):
+            fix = "say what to run by `source:` or `command:`: such a program has a folder of its own"
+            what = f"{holder} is an image's own command, and runs in the image's own folder"
+            yield Mistake("needs-source", ("programs", name, "files"), what, fix, on_key=True)
+        for path, file in program.files.items():
+            here = ("programs", name, "files", path)
+            for code, what, fix, below in _laid_faults(context, name, path, file):
+                yield Mistake(code, (*here, *below), f'{holder}: file "{path}" {what}', fix, bool(below))
+        size = sum((file.random or 0) + len(file.text or "") for file in program.files.values())
+        size += sum(len(content) for (whose, _), content in context.laid.items() if whose == name)
+        if size > MAX_SOURCE_BYTES:
+            what = f"{holder}: its files are larger than {MAX_SOURCE_BYTES // 1024**2} MiB together"
+            yield Mistake("too-big", ("programs", name, "files"), what, "make them smaller", on_key=True)
+
+
+def _laid_faults(
+    context: RuleContext, name: str, path: str, file: LaidFile
+) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """What is wrong with one of ``files:``, as a code, words, a cure and the key that is wrong, if one is."""
+    if len(file.kinds) != 1:
+        what = f"has both {' and '.join(map(quoted, file.kinds))}" if file.kinds else "says nothing"
+        yield "two-in-one" if file.kinds else "no-content", what, "write one of: text, from, random", ()
+    elif file.seed is not None and file.random is None:
+        yield "contradiction", 'has a seed, but is not "random"', "leave out `seed:`", ("seed",)
+    elif fault := context.laid_faults.get((name, path)):
+        yield fault.code, f"cannot be laid: {fault.what}", fault.fix, ("from",)
+    folders = {str(folder) for folder in PurePosixPath(path).parents}
+    for other in context.scenario.programs[name].files:
+        if other in folders:
+            yield "same-name", f'lies in "{other}", which is a file', "rename one of the two", ()
+
+
+def one_image(context: RuleContext) -> Iterator[Mistake]:
     """The programs of a host do not ask for different images: a host is one container."""
-    scenario = case.scenario
+    scenario = context.scenario
     chosen = {name: (host.image, "the host") for name, host in scenario.hosts.items() if host.image}
     for path, line in numbered_lines(scenario):
         started = line.action.enters()
@@ -174,9 +211,9 @@ def one_image(case: Case) -> Iterator[Mistake]:
             yield Mistake("two-images", (*path, "action", line.action.verb), what, fix)
 
 
-def one_language(case: Case) -> Iterator[Mistake]:
+def one_language(context: RuleContext) -> Iterator[Mistake]:
     """The programs of a host whose image is not chosen do not need those of different languages."""
-    scenario = case.scenario
+    scenario = context.scenario
     images = {name for name, host in scenario.hosts.items() if host.image}
     first: dict[str, tuple[str, str]] = {}
     for path, line in numbered_lines(scenario):
@@ -187,7 +224,7 @@ def one_language(case: Case) -> Iterator[Mistake]:
         if program.image is not None:
             images.add(line.host)
         origin = program.build_of or started.program
-        language = language_of(case.trees[origin]) if origin in case.trees else ""
+        language = language_of(context.trees[origin]) if origin in context.trees else ""
         if not language:
             continue
         other, owner = first.setdefault(line.host, (language, started.program))

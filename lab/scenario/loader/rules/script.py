@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from lab.core.durations import format_duration
 from lab.scenario.loader.place import Path, step_words
-from lab.scenario.loader.rules.case import Case, placed, unknown_host
+from lab.scenario.loader.rules.context import RuleContext, placed, unknown_host
 from lab.scenario.loader.shape import hosts_in
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import numbered_lines
@@ -21,22 +21,22 @@ _Below = tuple[Path, str, str]
 """A path below a step's action, what is wrong there, and how to mend it."""
 
 
-def actors(case: Case) -> Iterator[Mistake]:
+def actors(context: RuleContext) -> Iterator[Mistake]:
     """Every host that a line names exists, first of all the one that acts."""
-    hosts = case.scenario.hosts
-    for path, line in numbered_lines(case.scenario):
+    hosts = context.scenario.hosts
+    for path, line in numbered_lines(context.scenario):
         if line.host not in hosts:
-            yield unknown_host(line.host, (*path, "actor"), step_words(path), case.scenario)
+            yield unknown_host(line.host, (*path, "actor"), step_words(path), context.scenario)
         for below, host in hosts_in(line.action):
             if host not in hosts:
-                yield unknown_host(host, (*path, "action", *below), step_words(path), case.scenario)
+                yield unknown_host(host, (*path, "action", *below), step_words(path), context.scenario)
 
 
-def actions(case: Case) -> Iterator[Mistake]:
+def actions(context: RuleContext) -> Iterator[Mistake]:
     """What each action says of itself makes sense, and is done with what it can be done with."""
-    for path, line in numbered_lines(case.scenario):
+    for path, line in numbered_lines(context.scenario):
         at = step_words(path)
-        for mistake in line.action.mistakes(line, case.scenario):
+        for mistake in line.action.mistakes(line, context.scenario):
             yield placed(mistake, (*path, "action"), f"{at} ")
         if line.program is None:
             continue
@@ -52,9 +52,9 @@ def actions(case: Case) -> Iterator[Mistake]:
             yield Mistake("bad-actor", (*path, "actor"), what, fix)
 
 
-def patterns(case: Case) -> Iterator[Mistake]:
+def patterns(context: RuleContext) -> Iterator[Mistake]:
     """Every pattern is of one kind and can be found."""
-    for path, line in numbered_lines(case.scenario):
+    for path, line in numbered_lines(context.scenario):
         pattern = line.action.pattern()
         if pattern is not None:
             for below, what, fix in _pattern_faults(pattern, after_end=line.action.enters() is not None):
@@ -101,9 +101,9 @@ def compiled_regex(regex: str) -> tuple[re.Pattern[str] | None, str]:
         return None, str(error)
 
 
-def timeouts(case: Case) -> Iterator[Mistake]:
+def timeouts(context: RuleContext) -> Iterator[Mistake]:
     """Every time is more than nothing and no longer than the whole script's."""
-    limits = case.scenario.timeouts
+    limits = context.scenario.timeouts
     yield from (
         _no_time(("timeouts", key), f'"{key}" of "timeouts"')
         for key in type(limits).model_fields
@@ -111,7 +111,7 @@ def timeouts(case: Case) -> Iterator[Mistake]:
     )
     if "step" in limits.model_fields_set and limits.step > limits.scenario > 0:
         yield _too_long(("timeouts", "step"), '"step" of "timeouts"', limits.scenario)
-    for path, line in numbered_lines(case.scenario):
+    for path, line in numbered_lines(context.scenario):
         for key, seconds in _times(line):
             where, words = (*path, "action", key), f'{step_words(path)}: "{key}"'
             if seconds <= 0:

@@ -8,30 +8,32 @@ from msgspec import Struct, field
 
 from lab.scenario import Scenario
 from lab.scenario.loader.place import step_words
-from lab.scenario.loader.rules.case import Case
+from lab.scenario.loader.rules.context import RuleContext
 from lab.scenario.loader.wording import did_you_mean
 from lab.scenario.mistake import Mistake
 from lab.scenario.script import StepPath, blocks, walk
 from lab.scenario.steps import Entrance, Kind, Line, Repeat, Step
 
 
-def spoken_to(case: Case) -> Iterator[Mistake]:
+def spoken_to(context: RuleContext) -> Iterator[Mistake]:
     """A program is started before it is spoken to, and by the name that it was given."""
     begun: set[str] = set()
-    yield from _spoken_to(case, ("steps",), case.scenario.steps, begun)
-    yield from _spoken_to(case, ("finally",), case.scenario.finally_, begun)
+    yield from _spoken_to(context, ("steps",), context.scenario.steps, begun)
+    yield from _spoken_to(context, ("finally",), context.scenario.finally_, begun)
 
 
-def _spoken_to(case: Case, path: StepPath, steps: tuple[Step, ...], begun: set[str]) -> Iterator[Mistake]:
+def _spoken_to(
+    context: RuleContext, path: StepPath, steps: tuple[Step, ...], begun: set[str]
+) -> Iterator[Mistake]:
     """Adds the actors that the steps bring on to those that have begun."""
     for position, step in enumerate(steps):
         here = (*path, position)
-        if isinstance(step, Line) and step.host in case.scenario.hosts and _too_early(step, begun):
-            yield _not_begun(case.scenario, here, step)
+        if isinstance(step, Line) and step.host in context.scenario.hosts and _too_early(step, begun):
+            yield _not_begun(context.scenario, here, step)
         held = list(blocks(here, step))
         for below, part in held:
             beside = [other for way, branch in held if way != below for other in branch]
-            yield from _spoken_to(case, below, part, begun | _brought_on(beside))
+            yield from _spoken_to(context, below, part, begun | _brought_on(beside))
         begun |= _brought_on([step])
 
 
@@ -108,10 +110,10 @@ def _entrance(line: Line) -> Entrance | None:
     return entrance if entrance and entrance.stays else None
 
 
-def one_at_a_time(case: Case) -> Iterator[Mistake]:
+def one_at_a_time(context: RuleContext) -> Iterator[Mistake]:
     """Programs that run on a host at once have different names."""
     stage = _Stage()
-    for path, line in _in_order(case.scenario):
+    for path, line in _in_order(context.scenario):
         other = stage.in_the_way(line)
         if other:
             what, fix = _in_the_way(line, other)
@@ -129,10 +131,10 @@ def _in_the_way(line: Line, other: str) -> tuple[str, str]:
     return what, "wait for its end (`wait: {exited: true}`), or give the second one a name with `as:`"
 
 
-def of_the_right_kind(case: Case) -> Iterator[Mistake]:
+def of_the_right_kind(context: RuleContext) -> Iterator[Mistake]:
     """What is done with programs is not done with connections, nor the other way round."""
     stage = _Stage()
-    for path, line in _in_order(case.scenario):
+    for path, line in _in_order(context.scenario):
         found = stage.find(line) if line.action.needs_program() else None
         if found is not None and not line.action.accepts(found.kind):
             what = f'{step_words(path)}: "{line.action.verb}" is not done with a {found.kind}'
@@ -149,17 +151,35 @@ def _understood(kind: Kind) -> str:
     return words.get(kind, "send, type, bytes, expect, quiet, key, signal, wait and close: stdin")
 
 
-def on_a_terminal(case: Case) -> Iterator[Mistake]:
+def on_a_terminal(context: RuleContext) -> Iterator[Mistake]:
     """Keys are pressed on terminals only."""
     stage = _Stage()
-    for path, line in _in_order(case.scenario):
+    for path, line in _in_order(context.scenario):
         found = stage.find(line)
-        program = case.scenario.programs.get(found.program or "") if found else None
-        if found is not None and line.action.needs_terminal and program is not None and not program.tty:
+        program = context.scenario.programs.get(found.program or "") if found else None
+        if (
+            found is not None
+            and line.action.needs_terminal
+            and program is not None
+            and (found.on_pipes or not program.tty)
+        ):
             name, verb = found.name, line.action.verb
-            what = f'{step_words(path)} presses a key, but "{name}" has no terminal (`tty: false`)'
+            why = "it reads or writes a file" if found.on_pipes else "`tty: false`"
+            what = f'{step_words(path)} presses a key, but "{name}" has no terminal ({why})'
             fix = "send a signal (`signal: SIGINT`), or give the program a terminal"
             yield Mistake("no-terminal", (*path, "action", verb), what, fix)
+        stage.play(line)
+
+
+def read_by_somebody(context: RuleContext) -> Iterator[Mistake]:
+    """Nothing is said to a program that reads a file."""
+    stage = _Stage()
+    for path, line in _in_order(context.scenario):
+        found = stage.find(line)
+        if found is not None and found.reads and line.action.gives_input:
+            what = f'{step_words(path)} speaks to "{found.name}", which reads a file (`stdin:`)'
+            fix = "put what it is to read into that file, or leave out `stdin:`"
+            yield Mistake("no-input", (*path, "action", line.action.verb), what, fix)
         stage.play(line)
 
 

@@ -10,7 +10,7 @@ from lab.scenario import Scenario
 from lab.scenario.addresses import holds, is_address
 from lab.scenario.base import Model
 from lab.scenario.loader import place
-from lab.scenario.loader.rules.case import Case, checks_of
+from lab.scenario.loader.rules.context import RuleContext, checks_of
 from lab.scenario.loader.rules.networks import sound_networks
 from lab.scenario.loader.rules.script import compiled_regex
 from lab.scenario.loader.wording import did_you_mean, whose
@@ -24,9 +24,9 @@ _LITERAL = "a literal `${` is written `$${`"
 _ONLY_IN_REPEAT = "`${i}` counts the rounds of a `repeat`: use it inside one"
 
 
-def known_variables(case: Case) -> Iterator[Mistake]:
+def known_variables(context: RuleContext) -> Iterator[Mistake]:
     """Every ``${name}`` has a value by the time it is needed."""
-    scenario = case.scenario
+    scenario = context.scenario
     always = {NONCE, *_host_names(scenario)}
     yield from _unknown(_program_texts(scenario), always)
     captured = set(always)
@@ -101,6 +101,9 @@ def _program_texts(scenario: Scenario) -> Iterator[_Text]:
                 yield (*path, key), text
         yield from _each((*path, "args"), program.args)
         yield from _each((*path, "env"), program.env)
+        for file, laid in program.files.items():
+            if laid.text is not None:
+                yield (*path, "files", file, "text"), laid.text
 
 
 def _step_texts(path: StepPath, line: Line) -> Iterator[_Text]:
