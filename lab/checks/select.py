@@ -11,8 +11,11 @@ from lab.evidence.evidence import Evidence
 from lab.evidence.history import SocketHistory
 from lab.evidence.sockets import SocketRow, SocketSample
 from lab.evidence.transcript import Opened, ProgramRun
+from lab.scenario import Scenario
 from lab.scenario.base import Endpoint
+from lab.scenario.script import numbered_lines
 from lab.scenario.steps import RUN
+from lab.steps.actions.start import Start
 from lab.wire.tcp import Connection
 
 
@@ -23,6 +26,14 @@ def is_meant(program: str, named: str | None) -> bool:
     of the script means each of them.
     """
     return named in {program, program.partition(".")[0]} if named else program != RUN
+
+
+def model_of(scenario: Scenario, host: str, name: str) -> str:
+    """The program of the scenario that a host started under a name of its own, or else under its own."""
+    for _, line in numbered_lines(scenario):
+        if isinstance(line.action, Start) and line.host == host and line.action.as_ == name:
+            return line.action.start
+    return name
 
 
 def whose(host: str, program: str | None) -> str:

@@ -18,8 +18,8 @@ _LONGEST = 200
 _ERRORS = ("undefined reference", "error")
 """Words from which on a line says what does not build."""
 
-_WITH_DIGIT = re.compile(r"[\w.]*\d[\w.]*")
-"""What differs though the cause is the same: times, ports, processes, texts that are new in each run."""
+_VARIES = re.compile(r"hex:[0-9a-f ]+|[\w.]*\d[\w.]*")
+"""What differs though the cause is the same: times, ports, processes, bytes, texts made anew in each run."""
 
 
 def summary(rows: Sequence[Row], assigned: Assigned) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _failures(rows: Iterable[Row]) -> Iterator[str]:
         yield from ("", "Failed, by how many:")
     for (case_name, name), told in sorted(causes.items(), key=lambda one: -len(one[1])):
         yield f"  {len(told):>4}  {case_name}: {one_line(name)}"
-        kinds = [_WITH_DIGIT.sub("#", cause) for cause in told]
+        kinds = [_VARIES.sub("#", cause) for cause in told]
         kind, often = Counter(kinds).most_common(1)[0]
         alike = [one_line(cause) for cause, own in zip(told, kinds, strict=True) if own == kind]
         if alike[0]:

@@ -6,17 +6,19 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from lab.core.assets import LANGUAGE_IMAGES
 from lab.core.words import Outcome
 from lab.engine import Engine, images
+from lab.evidence.message import Message
 from lab.evidence.transcript import Exited, Output, StepEnded, TranscriptEvent
+from lab.evidence.verdict import Verdict
 from lab.output.sentences.steps import tell
 from lab.run.interruption import Interruption
 from lab.run.options import Options
@@ -25,10 +27,19 @@ from lab.scenario.loader import load
 from tests.contract import require_of
 from tests.judged import Judged, JudgedRun
 
+T = TypeVar("T")
+
 CHECKOUT = Path(__file__).parent.parent.parent
 PATIENCE = 120.0
 """Seconds after which a command of the lab counts as hanging."""
 
+_TRIES = 3
+"""How often a lab is played at most that could not be judged beside whatever else the machine does."""
+
+_NOT_IN_TIME = {"starved", "noticed-late", "heard-late"}
+"""Keys of what the verdict says then."""
+
+_NOT_IN_TIME_WORDS = ("the machine is short of processors", "the lab heard of it too late")
 
 SLOW_LANGUAGES = frozenset({"go", "rust"})
 """Languages whose images take minutes to build: they are tested where they are (`lab images build go rust`)."""
@@ -71,13 +82,25 @@ class Stage:
         return self.folder / name
 
     def play(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Finished:
-        """Play a scenario in this process."""
-        file, asked = self.lay(text, files), Options(records=self.folder / "runs", **options)
+        """Play a scenario in this process; again where the machine was too busy for a verdict."""
+        file = self.lay(text, files)
+        return _in_time(lambda: self._play(file, **options), lambda done: _not_in_time(done.verdict))
+
+    def _play(self, file: Path, **options: Any) -> Finished:
+        asked = Options(records=self.folder / "runs", **options)
         with Interruption() as signals, played(self.engine, load(file), asked, Hall(), signals) as finished:
             return finished
 
     def lab(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-        """The command ``lab`` in a process of its own, in this folder; JSON must be what its schema allows."""
+        """The command ``lab`` in a process of its own, in this folder; JSON must be what its schema allows.
+
+        A run is repeated where the machine was too busy for a verdict.
+        """
+        if words[0] != "run":
+            return self._lab(*words, **env)
+        return _in_time(lambda: self._lab(*words, **env), _says_not_in_time)
+
+    def _lab(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command(*words),
             cwd=self.folder,
@@ -100,6 +123,27 @@ class Stage:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def _in_time(play: Callable[[], T], not_in_time: Callable[[T], bool]) -> T:
+    """What came of a lab that is played until it can be judged, or a few times."""
+    for _ in range(_TRIES - 1):
+        if not not_in_time(done := play()):
+            return done
+    return play()
+
+
+def _says_not_in_time(done: subprocess.CompletedProcess[str]) -> bool:
+    said = " ".join(done.stdout.split())
+    return any(sentence in said for sentence in _NOT_IN_TIME_WORDS)
+
+
+def _not_in_time(verdict: Verdict) -> bool:
+    """Whether the conversation has no verdict because the machine did not let it happen in time."""
+    if verdict.outcome is not Outcome.INCONCLUSIVE:
+        return False
+    doubts = (one.parameters.get("doubt") for one in verdict.results[0].observed if one.key == "but")
+    return any(isinstance(doubt, Message) and doubt.key in _NOT_IN_TIME for doubt in doubts)
 
 
 def drawn(lab: subprocess.Popen[str], *words: str) -> str:

@@ -26,8 +26,8 @@ PATIENCE = 600.0
 
 NOTHING_FAILS = "-"
 _CAUSE = re.compile(r"( +\d+ of them)(?:, like this)?:(.*)")
-_WITH_DIGIT = re.compile(r"[\w.]*\d[\w.]*")
-"""What varies in a cause: times, processes, texts that are new in each run."""
+_VARIES = re.compile(r"hex:[0-9a-f ]+|[\w.]*\d[\w.]*")
+"""What varies in a cause: times, processes, bytes and texts that are new in each run."""
 
 _COMPARED = 90
 """Characters of a line: where a longer one is cut depends on how long its numbers are."""
@@ -68,9 +68,7 @@ def printed(text: str) -> list[str]:
             continue
         if not line.startswith("results "):
             cause = _CAUSE.fullmatch(line)
-            found.append(
-                line if cause is None else f"{cause[1]}:{_WITH_DIGIT.sub('#', cause[2])}"[:_COMPARED]
-            )
+            found.append(line if cause is None else f"{cause[1]}:{_VARIES.sub('#', cause[2])}"[:_COMPARED])
     return found
 
 

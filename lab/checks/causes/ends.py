@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lab.checks.causes.failure import Failure, model_of
+from lab.checks.causes.failure import Failure
 from lab.checks.causes.kinds import (
     CarriageReturns,
     Cause,
@@ -17,6 +17,7 @@ from lab.checks.causes.kinds import (
 )
 from lab.checks.printed import last_exception, last_words, printed_by
 from lab.checks.programs import Ended, ProgramState
+from lab.checks.select import model_of
 from lab.core.words import FAULTS, TcpState, signal_name
 from lab.evidence.evidence import OUT_OF_MEMORY_WITHIN, Evidence
 from lab.evidence.situation import Killed, OutOfMemory
@@ -62,7 +63,8 @@ def _crashes(evidence: Evidence) -> Iterator[ChildCrashed]:
 
 def has_carriage_returns(evidence: Evidence, run: ProgramRun) -> bool:
     """Whether the script that a run was made of has CR LF line ends."""
-    return model_of(evidence.scenario, run) in evidence.info.carriage_returns
+    started = run.started
+    return model_of(evidence.scenario, started.host, started.program) in evidence.info.carriage_returns
 
 
 def memory(failure: Failure) -> Iterator[MemoryUsedUp]:
@@ -140,9 +142,11 @@ def left_early(failure: Failure) -> Iterator[LeftEarly]:
 
 def _serves(failure: Failure, one: ProgramState) -> bool:
     """Whether a program is said, or was seen, to listen."""
-    said = failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)].ports("tcp")
+    model = failure.model_of(one)
     history = failure.evidence.sockets.get(one.host)
-    return bool(said) or (history is not None and bool(history.in_state(TcpState.LISTEN)))
+    return bool(model and model.ports("tcp")) or (
+        history is not None and bool(history.in_state(TcpState.LISTEN))
+    )
 
 
 def in_background(failure: Failure) -> Iterator[InBackground]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from lab.checks.programs import Ended, ProgramState, Scene
+from lab.checks.select import model_of
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.sockets import SocketRow
-from lab.evidence.transcript import Input, ProgramRun, StepEnded
-from lab.scenario import Scenario
-from lab.scenario.script import line_of, numbered_lines
+from lab.evidence.transcript import Input, StepEnded
+from lab.scenario.cast import Program
+from lab.scenario.script import line_of
 from lab.scenario.steps import RUN
 from lab.scenario.variables import VariableError, substitute
 from lab.steps.actions.run import Run as RunStep
@@ -31,6 +32,11 @@ class Failure:
         self.step = step
         self.line = line_of(scene.evidence.scenario, step.step)
         self.mine = self._programs_of_step()
+
+    def model_of(self, program: ProgramState) -> Program | None:
+        """What the scenario says of a program; None for a command of a ``run`` step."""
+        scenario = self.evidence.scenario
+        return scenario.programs.get(model_of(scenario, program.host, program.name))
 
     def shows_unread(self, program: ProgramState) -> bool:
         """Whether what a program has printed unread says something about the failure.
@@ -130,12 +136,3 @@ def filled(text: str, step: StepEnded, evidence: Evidence) -> str | None:
         return substitute(text, variables)
     except VariableError:
         return None
-
-
-def model_of(scenario: Scenario, run: ProgramRun) -> str:
-    """The program of the scenario that was started under a name of its own, or under its own."""
-    name, host = run.started.program, run.started.host
-    for _, line in numbered_lines(scenario):
-        if isinstance(line.action, Start) and line.host == host and line.action.as_ == name:
-            return line.action.start
-    return name

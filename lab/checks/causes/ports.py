@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from lab.checks.causes.failure import Failure, model_of
+from lab.checks.causes.failure import Failure
 from lab.checks.causes.kinds import (
     AddressInUse,
     Cause,
@@ -151,8 +151,8 @@ def in_use(failure: Failure) -> Iterator[AddressInUse | HeldByAnother]:
         if one.name == RUN or _IN_USE not in printed_by(failure.evidence, one.run):
             continue
         listeners = failure.scene.listeners(one.host)
-        model = failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)]
-        for port in model.ports("tcp"):
+        model = failure.model_of(one)
+        for port in model.ports("tcp") if model else ():
             held = [row for row in listeners if row.local_port == port and row.inode not in one.inodes]
             holder = next(filter(None, (failure.scene.holder_of(one.host, row.inode) for row in held)), None)
             if holder:

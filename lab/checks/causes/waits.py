@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from lab.checks.causes.failure import Failure, filled, model_of
+from lab.checks.causes.failure import Failure, filled
 from lab.checks.causes.kinds import (
     Buffered,
     Deadlock,
@@ -228,7 +228,7 @@ def returns_typed(failure: Failure) -> Iterator[ReturnsTyped]:
     if failure.line is None or not isinstance(failure.line.action, Expect):
         return
     for one in failure.mine:
-        model = failure.evidence.scenario.programs.get(model_of(failure.evidence.scenario, one.run))
+        model = failure.model_of(one)
         typed = (
             event
             for event in failure.evidence.transcript.events
@@ -248,8 +248,8 @@ def buffered(failure: Failure) -> Iterator[Buffered]:
             and not has_printed(failure.evidence, one.run, failure.step.at)
             and _had_cause(failure, one)
         ):
-            model = failure.evidence.scenario.programs[model_of(failure.evidence.scenario, one.run)]
-            yield Buffered(failure.scene.named(one), model.tty)
+            model = failure.model_of(one)
+            yield Buffered(failure.scene.named(one), bool(model and model.tty))
 
 
 def _had_cause(failure: Failure, one: ProgramState) -> bool:

@@ -11,7 +11,7 @@ from pydantic import Field
 from lab.checks.check import Check
 from lab.checks.finding import Finding, conclude, decided, find
 from lab.checks.nearest import nearest
-from lab.checks.select import is_meant, was_started, whose
+from lab.checks.select import is_meant, model_of, was_started, whose
 from lab.evidence.evidence import Evidence
 from lab.evidence.message import Message, Proof, message, proof
 from lab.evidence.transcript import Dropped, Input, Output
@@ -145,19 +145,27 @@ def _lacking(ref: OutputRef, evidence: Evidence) -> Message | None:
 
 
 def _screens(ref: OutputRef, evidence: Evidence) -> Mapping[str, str]:
-    """Each program's output as it stood on a screen: a line that was typed has moved the cursor to the next.
+    """Each program's output as a person saw it; what was typed is not in it, CR LF is LF.
 
-    What was typed is not in it, CR LF is LF.
+    On a terminal a line that was typed has moved the cursor to the next. A program on pipes is not typed to.
     """
     printed: dict[str, list[str]] = {}
     for event in _events(ref, evidence):
         parts = printed.setdefault(event.program, [])
         if isinstance(event, Output):
             parts.append(event.text)
-        elif isinstance(event, Input) and _ends_line(event) and parts and not parts[-1].endswith("\n"):
+        elif parts and not parts[-1].endswith("\n") and _begins_line(event, evidence.scenario):
             parts.append("\n")
     texts = {program: "".join(parts).replace("\r\n", "\n") for program, parts in printed.items()}
     return {program: text for program, text in texts.items() if text}
+
+
+def _begins_line(event: Input | Dropped, scenario: Scenario) -> bool:
+    """Whether a line was typed to a program on a terminal."""
+    if isinstance(event, Dropped) or not _ends_line(event):
+        return False
+    model = scenario.programs.get(model_of(scenario, event.host, event.program))
+    return model is not None and model.tty
 
 
 def _ends_line(event: Input) -> bool:

@@ -264,6 +264,8 @@ CHAT = (
     printed("two words", program="other"), printed("two words"),
 )  # fmt: skip
 
+ON_A_TERMINAL: dict[str, Any] = {"server": {"source": "s.py"}}
+
 
 @pytest.mark.parametrize(
     ("words", "outcome", "told"),
@@ -288,13 +290,23 @@ CHAT = (
     ],
 )
 def test_output(tmp_path: Path, words: dict[str, Any], outcome: str, told: str) -> None:
-    result = Stage(tmp_path, events=CHAT, variables={"word": "shutdown"}).judge(output(**words))
+    stage = Stage(tmp_path, events=CHAT, variables={"word": "shutdown"}, programs=ON_A_TERMINAL)
+    result = stage.judge(output(**words))
     assert result.outcome == outcome
     assert told in result.observed
 
 
+def test_what_is_typed_on_a_pipe_is_in_no_line_of_the_output(tmp_path: Path) -> None:
+    halves = (started(), printed("an ans"), typed("next\n"), printed("wer\n"))
+    piped = {"server": {"source": "s.py", "tty": False}}
+    whole = output(lines={"an answer": 1}, contains=["answer"])
+    assert Stage(tmp_path, events=halves, programs=piped).judge(whole).outcome is PASS
+    assert Stage(tmp_path, events=halves, programs=ON_A_TERMINAL).judge(whole).outcome is FAIL
+
+
 def test_output_that_was_not_kept_is_not_judged(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, events=(*CHAT, Dropped(at(2), "server", "server", 1000)))
+    dropped = Dropped(at(2), "server", "server", 1000)
+    stage = Stage(tmp_path, events=(*CHAT, dropped), programs=ON_A_TERMINAL)
     assert stage.judge(output(lacks=["error"])).outcome is INCONCLUSIVE
     assert stage.judge(output(lacks=["shutdown"])).outcome is FAIL
     assert stage.judge(output(contains=["shutdown"])).outcome is PASS

@@ -98,6 +98,12 @@ def test_causes_that_differ_in_numbers_are_the_same(assigned: Assigned) -> None:
     ) in f"{text}\n"
 
 
+def test_causes_that_differ_in_bytes_are_the_same(assigned: Assigned) -> None:
+    causes = ["payload 'hex:12 ab 01 00'", "payload 'hex:ff ab 01 00'", "no datagram was sent"]
+    rows = [row(assigned, f"s{number}", run("fail", cause=cause)) for number, cause in enumerate(causes)]
+    assert f"        2 of them, like this: {causes[0]}" in list(summary(rows, assigned))
+
+
 def test_what_the_linker_misses_is_named(assigned: Assigned) -> None:
     said = "/usr/bin/ld: a.o: in function `main':\na.c:5: undefined reference to `f'\ncollect2: error: ld returned 1"
     one = row(assigned, "eve", RunResult("not-built", said=said))
