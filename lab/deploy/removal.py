@@ -22,8 +22,11 @@ HURRIED_SECONDS = 1.5
 """How long somebody who interrupts waits for that. What is left by then goes at the next run."""
 
 _PING_SECONDS = 5.0
-_UNDER_WAY_SECONDS = 10.0
-"""How long a call of the engine that was under way may take until the lab goes down without it."""
+_UNDER_WAY_SECONDS = 30.0
+"""How long a call of the engine that was under way may take until the lab goes down without it.
+
+A container that is created later than that stays until the next run.
+"""
 
 _LOOK_AGAIN_SECONDS = 0.1
 _SWEEP_SECONDS = 2.0

@@ -140,7 +140,10 @@ def played(
         ended = _played(stage, play_with(step, before), program)
         assert time.monotonic() - began < HANGING
         if leaves_nothing:
-            settled(lambda: not left(stage), GONE)
+            try:
+                settled(lambda: not left(stage), GONE)
+            except AssertionError:
+                raise AssertionError(f"{left(stage)} stayed after {ended}") from None
     settled(lambda: swept(stage), GONE)
     return ended
 
