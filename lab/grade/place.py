@@ -19,6 +19,9 @@ from lab.grade.reading import Assigned
 from lab.grade.task import Task
 from lab.scenario.programs import recipe_of
 
+_LABS_OF_A_PROCESSOR = 2
+"""A lab waits most of its time: with one for each processor three quarters of the machine are idle."""
+
 _MEMORY_OF_A_LAB = 1024**3
 """Bytes that the machine should have for each lab that is up, its process included."""
 
@@ -77,9 +80,9 @@ class Here(Struct, frozen=True):
 
     @property
     def jobs(self) -> int:
-        """One for each processor and each GiB of memory of the engine's machine."""
+        """Two for each processor, one for each GiB of memory of the engine's machine: whichever is less."""
         machine = describe(self.engine)
-        return max(1, min(machine.processors, machine.memory // _MEMORY_OF_A_LAB))
+        return max(1, min(_LABS_OF_A_PROCESSOR * machine.processors, machine.memory // _MEMORY_OF_A_LAB))
 
     def images(self, assigned: Assigned, languages: Sequence[str], watcher: Watcher) -> Images:
         """Have the images that are needed. That of a language may be missing: a run tells of it."""
