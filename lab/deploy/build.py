@@ -21,6 +21,7 @@ from lab.core.errors import EngineError, SubmissionError
 from lab.core.escape import one_line
 from lab.core.words import describe_status
 from lab.deploy.build_cache import BuildCache
+from lab.deploy.build_time import processor_time, was_starved
 from lab.deploy.build_words import with_own_names
 from lab.engine import Engine, users
 from lab.engine.containers import (
@@ -185,6 +186,7 @@ def _started(engine: Engine, container: str, recipe: Recipe, user: str, *, sure:
 
 
 def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, seconds: float) -> None:
+    began = processor_time()
     ended = _ended(engine, container, recipe, user, seconds)
     if not ended.output.startswith(_DELIVERED):
         raise _lost(engine, f"the sources of {recipe.name} did not arrive whole in the build's container")
@@ -193,6 +195,8 @@ def _run_build(engine: Engine, container: str, recipe: Recipe, user: str, second
     if ended.status == _NOT_SAID and not ended.output.endswith(_ENDED):
         raise _lost(engine, f"the connection to the build of {recipe.name} broke")
     if ended.status in _TIMED_OUT and ended.seconds >= seconds:
+        if was_starved(engine, container, began, ended.seconds):
+            raise _starved(engine, recipe, seconds)
         raise _failure(recipe, f"it takes longer than {seconds:g} s")
     if ended.status == _KILLED:  # by itself, or all its memory was used: a compiler says what it has to say
         raise _failure(recipe, f"the build was {describe_status(ended.status)}")
@@ -315,6 +319,12 @@ def _stalled(engine: Engine) -> EngineError:
 
 def _lost(engine: Engine, what: str, kind: type[EngineError] = EngineError) -> EngineError:
     return kind("build-lost", what, where=engine.address, fix="run it again; lab doctor")
+
+
+def _starved(engine: Engine, recipe: Recipe, seconds: float) -> EngineError:
+    what = f"the machine is short of processors: the build of {recipe.name} was not over after {seconds:g} s"
+    fix = "run it again when the machine is less busy, or raise timeouts.build"
+    return EngineError("build-starved", what, where=engine.address, fix=fix)
 
 
 def _failure(recipe: Recipe, why: str) -> SubmissionError:

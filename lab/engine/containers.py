@@ -330,6 +330,13 @@ def processes_in(engine: Engine, container: str) -> int:
         return len(engine.client.top(container)["Processes"])
 
 
+def processor_seconds(engine: Engine, container: str) -> float:
+    """How much processor time a running container's processes have used."""
+    with engine.doing("ask what a container has used"):
+        told = engine.client.stats(container, stream=False, one_shot=True)
+        return float(told["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+
+
 def exec_start(
     engine: Engine,
     container: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -51,6 +52,14 @@ def describe(engine: Engine) -> Machine:
             security=tuple(info.get("SecurityOptions") or ()),
             cgroups=int(info.get("CgroupVersion") or 1),  # older engines know the first only
         )
+
+
+def is_this_machine(engine: Engine) -> bool:
+    """Whether the engine runs on this machine, as far as names tell: a socket may lead elsewhere."""
+    with engine.doing("ask the engine about itself"):
+        info = engine.client.info()
+    here = os.uname()
+    return (info["Name"], info["KernelVersion"]) == (here.nodename, here.release)
 
 
 def probe(engine: Engine, sidecar_image: str, labels: Labels) -> Features:

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,11 +84,13 @@ class Stage:
 
     def play(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Finished:
         """Play a scenario in this process; again where the machine was too busy for a verdict."""
-        file = self.lay(text, files)
-        return _in_time(lambda: self._play(file, **options), lambda done: _not_in_time(done.verdict))
+        return _in_time(
+            lambda: self.play_once(text, files, **options), lambda done: _not_in_time(done.verdict)
+        )
 
-    def _play(self, file: Path, **options: Any) -> Finished:
-        asked = Options(records=self.folder / "runs", **options)
+    def play_once(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Finished:
+        """Play a scenario in this process, whatever the machine does beside it."""
+        file, asked = self.lay(text, files), Options(records=self.folder / "runs", **options)
         with Interruption() as signals, played(self.engine, load(file), asked, Hall(), signals) as finished:
             return finished
 
@@ -160,6 +163,21 @@ def drawn(lab: subprocess.Popen[str], *words: str) -> str:
     finally:
         late.cancel()
     raise AssertionError(f"{words} were never drawn: {seen[-2000:]}")
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """So many processes for each processor of this machine that compute without end."""
+    spinning = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(processes * (os.cpu_count() or 1))
+    ]
+    try:
+        yield
+    finally:
+        for one in spinning:
+            one.kill()
+            one.wait()
 
 
 def socket_of(stage: Stage) -> str:

@@ -20,7 +20,7 @@ from lab.run.interruption import Interruption
 from lab.run.options import Options
 from lab.run.pipeline import played
 from lab.scenario.loader import load
-from tests.docker.stage import Hall, Stage, assert_passed, one_host, printed, steps_of, why_not_built
+from tests.docker.stage import Hall, Stage, assert_passed, busy, one_host, printed, steps_of, why_not_built
 
 TWO = """
 version: 1
@@ -102,6 +102,15 @@ def test_a_build_that_stops_the_shell_which_ends_it_has_failed(
         STARTS_TOO.replace("20s", "2s"), {"aaa.sh": f"{stops}echo mine > left\n", "oracle.sh": ORACLE}
     )
     assert "it takes longer than 2 s" in why_not_built(finished)
+
+
+@pytest.mark.alone  # it takes all processors
+def test_a_build_is_not_blamed_for_a_machine_that_is_short_of_processors(stage: Stage) -> None:
+    works = {"aaa.sh": "while :; do :; done\n", "oracle.sh": ORACLE}
+    with busy(10), pytest.raises(EngineError) as caught:
+        stage.play(STARTS_TOO.replace("20s", "5s"), works)
+    assert (caught.value.code, caught.value.exit_code) == ("build-starved", ExitCode.INCONCLUSIVE)
+    assert "it takes longer than 5 s" in why_not_built(stage.play(STARTS_TOO.replace("20s", "5s"), works))
 
 
 def test_what_a_build_leaves_running_or_hides_does_not_keep_its_result(stage: Stage) -> None:

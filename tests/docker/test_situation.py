@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from lab.checks.judging import judge
@@ -13,7 +9,7 @@ from lab.core.words import Outcome
 from lab.evidence.record import is_recorded, read
 from lab.output.document import verdict_as_data
 from lab.run.pipeline import Finished
-from tests.docker.stage import Stage
+from tests.docker.stage import Stage, busy
 from tests.judged import JudgedRun
 
 HEADER = """version: 1
@@ -252,14 +248,6 @@ print("done")
 @pytest.mark.alone  # it takes all processors
 def test_no_program_is_blamed_for_a_machine_that_is_short_of_processors(stage: Stage) -> None:
     """It ends in time, or it had no processor for half of the time: whichever, it does not fail."""
-    busy = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        for _ in range(12 * (os.cpu_count() or 1))
-    ]
-    try:
-        finished = stage.play(STARVED, {"works.py": WORKS})
-    finally:
-        for one in busy:
-            one.kill()
-            one.wait()
+    with busy(12):
+        finished = stage.play_once(STARVED, {"works.py": WORKS})
     assert finished.verdict.outcome is not Outcome.FAIL, finished.verdict
