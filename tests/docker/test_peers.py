@@ -109,7 +109,7 @@ checks:
 - connection: {from: tester, to: "server:7000"}
   close: {kind: orderly, active: tester}
   bytes: {from: 14, to: 14}
-- output: {host: tester, program: c, lines: {"a line": 1}}
+- output: {host: tester, program: c, lines: {"éa line": 1}}
 """,
         ECHO,
     )
