@@ -9,6 +9,7 @@ from lab.evidence.transcript import InputEnded, Output
 from lab.run.pipeline import Finished
 from tests.docker.stage import CHECKOUT, Stage
 from tests.docker.stage import told as told_step
+from tests.judged import JudgedRun
 
 LAN = """
 version: 1
@@ -442,6 +443,9 @@ checks:
     assert finished.verdict.outcome is Outcome.PASS, (told(finished), finished.verdict)
     followed = play(stage, LAN + steps.replace("follow: true, ", ""), TFTP)
     assert "block 1" in told(followed)
+    (why,) = JudgedRun(followed.verdict).results[0].causes
+    assert why.startswith("server answered tester.transfer from UDP port ")
+    assert why.endswith(", not from port 69: with `follow: true` the script hears it")
 
 
 def test_a_connection_comes_from_the_port_that_is_asked_for(stage: Stage) -> None:

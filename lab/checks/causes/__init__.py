@@ -12,6 +12,7 @@ from lab.checks.causes import datagrams, ends, ports, waits
 from lab.checks.causes.failure import Failure
 from lab.checks.causes.kinds import (
     AddressInUse,
+    AnsweredElsewhere,
     CarriageReturns,
     Cause,
     ChildCrashed,
@@ -27,8 +28,8 @@ from lab.checks.causes.kinds import (
 )
 
 _SURE = (
-    AddressInUse, CarriageReturns, ChildCrashed, Died, LoopbackOnly, MemoryUsedUp, NotRaw, OtherPort,
-    SwappedPort,
+    AddressInUse, AnsweredElsewhere, CarriageReturns, ChildCrashed, Died, LoopbackOnly, MemoryUsedUp, NotRaw,
+    OtherPort, SwappedPort,
 )  # fmt: skip
 """Causes that more time would not have cured: a machine short of processors explains nothing beside them."""
 
@@ -54,6 +55,7 @@ def causes_of(failure: Failure) -> tuple[Cause, ...]:
         *ends.died(failure), *ends.in_background(failure), *ends.runs_on(failure),
         *waits.stopped(failure), *waits.loops(failure), *waits.not_accepted(failure),
         *waits.not_read(failure), *datagrams.buffer_full(failure), *datagrams.unread(failure),
+        *datagrams.answered_elsewhere(failure),
         *waits.still_held(failure), *waits.waits_for_lock(failure),
         *waits.deadlocks(failure),
     ]  # fmt: skip

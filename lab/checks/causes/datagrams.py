@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from lab.checks.buffers import full_buffers
 from lab.checks.causes.failure import Failure
-from lab.checks.causes.kinds import BufferFull, DatagramsUnread
+from lab.checks.causes.kinds import AnsweredElsewhere, BufferFull, DatagramsUnread
 from lab.checks.programs import Asleep, ProgramState, Wait
+from lab.evidence.transcript import Opened
+from lab.scenario.script import line_of
+from lab.steps.actions.connect import Connect
 
 
 def buffer_full(failure: Failure) -> Iterator[BufferFull]:
@@ -33,6 +36,38 @@ def unread(failure: Failure) -> Iterator[DatagramsUnread]:
                 and not any(_reads(wait, row.local_port) for wait in waits)
             ):
                 yield DatagramsUnread(failure.scene.named(one), row.local_port, one.states)
+
+
+def answered_elsewhere(failure: Failure) -> Iterator[AnsweredElsewhere]:
+    """The step's UDP connection, if it was answered from a port that it was not opened to, and is deaf to."""
+    host, _, name = failure.step.host.partition(".")
+    sent = [one for one in failure.evidence.datagrams if one.at.time <= failure.step.at]
+    ports = _ports_of(failure, host, name)
+    asked = {
+        (one.target, one.flow.target_port)
+        for one in sent
+        if one.source == host and one.flow.source_port in ports
+    }
+    for one in sent:
+        answer = one.source, one.flow.source_port
+        if one.target != host or one.flow.target_port not in ports or answer in asked:
+            continue
+        port = next((port for peer, port in asked if peer == one.source), 0)
+        if port:
+            yield AnsweredElsewhere(failure.step.host, one.source, port, one.flow.source_port)
+
+
+def _ports_of(failure: Failure, host: str, name: str) -> set[int]:
+    """The script's own ports of a connection that hears the port it was opened to alone."""
+    found: set[int] = set()
+    for event in failure.evidence.transcript.events:
+        if not isinstance(event, Opened) or (event.host, event.program) != (host, name.partition(".")[0]):
+            continue
+        line = line_of(failure.evidence.scenario, event.step)
+        action = line.action if line else None
+        if isinstance(action, Connect) and action.connect.to.transport == "udp" and not action.connect.follow:
+            found.update(event.ports)
+    return found
 
 
 def _receivers(failure: Failure) -> Iterator[ProgramState]:

@@ -190,6 +190,15 @@ class DatagramsUnread(Struct, frozen=True):
     states: tuple[State, ...]
 
 
+class AnsweredElsewhere(Struct, frozen=True):
+    """A host answered the script's datagrams to one of its ports from another one."""
+
+    connection: str
+    peer: str
+    port: int
+    found: int
+
+
 class StillHeld(Struct, frozen=True):
     """A process has closed its copy of a connection's socket, and another, which is not at it, holds one."""
 
@@ -322,6 +331,7 @@ Cause = (
     | NotRead
     | BufferFull
     | DatagramsUnread
+    | AnsweredElsewhere
     | StillHeld
     | WaitsForLock
     | NoSuchAddress

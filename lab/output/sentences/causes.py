@@ -230,6 +230,10 @@ SENTENCES = {
         " {dropped:datagram was|datagrams were} dropped, so it read too slowly or too late"
     ),
     "datagrams-unread": "datagrams at UDP port {port} are unread: {program} is {states}",
+    "answered-elsewhere": (
+        "{peer} answered {connection} from UDP port {found}, not from port {port}: with `follow: true` the"
+        " script hears it"
+    ),
     "still-held": "{host} has not closed its connection with {peer}: {held}",
     "waits-for-lock": (
         "no thread of {program} reads from {peer}, which waits: {program} is {states}"
