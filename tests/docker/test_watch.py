@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from lab.core.errors import ExitCode
@@ -32,13 +32,39 @@ checks:
 - connection: {from: client, to: "server:7000"}
   handshake: complete
 """
+LATE = """
+version: 1
+title: A connection that waits to be accepted
+networks: {lan: 10.9.8.0/24}
+hosts: {server: 10.9.8.1, client: 10.9.8.2}
+programs: {late: {source: late.py, listens: 7000}}
+steps:
+- server: {start: late}
+- client: {connect: "server:7000", as: c}
+- server: {quiet: 1s}
+- server: {send: accept}
+- server: {expect: {line: accepted}}
+- server: {quiet: 2s}
+checks:
+- connection: {from: client, to: "server:7000"}
+  handshake: complete
+"""
+ACCEPTS_LATE = """import socket
+listener = socket.create_server(("", 7000))
+input()
+connection, _ = listener.accept()
+print("accepted", flush=True)
+input()
+"""
 ASK = ("client", "--", "/opt/tcp-lab/busybox", "nc", "-w", "1", "10.9.8.1", "7000")
 
 
 @contextmanager
-def _watched(stage: Stage) -> Iterator[subprocess.Popen[str]]:
+def _watched(
+    stage: Stage, text: str = SCENARIO, files: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A lab that is watched; it is taken down by force where the test did not do it."""
-    file = stage.lay(SCENARIO)
+    file = stage.lay(text, files)
     lab = stage.popen("up", file, "--watch", COLUMNS="100")
     try:
         yield lab
@@ -86,6 +112,15 @@ def test_the_script_and_then_what_people_do(stage: Stage) -> None:
         assert len(_lab(stage).hosts) == 2
         assert stage.lab("exec", "--lab", run, *ASK).stdout == "hello\n"
         assert stage.lab("down", "--lab", run).returncode == ExitCode.PASSED
+
+
+def test_who_waits_to_be_accepted_is_drawn_meanwhile(stage: Stage) -> None:
+    with _watched(stage, LATE, {"late.py": ACCEPTS_LATE}) as lab:
+        drawn(lab, "queued, not accepted")
+        assert "not accepted" not in drawn(lab, "accepted")
+        assert not list((stage.folder / "runs").rglob("verdict.json"))
+        lab.send_signal(signal.SIGINT)
+        lab.communicate(timeout=PATIENCE)
 
 
 def test_a_lab_that_goes_away_ends_the_watching(stage: Stage) -> None:
