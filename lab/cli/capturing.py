@@ -32,7 +32,7 @@ def capture(host: str, word: str, screen: Screen) -> ExitCode:
         fix = "give it a reader: lab capture | wireshark -k -i -"
         raise UsageError("terminal", "a capture is no text for a terminal", where="standard output", fix=fix)
     with Interruption(), connected(screen) as engine:
-        lab = chosen(all_labs(engine, time.time()), word)
+        lab = chosen(all_labs(engine, time.time()), word, screen)
         if host:
             lab.host(host)
         visit = Visit(engine, lab)

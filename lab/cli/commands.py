@@ -230,6 +230,9 @@ def logs(
 @app.command()
 def down(
     *,
+    run: Annotated[
+        str, argument(metavar="[RUN]", help="The lab, as with --lab.", autocompletion=completion.labs)
+    ] = "",
     lab: Which = "",
     every: Annotated[bool, option("--all", help="Remove all labs that you left up on this machine.")] = False,
     json: Json = False,
@@ -238,7 +241,7 @@ def down(
     """Remove a lab that `lab up` started."""
     from lab.cli import hosts
 
-    return Invocation(partial(hosts.down, lab, every), json, verbose)
+    return Invocation(partial(hosts.down, run or lab, every), json, verbose)
 
 
 @app.command()

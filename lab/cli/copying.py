@@ -53,7 +53,7 @@ def cp(source: str, target: str, word: str, screen: Screen) -> ExitCode:
         raise UsageError("usage", what, fix="lab cp FILE HOST:PATH, or lab cp HOST:PATH FILE")
     actor = one.host or other.host
     with Interruption(), connected(screen) as engine:
-        place = place_of(engine, actor, word)
+        place = place_of(engine, actor, word, screen)
         if other.host:
             _into(engine, place, Path(one.path), other.path)
         else:

@@ -87,7 +87,7 @@ def execute(host: str, command: Sequence[str], word: str, screen: Screen) -> int
         raise UsageError("usage", what, fix=fix)
     with connected(screen) as engine:
         become = [BUSYBOX, "sh", "-c", _BECOME, "sh", *words]
-        return _joined(engine, place_of(engine, host, word), become)
+        return _joined(engine, place_of(engine, host, word, screen), become)
 
 
 def shell(host: str, word: str, screen: Screen) -> int:
@@ -96,14 +96,14 @@ def shell(host: str, word: str, screen: Screen) -> int:
 
     tries = "; ".join(f"test -x {path} && exec {path}" for path in _SHELLS)
     with connected(screen) as engine:
-        place = place_of(engine, host, word)
+        place = place_of(engine, host, word, screen)
         return _joined(engine, place, [BUSYBOX, "sh", "-c", f"{tries}; exec {BUSYBOX} sh"])
 
 
-def place_of(engine: Engine, actor: str, word: str) -> Place:
+def place_of(engine: Engine, actor: str, word: str, screen: Screen) -> Place:
     """The place of a host's own user, or that of a program, ``HOST.PROGRAM``. UsageError."""
     name, _, program = actor.partition(".")
-    host = chosen(all_labs(engine, time.time()), word).host(name)
+    host = chosen(all_labs(engine, time.time()), word, screen).host(name)
     if not program:
         return Place(host.id, FOLDER, "", host.labels.raw)
     known = dict(one.split("=") for one in host.labels.users.split())
@@ -153,7 +153,7 @@ def down(word: str, every: bool, screen: Screen) -> ExitCode:
     """Take down what was left up: one lab, or all of them."""
     with connected(screen) as engine:
         labs = all_labs(engine, time.time())
-        meant = _own(labs, screen) if every else [_idle(chosen(labs, word), word)]
+        meant = _own(labs, screen) if every else [_idle(chosen(labs, word, screen), word)]
         _remove(engine, meant, screen)
     if not meant:
         screen.show(["no lab is up"])
@@ -171,9 +171,18 @@ def _own(labs: Sequence[Lab], screen: Screen) -> list[Lab]:
     return own
 
 
-def chosen(labs: Sequence[Lab], word: str) -> Lab:
-    """The lab that is meant: by ``word``, by the environment (LAB_RUN), or the newest of this folder."""
-    return choose(labs, word or os.environ.get("LAB_RUN", ""), str(Path.cwd()))
+def chosen(labs: Sequence[Lab], word: str, screen: Screen) -> Lab:
+    """The lab that is meant: by ``word``, by the environment (LAB_RUN), or the newest of this folder.
+
+    Where it is one of another folder, which nobody named, that is told.
+    """
+    word, folder = word or os.environ.get("LAB_RUN", ""), str(Path.cwd())
+    lab = choose(labs, word, folder)
+    if not word and lab.folder != folder:
+        screen.tell(
+            f"no lab of this folder is up: this is {listed([lab])}, which was started from {lab.folder}"
+        )
+    return lab
 
 
 def _idle(lab: Lab, word: str) -> Lab:

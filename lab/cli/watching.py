@@ -33,7 +33,7 @@ def watch(word: str, screen: Screen) -> ExitCode:
     from lab.deploy.visit import Visit
 
     with Interruption() as interruption, connected(screen) as engine:
-        lab = chosen(all_labs(engine, time.time()), word)
+        lab = chosen(all_labs(engine, time.time()), word, screen)
         visit = Visit(engine, lab)
         loopbacks = visit.loopbacks()
         captures = [visit.capture(snaplen=HEADERS)]

@@ -144,7 +144,8 @@ def _standing(labels: Labels, members: Iterable[Container], now: float) -> LabSt
 def choose(labs: Sequence[Lab], word: str, folder: str = "") -> Lab:
     """The one lab that is meant by ``word``: the start of a run id, or a scenario.
 
-    Without a word it is the newest one left up that was started from ``folder``, else from anywhere.
+    Without a word it is the newest one that was started from ``folder``, one left up before one at work,
+    else the newest left up from anywhere.
 
     Raises:
         UsageError: none is meant or several are; the error lists them.
@@ -163,12 +164,15 @@ def choose(labs: Sequence[Lab], word: str, folder: str = "") -> Lab:
 
 
 def _newest(labs: Sequence[Lab], folder: str) -> Lab:
-    there = [lab for lab in labs if not lab.useless]
-    up = [lab for lab in there if lab.standing is LabStatus.UP]
-    meant = [lab for lab in up if lab.folder == folder] or up or there
+    here = [lab for lab in labs if lab.folder == folder and not lab.useless]
+    meant = _up(here) or here or _up(labs)
     if not meant:
         raise UsageError("no-lab", "no lab is up", fix="start one: lab up FILE")
     return meant[-1]
+
+
+def _up(labs: Iterable[Lab]) -> list[Lab]:
+    return [lab for lab in labs if lab.standing is LabStatus.UP]
 
 
 def listed(labs: Iterable[Lab]) -> str:

@@ -138,7 +138,7 @@ def in_time(rows: Iterable[Row], accepted: Iterable[Row]) -> Iterator[Row]:
             if known and _proves(row, known):
                 del later[row.number]
                 yield replace(known, time=row.time)
-        if not isinstance(row, Accepted) or row.number in later:
+        if not isinstance(row, Accepted) or later.pop(row.number, None) is not None:
             yield row
 
 

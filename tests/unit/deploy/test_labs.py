@@ -23,10 +23,10 @@ def _container(labels: Labels, created: int = 1, state: str = "running") -> Cont
 
 def _lab(
     run_id: str = "cafe", scenario: str = "chat", owner: Owner = GONE, *, keep: bool = True, now: float = 0,
-    sidecar: str = "running",
+    sidecar: str = "running", folder: str = "/chats",
 ) -> Lab:  # fmt: skip
     """A lab of one host, and of a sidecar in that state if it has one."""
-    labels = replace(LABELS, run_id=run_id, scenario=scenario, owner=owner, keep=keep)
+    labels = replace(LABELS, run_id=run_id, scenario=scenario, owner=owner, keep=keep, folder=folder)
     members = [_container(labels)]
     if sidecar:
         members.append(_container(replace(labels, host="", role="sidecar"), state=sidecar))
@@ -107,11 +107,15 @@ def test_the_one_lab_there_is(word: str) -> None:
     assert choose([lab], word) is lab
 
 
-def test_a_lab_that_was_left_up_comes_before_busy_ones() -> None:
-    up = _lab("up")
-    assert choose([_lab("busy", owner=LIVING), up], "") is up
-    busy = _lab("busy", owner=LIVING)
-    assert choose([busy], "") is busy
+def test_a_lab_of_this_folder_comes_first_and_one_that_was_left_up_before_a_busy_one() -> None:
+    up, busy = _lab("up"), _lab("busy", owner=LIVING)
+    assert choose([up, busy], "", up.folder) is up
+    assert choose([busy], "", busy.folder) is busy
+    assert choose([up, busy], "", "/elsewhere") is up
+    here = _lab("here", owner=LIVING, folder="/here")
+    assert choose([up, here], "", "/here") is here
+    with pytest.raises(UsageError, match="no lab is up"):
+        choose([busy, here], "", "/elsewhere")
 
 
 @pytest.mark.parametrize(

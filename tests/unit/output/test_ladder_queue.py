@@ -87,6 +87,13 @@ def test_a_connection_waits_until_its_program_takes_it(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_sent_after_the_look_that_showed_it_is_no_second_row(tmp_path: Path) -> None:
+    talk = HANDSHAKE + "15 server > client_a P. text=welcome"
+    samples = look(1, shown(0)), look(7, shown(0)), look(12, shown(9))
+    _, rows = told(tmp_path, talk, *samples)
+    assert [(type(row), row.time) for row in of_queue(rows)] == [(Queued, at(1)), (Accepted, at(12))]
+
+
 def test_each_form_tells_it(tmp_path: Path) -> None:
     evidence, rows = told(tmp_path, HANDSHAKE, look(1, shown(0)), look(12, shown(9)))
     forms = as_mermaid(rows, evidence), as_svg(rows, evidence)
