@@ -14,7 +14,7 @@ from lab.engine.machine import is_this_machine
 _LEAST_IDLE = 0.1
 """A machine whose processors idle for less than this part of the time has none to spare."""
 
-_ASLEEP, _ENOUGH = 0.1, 0.25
+_ASLEEP, _ENOUGH = 0.03, 0.25
 """The parts of a processor: a build that used less was asleep, one that used more had its share."""
 
 _SHORTEST = 5.0

@@ -18,7 +18,7 @@ _LONGEST = 200
 _ERRORS = ("undefined reference", "error")
 """Words from which on a line says what does not build."""
 
-_VARIES = re.compile(r"hex:[0-9a-f ]+|[\w.]*\d[\w.]*")
+_VARIES = re.compile(r"'(?:hex:|[^']*\\x)[^']*(?:'|$)|[\w.]*\d[\w.]*")
 """What differs though the cause is the same: times, ports, processes, bytes, texts made anew in each run."""
 
 

@@ -26,7 +26,7 @@ PATIENCE = 600.0
 
 NOTHING_FAILS = "-"
 _CAUSE = re.compile(r"( +\d+ of them)(?:, like this)?:(.*)")
-_VARIES = re.compile(r"hex:[0-9a-f ]+|[\w.]*\d[\w.]*")
+_VARIES = re.compile(r"'(?:hex:|[^']*\\x)[^']*(?:'|$)|[\w.]*\d[\w.]*")
 """What varies in a cause: times, processes, bytes and texts that are new in each run."""
 
 _COMPARED = 90
