@@ -167,9 +167,12 @@ def drawn(lab: subprocess.Popen[str], *words: str) -> str:
 
 @contextmanager
 def busy(processes: int) -> Iterator[None]:
-    """So many processes for each processor of this machine that compute without end."""
+    """So many processes for each processor of this machine that compute without end.
+
+    Each is a session of its own: the kernel gives a session no more than its share (sched(7), autogroup).
+    """
     spinning = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
         for _ in range(processes * (os.cpu_count() or 1))
     ]
     try:
