@@ -25,6 +25,7 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
     observed: str
     causes: list[str]
     hint: str
+    follows: str
 
 
 class Run(Struct, frozen=True, forbid_unknown_fields=True):

@@ -170,7 +170,13 @@ def check_lines(check: CheckSeen) -> Iterator[Line]:
     if check.outcome in ("pass", "skipped"):
         return
     causes = "\n".join(check.causes)
-    fields = {"expected": check.expected, "happened": check.observed, "cause": causes, "hint": check.hint}
+    fields = {
+        "follows from": check.follows,
+        "expected": check.expected,
+        "happened": check.observed,
+        "cause": causes,
+        "hint": "" if check.follows else check.hint,  # what is to be mended is there
+    }
     for label, text in fields.items():
         if text:
             yield Line("field", text, label)

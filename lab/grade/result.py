@@ -28,6 +28,8 @@ class CheckSeen(Struct, frozen=True, omit_defaults=True):
     observed: str = ""
     causes: tuple[str, ...] = ()
     hint: str = ""
+    follows: str = ""
+    """The check whose failure explains this one."""
     details: tuple[Detail, ...] = ()
 
 

@@ -211,7 +211,7 @@ def _case_as_data(case: CaseResult, row: Row, records: str) -> dict[str, Any]:
                     {
                         "name": one.name, "outcome": one.outcome, "points": one.points, "shown": one.shown,
                         "expected": one.expected, "observed": one.observed, "causes": list(one.causes),
-                        "hint": one.hint,
+                        "hint": one.hint, "follows": one.follows,
                     }
                     for one in run.checks
                 ],

@@ -279,6 +279,7 @@ def _seen(verdict: Verdict, theirs: Verdict, evidence: Evidence) -> Iterable[Che
             _cut(told.observed) if same else "it was not judged, because something else did not pass",
             tuple(map(_cut, told.causes)) if same else (),
             result.hint,
+            own.follows if same else "",
             details(told, evidence) if same and visible else (),
         )
 

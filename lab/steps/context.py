@@ -30,6 +30,11 @@ class Context(Struct, frozen=True):
     variables: Variables
     """What is captured is added to them."""
 
+    @property
+    def tidies(self) -> bool:
+        """Whether the step stands under ``finally``."""
+        return self.step.partition(".")[0] == "finally"
+
     async def ask(self, request: Request[A]) -> A:
         """Have the agent do something (docs/contributing.md); its answer."""
         return await self.programs.deployment.agent.ask(request)

@@ -315,6 +315,22 @@ def test_together_repeat_captures_and_several_programs_on_a_host(stage: Stage) -
     assert again.evidence.info.variables["nonce"] == finished.evidence.info.variables["nonce"]
 
 
+@pytest.mark.parametrize(
+    ("end", "outcome"), [("pass", Outcome.PASS), ("raise SystemExit(1)", Outcome.FAIL)], ids=["well", "badly"]
+)
+@pytest.mark.parametrize("step", ["signal: SIGTERM", "key: ctrl-c"])
+def test_finally_has_nothing_to_end_where_a_program_has_ended_well(
+    stage: Stage, step: str, end: str, outcome: Outcome
+) -> None:
+    steps = "- a: {start: p}\n- a: {expect: bye}\n- a: {sleep: 500ms}"
+    tidies = {"finally": f"[a: {{{step}}}, a: {{wait: {{exited: true}}}}]"}
+    finished = stage.play(
+        one_host(steps, checks="- output: {host: a, lines: {bye: 1}}", **tidies),
+        {"p.py": f"print('bye', flush=True)\n{end}\n"},
+    )
+    assert finished.verdict.outcome is outcome
+
+
 def test_a_broken_branch_ends_the_others_and_finally_is_played(stage: Stage) -> None:
     steps = """- a: {start: p}
 - together:

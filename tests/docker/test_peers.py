@@ -448,6 +448,43 @@ checks:
     assert why.endswith(", not from port 69: with `follow: true` the script hears it")
 
 
+HEARD = START.replace("echo.py", "echo.py, tty: false") + CONNECT + '- tester.c: {type: "hello\\n"}\n'
+
+
+def test_a_line_that_comes_without_its_end_is_told_as_that(stage: Stage) -> None:
+    source = ECHO.replace("sendall(data)", "sendall(data.strip())")
+    finished = play(stage, LAN + HEARD + "- tester.c: {expect: {line: hello}, within: 1s}\n", source)
+    (why,) = JudgedRun(finished.verdict).results[0].causes
+    assert why == "server sent 'hello' without the newline (\\n) that ends a line"
+
+
+def test_a_server_that_never_sees_the_end_of_a_connection_of_the_script_is_told_to_be_in_a_loop(
+    stage: Stage,
+) -> None:
+    source = ECHO.replace("while data := connection.recv(4096):", "while True:").replace(
+        "connection.sendall(data)", "connection.sendall(connection.recv(4096))"
+    )
+    steps = "- tester.c: {expect: hello}\n- tester.c: {close: write}\n- tester.c: {expect: {end: true}, within: 3s}\n"
+    finished = play(stage, LAN + HEARD + steps, source)
+    (why,) = JudgedRun(finished.verdict).results[0].causes
+    assert why.startswith("server is busy, maybe in a loop")
+    assert "tester, who closed it (CLOSE_WAIT)" in why
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [(ECHO, Outcome.SKIPPED), (ECHO.replace("while data :=", "if data :="), Outcome.FAIL)],
+    ids=["waits", "closes"],
+)
+def test_who_closes_first_is_open_where_the_script_broke_off_before_it_closed(
+    stage: Stage, source: str, outcome: Outcome
+) -> None:
+    steps = '- tester.c: {expect: "another", within: 1s}\n- tester.c: {close: both}\nchecks:\n'
+    check = '- connection: {from: tester, to: "server:7000"}\n  close: {kind: orderly, active: tester}\n'
+    finished = play(stage, LAN + HEARD + steps + check, source)
+    assert [result.outcome for result in finished.verdict.results] == [Outcome.FAIL, outcome]
+
+
 def test_a_connection_comes_from_the_port_that_is_asked_for(stage: Stage) -> None:
     finished = play(
         stage,

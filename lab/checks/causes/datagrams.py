@@ -8,7 +8,6 @@ from lab.checks.buffers import full_buffers
 from lab.checks.causes.failure import Failure
 from lab.checks.causes.kinds import AnsweredElsewhere, BufferFull, DatagramsUnread
 from lab.checks.programs import Asleep, ProgramState, Wait
-from lab.evidence.transcript import Opened
 from lab.scenario.script import line_of
 from lab.steps.actions.connect import Connect
 
@@ -40,9 +39,9 @@ def unread(failure: Failure) -> Iterator[DatagramsUnread]:
 
 def answered_elsewhere(failure: Failure) -> Iterator[AnsweredElsewhere]:
     """The step's UDP connection, if it was answered from a port that it was not opened to, and is deaf to."""
-    host, _, name = failure.step.host.partition(".")
+    host = failure.step.host.partition(".")[0]
     sent = [one for one in failure.evidence.datagrams if one.at.time <= failure.step.at]
-    ports = _ports_of(failure, host, name)
+    ports = _ports(failure)
     asked = {
         (one.target, one.flow.target_port)
         for one in sent
@@ -57,17 +56,14 @@ def answered_elsewhere(failure: Failure) -> Iterator[AnsweredElsewhere]:
             yield AnsweredElsewhere(failure.step.host, one.source, port, one.flow.source_port)
 
 
-def _ports_of(failure: Failure, host: str, name: str) -> set[int]:
-    """The script's own ports of a connection that hears the port it was opened to alone."""
-    found: set[int] = set()
-    for event in failure.evidence.transcript.events:
-        if not isinstance(event, Opened) or (event.host, event.program) != (host, name.partition(".")[0]):
-            continue
+def _ports(failure: Failure) -> frozenset[int]:
+    """The script's own ports of the step's connection, if that hears the port alone that it was opened to."""
+    for event in failure.opened:
         line = line_of(failure.evidence.scenario, event.step)
         action = line.action if line else None
         if isinstance(action, Connect) and action.connect.to.transport == "udp" and not action.connect.follow:
-            found.update(event.ports)
-    return found
+            return failure.ports
+    return frozenset()
 
 
 def _receivers(failure: Failure) -> Iterator[ProgramState]:

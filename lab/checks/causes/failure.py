@@ -10,7 +10,7 @@ from lab.checks.select import model_of
 from lab.core.words import TcpState
 from lab.evidence.evidence import Evidence
 from lab.evidence.sockets import SocketRow
-from lab.evidence.transcript import Input, StepEnded
+from lab.evidence.transcript import Input, Opened, StepEnded
 from lab.scenario.cast import Program
 from lab.scenario.script import line_of
 from lab.scenario.steps import RUN
@@ -31,6 +31,8 @@ class Failure:
         self.evidence = scene.evidence
         self.step = step
         self.line = line_of(scene.evidence.scenario, step.step)
+        self.ports = frozenset(port for event in self.opened for port in event.ports)
+        """The script's own ports of the connection that the step speaks on, if it speaks on one."""
         self.mine = self._programs_of_step()
 
     def model_of(self, program: ProgramState) -> Program | None:
@@ -48,9 +50,21 @@ class Failure:
         beside = program.host == self.step.host.partition(".")[0]
         return not beside or isinstance(program.state, Ended) or program in self.concerned()
 
+    @cached_property
+    def opened(self) -> tuple[Opened, ...]:
+        """How the script opened what the step speaks on; nothing if that is a program."""
+        host, _, name = self.step.host.partition(".")
+        return tuple(
+            event
+            for event in self.evidence.transcript.events
+            if isinstance(event, Opened) and (event.host, event.program) == (host, name.partition(".")[0])
+        )
+
     def _programs_of_step(self) -> tuple[ProgramState, ...]:
-        """The program that the step speaks with, or starts."""
+        """The program that the step speaks with, or starts; none if that is a connection of the script."""
         host, _, program = self.step.host.partition(".")
+        if self.opened:
+            return ()
         action = self.line.action if self.line else None
         if isinstance(action, Start):
             program = action.as_ or action.start
@@ -61,11 +75,25 @@ class Failure:
         return tuple(named or here[-1:])
 
     def concerned(self) -> tuple[ProgramState, ...]:
-        """The step's program, and those that it is connected with, directly or by others."""
-        found = list(self.mine)
+        """The step's program, and those that it, or the script, is connected with, directly or by others."""
+        found = [*self.mine, *self.partners]
         for one in found:
             found += [other for other in self._neighbours(one) if other not in found]
         return tuple(found)
+
+    @cached_property
+    def partners(self) -> tuple[ProgramState, ...]:
+        """The programs at the other end of the script's connection that the step speaks on."""
+        return tuple(one for one in self.scene.programs if self._is_partner(one))
+
+    def _is_partner(self, one: ProgramState) -> bool:
+        own, seen = self.step.host.partition(".")[0], self.scene.hosts.get(one.host)
+        return any(
+            row.inode in one.inodes
+            and row.remote_port in self.ports
+            and self.scene.peer(one.host, row) == own
+            for row in (seen.tcp if seen else ())
+        )
 
     def _neighbours(self, program: ProgramState) -> Iterator[ProgramState]:
         """The programs at the other ends of what a program holds."""

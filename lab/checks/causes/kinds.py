@@ -280,10 +280,11 @@ class InLoop(Struct, frozen=True):
 
 
 class WithoutNewline(Struct, frozen=True):
-    """A program has printed the line that was expected, except for its end."""
+    """A program has printed, or ``sent`` to the script, the line that was expected, except for its end."""
 
     program: str
     text: str
+    sent: bool = False
 
 
 class OtherLineEnds(Struct, frozen=True):

@@ -191,7 +191,7 @@ def _closed_by(failure: Failure, one: ProgramState) -> tuple[str, ...]:
 
 
 def without_newline(failure: Failure) -> Iterator[WithoutNewline]:
-    """The step's program, if all that the line lacks that it printed last is the end."""
+    """The step's program, or that which the script hears, if its last line lacks nothing but the end."""
     action = failure.line.action if failure.line else None
     if not isinstance(action, Expect) or not (shape := action.expect.line or action.expect.glob):
         return
@@ -199,9 +199,9 @@ def without_newline(failure: Failure) -> Iterator[WithoutNewline]:
     if wanted is None or not last:
         return
     if last == wanted or (action.expect.line is None and fnmatchcase(last, wanted)):
-        for one in failure.mine:
+        for one in failure.mine or failure.partners:
             if not isinstance(one.state, Ended):
-                yield WithoutNewline(failure.scene.named(one), last)
+                yield WithoutNewline(failure.scene.named(one), last, sent=bool(failure.opened))
 
 
 def other_line_ends(failure: Failure) -> Iterator[OtherLineEnds]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.core.endpoint import endpoint
+from lab.core.quote import quoted
 from lab.core.words import describe_status, signal_name
 from lab.evidence.message import Message
 from lab.output.describe import Teller, counted, listed, span
@@ -247,7 +248,9 @@ SENTENCES = {
     "waits-for-peer": "{program} waits for {peer} to send (asleep in recv), and {peer} is {states}",
     "is-stopped": "{program} is stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN): it goes on at SIGCONT",
     "in-loop": _loop,
-    "without-newline": "{program} printed {text:quoted} without the newline (\\n) that ends a line",
+    "without-newline": lambda _, program, text, sent: (
+        f"{program} {'sent' if sent else 'printed'} {quoted(text)} without the newline (\\n) that ends a line"
+    ),
     "other-line-ends": _other_line_ends,
     "returns-typed": (
         "the terminal of {program} makes LF (\\n) of each CR (\\r) that is typed: with `tty: false` it reads"

@@ -37,6 +37,11 @@ class _Ending(Executable):
     def may_end_program(self) -> bool:
         return True
 
+    async def _is_done(self, context: Context) -> bool:
+        """Whether ``finally`` has nothing to end: the program has ended well by itself."""
+        program = context.program()
+        return context.tidies and program.has_ended and await program.until_exit() == 0
+
 
 class Key(_Ending):
     """Press a key, as on a terminal: the terminal turns ctrl-c into SIGINT."""
@@ -60,6 +65,8 @@ class Key(_Ending):
 
     async def execute(self, context: Context) -> None:
         program = context.program()
+        if self.may_end_program() and await self._is_done(context):
+            return
         await context.programs.look()
         key = _KEYS.get(self.key) or bytes([ord(self.key[-1].upper()) & 0x1F])
         await context.say(program, key, "key", self.key)
@@ -79,6 +86,8 @@ class SendSignal(_Ending):
 
     async def execute(self, context: Context) -> None:
         program = context.program()
+        if await self._is_done(context):
+            return
         await context.programs.look()
         at = context.programs.recorder.now()
         if not await context.ask(protocol.Signal(pid=program.pid, signal=self.signal)):
