@@ -13,9 +13,9 @@ from lab.scenario import Scenario
 
 
 def visible_part(scenario: Scenario) -> Scenario | None:
-    """The scenario without hidden checks and the needs of these; None if no check is left."""
+    """The scenario without hidden checks and the needs of these; None if all that it checks is hidden."""
     seen = [check for check in scenario.checks if check.visibility == "visible"]
-    if not seen:
+    if scenario.checks and not seen:
         return None
     if len(seen) == len(scenario.checks):
         return scenario

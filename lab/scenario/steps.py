@@ -37,7 +37,9 @@ class Pattern(Model):
     short: ClassVar[str] = "text"
 
     text: Annotated[Text | None, Field(description="Exactly this, anywhere")] = None
-    line: Annotated[str | None, Field(description="A whole line that is exactly this")] = None
+    line: Annotated[
+        str | None, Field(description="A whole line that is exactly this; it ends in LF or CR LF")
+    ] = None
     regex: Annotated[
         Text | None, Field(description="A regular expression (Python's re); named groups become variables")
     ] = None

@@ -26,7 +26,7 @@ WORDS = {
 SENTENCES = {
     # which one
     "a-connection": "a connection from {host} to {to}",
-    "so-many": "{number} of them",
+    "so-many": "{number} connections from {host} to {to}",
     "only-so-many": "there {number:was|were} only {number}",
     "no-syn-captured": "no SYN from {host} to {to} was captured",
     "never-sent-syn": "{host} never sent a SYN to {to}",

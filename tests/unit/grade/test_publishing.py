@@ -12,6 +12,7 @@ from lab.grade.handout import lay
 from lab.grade.points import shares
 from lab.grade.publishing import published
 from lab.grade.reading import Assigned, read
+from lab.grade.visible import visible_part
 from tests.unit.grade import course
 
 
@@ -50,6 +51,14 @@ def test_what_students_get(assigned: Assigned, tmp_path: Path) -> None:
         for name in (b"unpublished", b"only-hidden", b"other", b"judge", b"teachers", b"publish"):
             assert name not in content, path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["course", "out"]  # nothing is left beside it
+
+
+def test_a_visible_scenario_without_checks_is_published(assigned: Assigned) -> None:
+    scenario = assigned.played[0].loaded.scenario
+    assert visible_part(scenario.model_copy(update={"checks": ()})) is not None
+    hidden = tuple(check for check in scenario.checks if check.visibility != "visible")
+    assert hidden
+    assert visible_part(scenario.model_copy(update={"checks": hidden})) is None
 
 
 def test_it_plays_and_is_worth_what_is_visible(assigned: Assigned, tmp_path: Path) -> None:
