@@ -90,8 +90,9 @@ def _missing(ref: ConnectionRef, found: int, evidence: Evidence, lacking: Messag
     ]
     host, to = ref.from_, str(ref.to)
     none = message("no-syn-captured" if lacking else "never-sent-syn", host=host, to=to)
+    first = message("a-connection", host=host, to=to)
     return find(
-        message("a-connection", host=host, to=to) if ref.nth == 1 else message("so-many", number=ref.nth, host=host, to=to),
+        first if ref.nth == 1 else message("so-many", number=ref.nth, host=host, to=to),
         message("only-so-many", number=found) if found else none,
         attempts,
         holds=False,

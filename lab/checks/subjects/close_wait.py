@@ -209,7 +209,7 @@ def _observed(
     never = message("never-in-close-wait", host=ref.host, peer=ref.peer)
     return find(
         message("through-close-wait" if wanted else "not-in-close-wait", host=ref.host, peer=ref.peer),
-        [_seen(stay, evidence) for stay in stays] or never,
+        [_seen(stay, evidence) for stay in stays] or [never, *([] if lacking else _why_never(ref, evidence))],
         _proofs(stays, evidence),
         holds=bool(stays) == wanted,
         doubt=lacking,
@@ -217,6 +217,20 @@ def _observed(
         absent=not stays and _may_come(ref, evidence),
         missing=not stays and not _went_another_way(ref, evidence),
     )
+
+
+def _why_never(ref: CloseWaitRef, evidence: Evidence) -> list[Message]:
+    """Why connections that were made led to no CLOSE_WAIT: who closed first, and who did not."""
+    found: list[Message] = []
+    for connection, side in _candidates(ref, evidence):
+        peer = connection.peer_of(side)
+        if connection.handshake != "complete":
+            continue
+        if side.fin is not None and connection.active is side:
+            found.append(message("closed-first", host=side.host))
+        if peer.fin is None and peer.host:
+            found.append(message("no-fin-sent", hosts=(peer.host,)))
+    return list(dict.fromkeys(found))
 
 
 def _went_another_way(ref: CloseWaitRef, evidence: Evidence) -> bool:

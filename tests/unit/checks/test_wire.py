@@ -116,6 +116,7 @@ TABLE = [
     (connections(1), ORDERLY, REFUSED, "0 connections, and 1 more without"),
     (connections(0, "client_b"), ORDERLY, ORDERLY.replace("client_a", "client_b"), "1 connection"),
     (close_wait(observed=True), ORDERLY, RESET, "never was in CLOSE_WAIT"),
+    (close_wait(observed=True), ORDERLY, OPEN + "1 server > client_a F.", "server closed first; client_a never sent"),
     (close_wait(observed=False), RESET, ORDERLY, "in CLOSE_WAIT for 149.990 ms, until its own FIN"),
     (close_wait(peer="client_a", port=19999, dwell=SHORT), ORDERLY, LEAKING, "9.998 s when the run ended"),
     (close_wait(dwell={"min": "100ms"}), ORDERLY, HALF_CLOSE, "for 1.990 ms"),
