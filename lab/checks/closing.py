@@ -81,7 +81,7 @@ def close(spec: CloseSpec, context: CheckContext) -> Iterator[Finding]:
             holds=seen in spec.kind,
             doubt=context.doubt or _unknown(context, *context.connection.sides),
             proven=context.certain and both and not _BY_FIN & set(spec.kind),
-            absent=_waits_for_script(context),
+            absent=_waits_for_script(context, *context.connection.sides),
         )
     if spec.active is not None:
         active, wanted = context.connection.active, context.side(spec.active)
@@ -94,17 +94,19 @@ def close(spec: CloseSpec, context: CheckContext) -> Iterator[Finding]:
             frames,
             holds=closed and active is wanted,
             doubt=context.doubt or _unknown(context, active),
-            absent=_waits_for_script(context),
+            absent=_waits_for_script(context, wanted),
         )
 
 
-def _waits_for_script(context: CheckContext) -> bool:
-    """Whether nobody has closed the connection, and the script broke off before it did."""
+def _waits_for_script(context: CheckContext, *first: Side | None) -> bool:
+    """Whether nobody has closed, and the script broke off before it did: one of these sides is its own."""
     sides, evidence = context.connection.sides, context.evidence
     closed = any(side.fin and not _undone(side, context) for side in sides)
     if closed or not evidence.transcript.unplayed or any(_own_reset(side, context) for side in sides):
         return False
-    return any(side.fin is None and evidence.opened_by_script(side.host, side.port) for side in sides)
+    return any(
+        side.fin is None and evidence.opened_by_script(side.host, side.port) for side in filter(None, first)
+    )
 
 
 def _undone(side: Side, context: CheckContext) -> bool:
@@ -266,7 +268,7 @@ def fin(expected: tuple[str, ...], context: CheckContext) -> Finding:
         holds=senders == wanted and not unheard,
         doubt=context.doubt or _unknown(context, *context.connection.sides),
         proven=context.certain and any(side not in wanted for side in senders),
-        absent=_waits_for_script(context),
+        absent=_waits_for_script(context, *wanted[:1]),
     )
 
 

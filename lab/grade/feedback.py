@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from lab.checks.conversation import SUBJECT as CONVERSATION
 from lab.core.escape import escape, one_line
 from lab.grade.assignment import Texts
 from lab.grade.batch import Row
@@ -175,7 +176,7 @@ def check_lines(check: CheckSeen) -> Iterator[Line]:
         "expected": check.expected,
         "happened": check.observed,
         "cause": causes,
-        "hint": "" if check.follows else check.hint,  # what is to be mended is there
+        "hint": check.hint if check.follows in ("", CONVERSATION) else "",  # what is to be mended is there
     }
     for label, text in fields.items():
         if text:

@@ -464,7 +464,7 @@ ATTACKS = {
         4, PASSED, {"Makefile": MAKES_DAEMON, "daemon.py": DAEMON, "server.txt": "#!/usr/bin/env python3\n" + HEAD + SERVE}
     ),
     "11 dials from a build": Attack(2, FAILED, {"Makefile": DIALS_OUT, "server.txt": "#!/usr/bin/env python3\n" + HEAD + HALF}),
-    "12 forks": Attack(0, "exit status 3", _python(FORKS)),
+    "12 forks": Attack(0, "it had ended: ", _python(FORKS)),
     "13 allocates": Attack(0, "SIGKILL", _python(MEMORY)),
     "14 fills": Attack(2, PASSED, _python(FILES, WITHOUT_A_LOG)),
     "15 prints": Attack(2, FAILED, _python(OUTPUT, HALF)),
