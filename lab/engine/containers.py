@@ -66,6 +66,8 @@ _CPU_PERIOD, _SIDECAR_CPUS = 100_000, 4
 """The kernel's period for shares of processors (microseconds); how many a sidecar has at most."""
 
 _REMOVAL_SECONDS = 30.0
+_ASK_AGAIN_SECONDS = 0.5
+"""How long the engine may take to remove what it refused to, as it does while it removes it by itself."""
 
 _SHARED = 16 * 1024**2
 """Bytes of /dev/shm."""
@@ -450,14 +452,24 @@ def _remove_listed(engine: Engine, container: Container, removed: Callable[[], N
 
 def _remove(engine: Engine, container: str) -> None:
     with engine.doing("remove a container"):
-        _unless_gone(lambda: engine.client.remove_container(container, force=True, v=True))
         deadline = time.monotonic() + _REMOVAL_SECONDS
-        # The engine may already be removing it by itself: ours is then refused and theirs has to be awaited.
-        while _unless_gone(lambda: engine.client.inspect_container(container)):
+        while _unless_gone(lambda: engine.client.remove_container(container, force=True, v=True)):
+            # Where the engine is removing it by itself, ours is refused, and theirs is awaited. It refuses,
+            # too, what it cannot end just now: then it is asked again.
+            if _is_gone_within(_ASK_AGAIN_SECONDS, engine, container):
+                return
             if time.monotonic() > deadline:
                 what = f"container {container[:12]} cannot be removed"
                 raise EngineError("container-stays", what, fix="lab wipe")
-            time.sleep(0.005)
+
+
+def _is_gone_within(seconds: float, engine: Engine, container: str) -> bool:
+    deadline = time.monotonic() + seconds
+    while _unless_gone(lambda: engine.client.inspect_container(container)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def _unless_gone(request: Callable[[], Any]) -> bool:

@@ -30,6 +30,7 @@ class Kind(Enum):
 
     DELAY = "answered late"
     REFUSE = "answered with 500, and not carried out"
+    CONFLICT = "answered with 409, and not carried out"
     CUT = "cut before it is carried out"
     CUT_AFTER = "carried out, and cut before the answer"
     CORRUPT = "answered with text that is not JSON"
@@ -205,7 +206,7 @@ class Proxy:
         self._thawed.wait()
         streams = _STREAMS.match(line) is not None and b"upgrade" in head.lower()
         if fault and fault.kind not in (Kind.CUT_STREAM, Kind.STALL_STREAM) and self._suffers(client, fault):
-            return fault.kind in (Kind.REFUSE, Kind.CORRUPT, Kind.WRONG)
+            return fault.kind in (Kind.REFUSE, Kind.CONFLICT, Kind.CORRUPT, Kind.WRONG)
         server.socket.sendall(head + body)
         answer = server.head()
         self._thawed.wait()
@@ -226,8 +227,9 @@ class Proxy:
         match fault.kind:
             case Kind.DELAY:
                 self._closing.wait(fault.seconds)
-            case Kind.REFUSE:
-                head = f"HTTP/1.1 500 Internal Server Error\r\nContent-Length: {len(_REFUSAL)}\r\n\r\n"
+            case Kind.REFUSE | Kind.CONFLICT:
+                status = "409 Conflict" if fault.kind is Kind.CONFLICT else "500 Internal Server Error"
+                head = f"HTTP/1.1 {status}\r\nContent-Length: {len(_REFUSAL)}\r\n\r\n"
                 client.socket.sendall(head.encode() + _REFUSAL)
             case Kind.CORRUPT:
                 client.socket.sendall(_NONSENSE + b"}{ not JSON }{ ")

@@ -203,6 +203,20 @@ def test_a_slow_engine_takes_no_time_from_a_step(stage: Stage, monkeypatch: pyte
     assert ended == Ended(ExitCode.PASSED)
 
 
+def test_a_removal_that_the_engine_refuses_is_asked_for_again(
+    stage: Stage, own_images: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = Labels("c0nflict", "s", "play", "", "", "sidecar", Owner.this_process(), int(time.time()) + 60)
+    stays = create_sidecar(stage.engine, own_images[SIDECAR], labels)
+    fault = Fault(REMOVE, Kind.CONFLICT, times=2)
+    with between(stage.folder / "s", socket_of(stage), fault) as proxy:
+        monkeypatch.setenv("DOCKER_HOST", proxy.address)
+        with connect() as engine:
+            remove(engine, [stays])
+    assert fault.done == 2
+    assert stays not in [one.id for one in ours(stage.engine)]
+
+
 @pytest.mark.alone  # the next run of anybody removes it
 def test_what_another_run_left_and_cannot_be_removed_keeps_no_run(
     stage: Stage, own_images: dict[str, str]

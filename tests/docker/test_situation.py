@@ -185,7 +185,12 @@ def why(finished: Finished) -> str:
     return " ".join(top.causes)
 
 
-@pytest.mark.parametrize("name", CASES)
+LOOPS = pytest.mark.alone  # it takes a processor; that others took it would be a doubt
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=LOOPS if "loop" in name else ()) for name in CASES]
+)
 def test_the_verdict_says_why(stage: Stage, name: str) -> None:
     file, program, steps, expected = CASES[name]
     text = HEADER.replace("FILE", file).replace("PORTS", "5000").replace("STEPS\n", steps)
