@@ -7,6 +7,8 @@ import contextlib
 import itertools
 import shlex
 import socket
+import time
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -37,6 +39,9 @@ KILLED = 137
 
 _STATE_SECONDS = 30.0
 """How long the engine may take to say that a program has started, or how it ended."""
+
+_PARTING_SECONDS = 1.0
+"""How long the engine may take to leave a connection whose input has ended."""
 
 _TERMINAL_SET = b"\x06"
 """What is written to a terminal once it is set, before the program runs. ASCII calls it "acknowledge"."""
@@ -275,8 +280,8 @@ class Program(OneSpeaker, asyncio.Protocol):
         if self._output is not None:
             await self._output.confirmed()
 
-    def let_go(self) -> None:
-        """Stop listening to it."""
+    def let_go(self, *, lives_on: bool) -> None:
+        """Stop listening to it. A terminal whose program is to live on is left with care."""
         self._let_go = True
         if self._ending is not None:
             self._ending.cancel()
@@ -284,7 +289,10 @@ class Program(OneSpeaker, asyncio.Protocol):
             # Now, not when the loop comes round: to remove a container whose output nobody takes costs the
             # engine 20 s.
             with contextlib.suppress(OSError):
-                self._transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+                connection = self._transport.get_extra_info("socket")
+                if lives_on and self.tty:
+                    _end_input(connection)
+                connection.shutdown(socket.SHUT_RDWR)
             self._transport.abort()
 
     # --- its output ----------------------------------------------------------------------------
@@ -394,6 +402,20 @@ class Program(OneSpeaker, asyncio.Protocol):
     def life(self) -> ProgramRuns | HadEnded:
         """Whether it runs."""
         return ProgramRuns() if self.status is None else HadEnded(self.status)
+
+
+def _end_input(connection: TransportSocket) -> None:
+    """End the input of a terminal's connection, and wait a moment until the engine has left it. OSError.
+
+    The engine then hands on no more output. Were it to hand on some to a connection that is gone, that would
+    be an error, for which it hangs the terminal up.
+    """
+    deadline = time.monotonic() + _PARTING_SECONDS
+    with contextlib.closing(connection.dup()) as own:
+        own.shutdown(socket.SHUT_WR)
+        own.settimeout(_PARTING_SECONDS)
+        while own.recv(1 << 16) and time.monotonic() < deadline:
+            pass
 
 
 def _over(state: ExecState) -> bool:

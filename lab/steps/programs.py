@@ -195,7 +195,7 @@ class Programs:
         """Stop listening to all programs."""
         self._matcher.close()
         for program in self._every:
-            program.let_go()
+            program.let_go(lives_on=self.deployment.kept)
 
     def addresses(self, host: str | None) -> list[str]:
         """Every address of a host; none for no host."""
